@@ -1,0 +1,58 @@
+"""Unsupervised segmentation with DINO attention: photographs in, masks out, no labels."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dinoseg.attention import Attention, attend
+    from dinoseg.backbone.zoo import load
+    from dinoseg.errors import DinosegError
+    from dinoseg.evaluation import evaluate
+    from dinoseg.pipeline import Segmenter, segment
+    from dinoseg.training import train
+    from dinoseg.types import Failure, Photo, Segmentation
+
+# Public name -> module; imported at first use, so that `import dinoseg` stays light. The functions live in modules
+# of other names: `import dinoseg.training` never shadows `dinoseg.train`.
+_PUBLIC = {
+    "Attention": "attention",
+    "DinosegError": "errors",
+    "Failure": "types",
+    "Photo": "types",
+    "Segmentation": "types",
+    "Segmenter": "pipeline",
+    "attend": "attention",
+    "evaluate": "evaluation",
+    "load": "backbone.zoo",
+    "segment": "pipeline",
+    "train": "training",
+}
+
+__all__ = [
+    "Attention",
+    "DinosegError",
+    "Failure",
+    "Photo",
+    "Segmentation",
+    "Segmenter",
+    "__version__",
+    "attend",
+    "evaluate",
+    "load",
+    "segment",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'dinoseg' has no attribute {name!r}")
+    return getattr(import_module(f"dinoseg.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,142 @@
+"""What can be loaded by name, and how a name becomes a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.weights import load_file
+from dinoseg.errors import DeviceError, WeightsNotFound
+from dinoseg.options import ModelOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ZooEntry:
+    """One named network."""
+
+    hub: str
+    """Repository of timm on the Hugging Face hub; empty for the model inside the package."""
+    heads: int
+    patch: int
+    megabytes: int
+    licence: str
+    note: str
+
+
+BUILTIN = "builtin"
+FILE = "model.safetensors"
+DINOV3 = "DINOv3 licence (Meta; gated: accept it on the hub first)"
+
+ZOO: dict[str, ZooEntry] = {
+    BUILTIN: ZooEntry(
+        "", 6, 10, 12, "see builtin/LICENSE", "ships inside the package; compressed from DINOv2 ViT-S/14"
+    ),
+    "dino-vits16": ZooEntry("timm/vit_small_patch16_224.dino", 6, 16, 87, "Apache-2.0", "DINO v1"),
+    "dino-vits8": ZooEntry("timm/vit_small_patch8_224.dino", 6, 8, 87, "Apache-2.0", "DINO v1, the finest masks"),
+    "dino-vitb16": ZooEntry("timm/vit_base_patch16_224.dino", 12, 16, 343, "Apache-2.0", "DINO v1"),
+    "dino-vitb8": ZooEntry("timm/vit_base_patch8_224.dino", 12, 8, 343, "Apache-2.0", "DINO v1"),
+    "dinov2-small": ZooEntry("timm/vit_small_patch14_dinov2.lvd142m", 6, 14, 88, "Apache-2.0", "DINOv2"),
+    "dinov2-base": ZooEntry("timm/vit_base_patch14_dinov2.lvd142m", 12, 14, 346, "Apache-2.0", "DINOv2"),
+    "dinov2-large": ZooEntry("timm/vit_large_patch14_dinov2.lvd142m", 16, 14, 1217, "Apache-2.0", "DINOv2"),
+    "dinov2-small-registers": ZooEntry(
+        "timm/vit_small_patch14_reg4_dinov2.lvd142m", 6, 14, 88, "Apache-2.0", "DINOv2 with 4 registers"
+    ),
+    "dinov2-base-registers": ZooEntry(
+        "timm/vit_base_patch14_reg4_dinov2.lvd142m", 12, 14, 346, "Apache-2.0", "DINOv2 with 4 registers"
+    ),
+    "dinov2-large-registers": ZooEntry(
+        "timm/vit_large_patch14_reg4_dinov2.lvd142m", 16, 14, 1217, "Apache-2.0", "DINOv2 with 4 registers"
+    ),
+    "dinov3-small": ZooEntry("timm/vit_small_patch16_dinov3.lvd1689m", 6, 16, 86, DINOV3, "DINOv3"),
+    "dinov3-base": ZooEntry("timm/vit_base_patch16_dinov3.lvd1689m", 12, 16, 343, DINOV3, "DINOv3"),
+    "dinov3-large": ZooEntry("timm/vit_large_patch16_dinov3.lvd1689m", 16, 16, 1213, DINOV3, "DINOv3"),
+}
+
+
+def load_backbone(options: ModelOptions) -> Backbone:
+    """The network that ``options`` name, in eval mode on their device. Raises ``WeightsError`` or ``DeviceError``."""
+    device = choose_device(options.device)
+    return load(options.model, heads=options.heads, positions=options.positions, offline=options.offline).to(device)
+
+
+def load(model: str, *, heads: int | None = None, positions: str = "family", offline: bool = False) -> Backbone:
+    """A network by name or path, on the CPU. See ``load_backbone``."""
+    path = find_weights(model, offline=offline)
+    entry = ZOO.get(model)
+    rule = None if positions == "family" else positions
+    return load_file(
+        path, name=model if entry else path.stem, heads=heads or (entry.heads if entry else None), positions=rule
+    )
+
+
+def find_weights(model: str, *, offline: bool = False) -> Path:
+    """The file behind a name (fetched at first use unless ``offline``) or a path. Raises ``WeightsNotFound``."""
+    if model == BUILTIN:
+        return builtin_file()
+    entry = ZOO.get(model)
+    if entry is not None:
+        return cached(model) or fetch(model, offline=offline)
+    path = Path(model).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise WeightsNotFound(f"{model} is a folder: name the weight file in it (.safetensors or .pth).")
+    raise WeightsNotFound(f"{model} is neither a file nor a model that dinoseg knows ({', '.join(ZOO)}).")
+
+
+def builtin_file() -> Path:
+    """The model inside the package."""
+    return Path(str(files("dinoseg").joinpath("builtin", FILE)))
+
+
+def cached(model: str) -> Path | None:
+    """The file of a zoo name if it is on this machine."""
+    if model == BUILTIN:
+        return builtin_file()
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(ZOO[model].hub, FILE)
+    return Path(found) if isinstance(found, str) and Path(found).is_file() else None
+
+
+def fetch(model: str, *, offline: bool = False) -> Path:
+    """Download a zoo model into the hub cache (locked, resumed, whole or not at all) and return its file."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    entry = ZOO[model]
+    told = f"{model} ({entry.hub}/{FILE}, {entry.megabytes} MB)"
+    later = f"With a network, `dinoseg models fetch {model}` brings it; HF_ENDPOINT names a mirror, HF_HOME the cache."
+    if offline:
+        raise WeightsNotFound(f"{told} is not on this machine and --offline forbids to fetch it. {later}")
+    try:
+        return Path(hf_hub_download(entry.hub, FILE))
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise WeightsNotFound(f"{told} could not be fetched: {first_line(error)} {later}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, for one-line messages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is cuda, mps or cpu, in this order; a device that is named must be here. Raises ``DeviceError``."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"--device {name} is not a device: use auto, cpu, cuda, cuda:1 or mps.") from error
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not here.get(device.type, False):
+        raise DeviceError(f"--device {name} is not available here; `dinoseg doctor` says why. Use --device auto.")
+    return device

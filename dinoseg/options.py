@@ -1,0 +1,250 @@
+"""What can be asked for. The command line, the Python keywords, ``run.json`` and the docs all read these classes.
+
+Nothing heavy is imported here: ``--help`` needs this file only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Concatenate, Literal, ParamSpec, TypeVar
+
+from cyclopts import Parameter
+
+from dinoseg.errors import OptionError
+
+P = ParamSpec("P")
+X = TypeVar("X")
+O = TypeVar("O")
+R = TypeVar("R")
+
+Flag = Parameter(negative="")
+Items = Parameter(negative="", consume_multiple=False)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which network, at which size, on which device."""
+
+    model: str = "builtin"
+    """A name of `dinoseg models`, or the path of a weight file."""
+    heads: int | None = None
+    """Attention heads, where the weight file does not say (default: width / 64)."""
+    size: int | None = None
+    """Long side in px (default: 32 patches); never more than twice the photograph."""
+    positions: Literal["family", "timm"] = "family"
+    """Resize the position table as the network's own program does, or as timm does."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    batch: int | None = None
+    """Images per forward pass (default: 1 on a CPU, 32 on a GPU)."""
+    offline: Annotated[bool, Flag] = False
+    """Never use the network."""
+
+    def __post_init__(self) -> None:
+        require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
+        require(self.size is None or 16 <= self.size <= 8192, "--size", self.size, "16..8192 px")
+        require(self.batch is None or 1 <= self.batch <= 4096, "--batch", self.batch, "1..4096")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """Which files, and how far to trust them."""
+
+    from_file: Path | None = None
+    """A text file with one path a line, relative to that file."""
+    max_pixels: int = 178_956_970
+    """Refuse larger images (width x height)."""
+
+    def __post_init__(self) -> None:
+        require(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SegmentOptions(ModelOptions):
+    """How objects are found."""
+
+    method: str = "attention-cut"
+    """A name of `dinoseg methods`."""
+    param: Annotated[tuple[str, ...], Items] = ()
+    """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`)."""
+    refine: Literal["guided", "none"] = "guided"
+    """How masks are fitted to the image's edges."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AttendOptions(ModelOptions):
+    """Which attention is looked at."""
+
+    query: tuple[int, int] | None = None
+    """X Y in px of the upright image: attention of that patch instead of CLS."""
+    layer: int | None = None
+    """1..depth (default: the last)."""
+    rollout: Annotated[bool, Flag] = False
+    """Attention rolled out over all layers (Abnar and Zuidema 2020)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.layer is None or self.layer >= 1, "--layer", self.layer, "1..depth")
+        if self.rollout and (self.layer is not None or self.query is not None):
+            raise OptionError("--rollout goes over all layers from CLS: leave out --layer and --query.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where results go."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder of the results; created if missing."""
+    formats: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (
+        "masks",
+        "overlays",
+        "coco",
+        "contact-sheet",
+    )
+    """Any of masks, labels, overlays, cutouts, coco, attention, contact-sheet."""
+    background: str | None = None
+    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent)."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the results that are in the folder."""
+    json: Annotated[bool, Flag] = False
+    """Print one machine-readable summary on stdout."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """The DINO recipe (Caron et al. 2021) at a size that a small machine can train."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder of the run."""
+    resume: Annotated[bool, Flag] = False
+    """Go on from the newest checkpoint in the folder."""
+    overwrite: Annotated[bool, Flag] = False
+    """Start again although the folder holds a run."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    seed: int = 0
+    """Of weights, order and augmentation."""
+    epochs: int = 100
+    """Passes over the photographs."""
+    batch: int = 64
+    """Photographs per step."""
+    patch: int = 16
+    """px per patch."""
+    width: int = 192
+    """Embedding width (192 tiny, 384 small, 768 base)."""
+    depth: int = 12
+    """Transformer blocks."""
+    heads: int = 3
+    """Attention heads."""
+    global_size: int = 128
+    """px of the 2 global crops."""
+    local_size: int = 48
+    """px of the local crops."""
+    local_crops: int = 8
+    """Local crops per photograph."""
+    prototypes: int = 65536
+    """Outputs of the head (K)."""
+    lr: float = 5e-4
+    """Peak learning rate at batch 256; scaled linearly with the batch."""
+    warmup_epochs: int = 10
+    """Linear warm-up of the learning rate."""
+    weight_decay: tuple[float, float] = (0.04, 0.4)
+    """First and last value of its cosine."""
+    momentum: float = 0.996
+    """First value of the teacher's momentum; its cosine ends at 1."""
+    teacher_temp: tuple[float, float] = (0.04, 0.04)
+    """First and final teacher temperature."""
+    teacher_temp_epochs: int = 0
+    """Epochs of linear warm-up between them."""
+    freeze_last_layer: int = 1
+    """Epochs in which the head's last layer stays as it is."""
+    norm_last_layer: bool = True
+    """Keep the norm of the last layer's weights at 1."""
+    drop_path: float = 0.1
+    """Of the student, rising linearly over depth."""
+    clip: float = 3.0
+    """Largest gradient norm, per tensor."""
+    save_every: int = 20
+    """Epochs between checkpoints that are kept."""
+    cache: Literal["auto", "device", "memory"] = "auto"
+    """Where the decoded photographs are held."""
+    amp: Literal["auto", "off"] = "auto"
+    """Mixed precision (auto: on a GPU)."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CompressOptions:
+    """Prune the MLP neurons in closed form, heal by distillation, store as int8."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """The file to write (.safetensors); progress is kept beside it in FILE.work/."""
+    patch: int = 10
+    """px per patch of the student."""
+    neurons: int = 384
+    """MLP neurons kept per block."""
+    calibration_crops: int = 1024
+    """Crops from which the pruning is solved."""
+    heal_crops: int = 5000
+    """Crops of distillation afterwards (0: none)."""
+    batch: int = 24
+    """Crops per healing step."""
+    lr: float = 6e-5
+    """Peak learning rate of healing."""
+    grid: int = 16
+    """Patches per side of the crops, in teacher and student."""
+    store: Literal["int8", "float16"] = "int8"
+    """How matrices are stored."""
+    heads: int | None = None
+    """Attention heads of the teacher, where its file does not say."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    seed: int = 0
+    """Of the crops."""
+    offline: Annotated[bool, Flag] = False
+    """Never use the network."""
+    resume: Annotated[bool, Flag] = False
+    """Go on from what is in FILE.work/."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the file if it is there."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(SegmentOptions):
+    """Which pictures of a data set are scored, and where the report goes."""
+
+    split: Literal["all", "even", "odd"] = "all"
+    """Indices of the sorted list: choose on even, report on odd."""
+    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    """Folder of report.json, report.md and scores.csv (default: none)."""
+    json: Annotated[bool, Flag] = False
+    """Print the report as JSON on stdout."""
+
+
+def require(fine: bool, name: str, value: object, range_: str) -> None:
+    """Raise ``OptionError`` naming the option, its value and the allowed range unless ``fine``."""
+    if not fine:
+        raise OptionError(f"{name} {value} is out of range: it must be {range_}.")
+
+
+def with_options(options: Callable[P, O]) -> Callable[[Callable[[X, O], R]], Callable[Concatenate[X, P], R]]:
+    """Let ``function(x, options)`` be called as ``function(x, **fields)``; mypy sees the fields' names and types."""
+
+    def decorate(function: Callable[[X, O], R]) -> Callable[Concatenate[X, P], R]:
+        @wraps(function)
+        def call(x: X, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return function(x, options(*args, **kwargs))
+
+        return call
+
+    return decorate

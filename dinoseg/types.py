@@ -1,0 +1,207 @@
+"""What travels on the road. No torch here: what holds tensors lives in the room that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.errors import DinosegError
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Image: TypeAlias = "str | Path | bytes | PIL.Image.Image | NDArray[Any]"
+"""One image as a user hands it over: path, encoded bytes, PIL image, or array (see ``images.decode``)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One input before it is decoded."""
+
+    id: str
+    """Relative path with extension (``sub/cat.jpg``), or ``image-000003`` for things that are not files."""
+    content: Image
+    """The file's path, or the bytes, array or PIL image itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A decoded photograph, upright."""
+
+    id: str
+    pixels: NDArray[np.uint8]
+    """RGB, ``(h, w, 3)``, EXIF orientation applied, alpha over white."""
+    size: tuple[int, int]
+    """``(H, W)`` of the upright original; larger than ``pixels`` when it was decoded at reduced scale."""
+    notes: tuple[str, ...] = ()
+    """What decoding had to do (``cmyk``, ``first of 12 frames``, ``format png despite .jpg`` ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a photo was laid onto the patch grid: scaled, then padded bottom and right."""
+
+    size: tuple[int, int]
+    """``(H, W)`` px of the upright original."""
+    scaled: tuple[int, int]
+    """``(h, w)`` px after scaling, before padding."""
+    grid: tuple[int, int]
+    """``(gh, gw)`` patches; ``gh * patch >= h`` by less than one patch."""
+    patch: int
+    """px per patch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """One object as a method sees it, on the patch grid."""
+
+    soft: NDArray[np.float32]
+    """``(mh, mw)`` in 0..1 over the *padded* frame; 0.5 is the method's own threshold. Usually ``(gh, gw)``."""
+    score: float
+    """0..1; the formula is in the method's docstring."""
+    why: str = ""
+    """One line on how it was chosen, for people."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposals:
+    """What a method found in one image; ``objects`` may be empty, then ``reason`` says why."""
+
+    objects: tuple[Proposal, ...]
+    reason: str | None = None
+    """``constant_image``, ``degenerate_graph``, ``no_object`` ... when there is no object."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One object in the frame of the upright original, kept small."""
+
+    rle: dict[str, Any]
+    """Compressed COCO RLE at full size: ``{"size": [H, W], "counts": str}``."""
+    box: tuple[int, int, int, int]
+    """``x0, y0, x1, y1`` px, half open."""
+    area: int
+    """Mask pixels."""
+    score: float
+    label: int
+    """1..n, in falling order of score."""
+    soft: NDArray[np.float32]
+    """``(mh, mw)`` in 0..1: the method's map before refinement."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation:
+    """The objects of one image. Empty is a result: then ``reason`` says why."""
+
+    id: str
+    instances: tuple[Instance, ...]
+    reason: str | None
+    fit: Fit
+    source: Source
+    refine: str
+    """Name of the refinement that made the masks."""
+    attention: NDArray[np.float32] | None = None
+    """CLS attention of the last layer, ``(heads, gh, gw)``, when the method looked at it."""
+    notes: tuple[str, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage: decode, backbone, method, refine."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(H, W)`` px of the upright original."""
+        return self.fit.size
+
+    @property
+    def scores(self) -> list[float]:
+        """Scores in 0..1, one per object, falling."""
+        return [instance.score for instance in self.instances]
+
+    @property
+    def boxes(self) -> NDArray[np.int64]:
+        """``(n, 4)`` boxes ``x0, y0, x1, y1`` in px, half open."""
+        return np.array([instance.box for instance in self.instances], np.int64).reshape(-1, 4)
+
+    @property
+    def masks(self) -> NDArray[np.bool_]:
+        """``(n, H, W)`` bool masks, expanded from RLE."""
+        from dinoseg.outputs.rle import decode_rle
+
+        masks = [decode_rle(instance.rle) for instance in self.instances]
+        return np.stack(masks) if masks else np.zeros((0, *self.size), bool)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """``(H, W)`` bool: the union of all objects."""
+        return self.masks.any(axis=0)
+
+    def photo(self) -> Photo:
+        """The photograph at full resolution, decoded again. Raises ``ImageError`` if it is gone."""
+        from dinoseg.images.decode import decode
+
+        return decode(self.source)
+
+    def soft(self) -> NDArray[np.float32]:
+        """``(n, H, W)`` soft masks in 0..1: refinement is run again on the method's maps."""
+        from dinoseg.refine import refine
+
+        photo = self.photo()
+        soft = [refine(self.refine, instance.soft, photo, self.fit) for instance in self.instances]
+        return np.stack(soft) if soft else np.zeros((0, *self.size), np.float32)
+
+    def overlay(self) -> PIL.Image.Image:
+        """The photograph with its masks drawn in colour and outlined."""
+        from dinoseg.outputs.render import render_image
+
+        return render_image("overlays", self)
+
+    def cutout(self, background: str | None = None) -> PIL.Image.Image:
+        """The objects on transparency (RGBA), or over a colour, an image file or ``"blur"`` (RGB)."""
+        from dinoseg.outputs.render import render_image
+
+        return render_image("cutouts", self, background=background)
+
+    def save(self, directory: str | Path, formats: Iterable[str] = ("masks", "overlays")) -> list[Path]:
+        """Write the named formats under ``directory`` as a folder run would; returns the paths."""
+        from dinoseg.outputs.render import save
+
+        return save(self, Path(directory), tuple(formats))
+
+    def to_coco(self) -> dict[str, Any]:
+        """A complete COCO dataset of this one image."""
+        from dinoseg.outputs.coco import coco_dataset
+
+        return coco_dataset([self])
+
+    def to_detections(self) -> Any:
+        """``supervision.Detections``. Raises ``MissingExtra`` without that package."""
+        from dinoseg.outputs.detections import to_detections
+
+        return to_detections(self)
+
+    def _repr_png_(self) -> bytes:
+        from dinoseg.outputs.render import png_bytes
+
+        return png_bytes(self.overlay())
+
+    def __repr__(self) -> str:
+        found = f"{len(self.instances)} object(s)" if self.instances else f"no object ({self.reason})"
+        return f"Segmentation({self.id!r}, {self.size[0]}x{self.size[1]}, {found})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failure:
+    """What a stream yields in the place of an input that could not be done."""
+
+    id: str
+    error: DinosegError
+    source: Source | None = None
+
+    @property
+    def reason(self) -> str:
+        """The short word of the manifest (``truncated``, ``not_an_image`` ...)."""
+        return self.error.reason
