@@ -119,6 +119,17 @@ class Backbone(nn.Module):
         block = self.vit.blocks[index]
         return block(x) if rope is None else block(x, rope=rope)
 
+    def attention_branch(self, index: int, x: Tensor, rope: Tensor | None) -> Tensor:
+        """The first half of a block, ``(B, T, d)`` -> ``(B, T, d)``."""
+        block = self.vit.blocks[index]
+        normed = block.norm1(x)
+        return x + layer_scale(block, 1, block.attn(normed) if rope is None else block.attn(normed, rope=rope))
+
+    def mlp_branch(self, index: int, x: Tensor) -> Tensor:
+        """The second half of a block, ``(B, T, d)`` -> ``(B, T, d)``."""
+        block = self.vit.blocks[index]
+        return x + layer_scale(block, 2, block.mlp(block.norm2(x)))
+
     def tokens(self, images: Tensor) -> Tensor:
         """All tokens after the final norm, ``(B, prefix + N, d)``; row 0 is CLS. Differentiable."""
         x, rope = self.embed(images)
@@ -227,11 +238,9 @@ class LastBlock:
 
     def after_attention(self, x: Tensor, mixed: Tensor) -> Tensor:
         """Rest of the block and final norm for rows ``x`` ``(B, t, d)`` with attended values ``(B, heads, t, c)``."""
-        block = self.block
-        attended = block.attn.proj(block.attn.norm(mixed.transpose(1, 2).flatten(2)))
-        x = x + layer_scale(block, 1, attended)
-        x = x + layer_scale(block, 2, block.mlp(block.norm2(x)))
-        return self.backbone.vit.norm(x)
+        attn = self.block.attn
+        x = x + layer_scale(self.block, 1, attn.proj(attn.norm(mixed.transpose(1, 2).flatten(2))))
+        return self.backbone.vit.norm(self.backbone.mlp_branch(self.index, x))
 
 
 def attention_rows(query: Tensor, key: Tensor) -> Tensor:

@@ -1,0 +1,224 @@
+"""A smaller, faster copy of a good ViT: patch resized, MLP neurons pruned in closed form, healed by distillation.
+
+The straight line is ``compress``: load -> resize the patch -> prune -> heal -> store as int8 -> report.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from dinoseg import __version__
+from dinoseg.backbone.vit import Backbone, Features
+from dinoseg.backbone.weights import load_file
+from dinoseg.backbone.zoo import choose_device, load
+from dinoseg.compression.crops import CropFeed
+from dinoseg.compression.heal import Healing, HealOptions, look, mean_cosine, statistics
+from dinoseg.compression.patch import resize_patch_kernel
+from dinoseg.compression.prune import check_prunable, prune
+from dinoseg.compression.quantise import save_backbone
+from dinoseg.errors import CompressionError, OutputConflict
+from dinoseg.images.find import find
+from dinoseg.options import CompressOptions, InputOptions
+from dinoseg.types import Source
+
+CALIBRATE, HEAL, HELD_OUT = 0, 1, 2  # streams of crops
+HELD_OUT_CROPS = 72
+HELD_OUT_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CompressReport:
+    """What came out. Cosines are to the teacher, on photographs that were used for nothing else."""
+
+    file: str
+    teacher: str
+    teacher_sha256: str
+    parameters: tuple[int, int]
+    """Of the teacher and the student."""
+    megabytes: float
+    photographs: int
+    held_out: int
+    cosine_pruned: float
+    cosine_healed: float
+    cosine_stored: float
+    """After rounding to the stored precision."""
+    minutes: float
+    """Of this run; a resumed one counts from its resumption."""
+
+
+def compress(model: str, images: Sequence[str | Path], options: CompressOptions) -> CompressReport:
+    """Compress ``model`` (a zoo name or a file) with unlabelled photographs into ``options.output``.
+
+    Raises ``CompressionError`` for a network that cannot be pruned, ``OutputConflict`` for a file that is there.
+    """
+    started = time.perf_counter()
+    work = prepare_output(options)
+    teacher = load(model, heads=options.heads, offline=options.offline)
+    check_prunable(teacher, options.neurons)
+    teacher = teacher.to(choose_device(options.device))
+    used, held_out = divide(images, options.seed)
+    sizes = (options.grid * teacher.spec.patch, options.grid * options.patch)
+    held_out_crops = held_out_set(CropFeed(held_out, sizes, options.seed))
+    judge = Judge(teacher, held_out_crops)
+    remember(work, options, teacher, len(used))
+
+    feed = CropFeed(used, sizes, options.seed)
+    student, cosine_pruned = pruned_student(teacher, feed, options, work, judge)
+    if options.heal_crops:
+        heal(teacher, student, feed, options, work, judge)
+    cosine_healed = judge(student)
+    facts = {"teacher_sha256": teacher.spec.sha256, "dinoseg": __version__, "neurons": str(options.neurons)}
+    save_backbone(student, options.output, store=options.store, **facts)
+    stored = load_file(options.output).to(teacher.device)
+    return CompressReport(
+        file=str(options.output),
+        teacher=teacher.spec.name,
+        teacher_sha256=teacher.spec.sha256,
+        parameters=(count(teacher), count(student)),
+        megabytes=round(options.output.stat().st_size / 2**20, 2),
+        photographs=len(used),
+        held_out=len(held_out),
+        cosine_pruned=cosine_pruned,
+        cosine_healed=cosine_healed,
+        cosine_stored=judge(stored),
+        minutes=round((time.perf_counter() - started) / 60, 1),
+    )
+
+
+def prepare_output(options: CompressOptions) -> Path:
+    """The working folder beside the output. Raises ``OutputConflict`` where something would be lost."""
+    work = options.output.with_name(options.output.name + ".work")
+    if options.output.exists() and not (options.overwrite or options.resume):
+        raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
+    if work.exists() and any(work.iterdir()) and not options.resume:
+        if not options.overwrite:
+            raise OutputConflict(
+                f"{work} holds an unfinished compression: pass --resume to go on, --overwrite to start anew."
+            )
+        for name in ("settings.json", "pruned.safetensors", "heal.pt", "heal.jsonl"):
+            (work / name).unlink(missing_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def remember(work: Path, options: CompressOptions, teacher: Backbone, photographs: int) -> None:
+    """Write down what decides the result; a resumed run must ask for the same. Raises ``OutputConflict``."""
+    asked = {
+        k: v for k, v in asdict(options).items() if k not in ("output", "resume", "overwrite", "device", "offline")
+    }
+    settings = {**asked, "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
+    file = work / "settings.json"
+    if file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        other = [key for key in settings if before.get(key) != settings[key]]
+        if other:
+            told = ", ".join(f"{key} was {before.get(key)}, now {settings[key]}" for key in other)
+            raise OutputConflict(f"{work} was begun with other settings ({told}): use the same, or --overwrite.")
+    file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def divide(images: Sequence[str | Path], seed: int) -> tuple[list[Source], list[Source]]:
+    """Photographs to learn from, and a twentieth (at most 72) held out. Raises ``CompressionError`` for too few."""
+    sources = [found for found in find(images, InputOptions()) if isinstance(found, Source)]
+    if len(sources) < 20:
+        raise CompressionError(f"{len(sources)} photographs found: compress needs at least 20, better thousands.")
+    order = np.random.default_rng(seed).permutation(len(sources))
+    kept = max(1, min(HELD_OUT_CROPS, int(len(sources) * HELD_OUT_SHARE)))
+    return [sources[i] for i in order[kept:]], [sources[i] for i in order[:kept]]
+
+
+def held_out_set(feed: CropFeed) -> list[tuple[Tensor, Tensor]]:
+    """Crops by which teacher and student are compared, uint8 pairs."""
+    return [(large, small) for large, small in feed.batches(HELD_OUT, 0, HELD_OUT_CROPS, 24)]
+
+
+class Judge:
+    """Cosine of a student's patch tokens to the teacher's on held-out photographs."""
+
+    def __init__(self, teacher: Backbone, crops: list[tuple[Tensor, Tensor]]) -> None:
+        self.crops = [small for _, small in crops]
+        with torch.no_grad():
+            self.seen = [look(teacher, large) for large, _ in crops]
+        self.known = statistics(merged(self.seen))
+
+    @torch.no_grad()
+    def __call__(self, student: Backbone) -> float:
+        """Mean cosine, -1..1, of tokens less the teacher's mean token."""
+        pairs = zip(self.crops, self.seen, strict=True)
+        cosines = [mean_cosine(look(student, small), seen, self.known) for small, seen in pairs]
+        return round(float(np.average(cosines, weights=[len(small) for small in self.crops])), 4)
+
+
+def merged(parts: Sequence[Features]) -> Features:
+    """Several batches as one, tokens and CLS only."""
+    tokens = torch.cat([part.facets["token"] for part in parts])
+    cls = torch.cat([part.cls for part in parts if part.cls is not None])
+    return replace(parts[0], facets={"token": tokens}, cls=cls)
+
+
+def pruned_student(
+    teacher: Backbone, feed: CropFeed, options: CompressOptions, work: Path, judge: Judge
+) -> tuple[Backbone, float]:
+    """The student after patch resize and pruning; kept in the working folder, so that it is made once."""
+    file = work / "pruned.safetensors"
+    if not file.exists():
+        student = with_patch(teacher, options.patch)
+        crops = [(large, small) for large, small in feed.batches(CALIBRATE, 0, options.calibration_crops, 64)]
+        on_device = [(large.to(teacher.device), small.to(teacher.device)) for large, small in crops]
+        with tqdm(total=teacher.spec.depth, desc="prune", unit="block", disable=None) as bar:
+            prune(teacher, student, on_device, options.neurons, progress=bar.update)
+        student.spec = replace(student.spec, hidden=options.neurons)
+        save_backbone(student, file, store="float32")
+    student = load_file(file).to(teacher.device)
+    return student, judge(student)
+
+
+def with_patch(teacher: Backbone, patch: int) -> Backbone:
+    """A copy of the network for patches of another size."""
+    student = copy.deepcopy(teacher)
+    embed = student.vit.patch_embed
+    kernel = resize_patch_kernel(embed.proj.weight.data, patch)
+    projection = nn.Conv2d(3, len(kernel), patch, stride=patch, device=kernel.device)
+    projection.weight = nn.Parameter(kernel, requires_grad=False)
+    projection.bias = embed.proj.bias
+    embed.proj = projection
+    student.spec = replace(student.spec, patch=patch, name=f"{teacher.spec.name}-p{patch}")
+    return student
+
+
+def heal(
+    teacher: Backbone, student: Backbone, feed: CropFeed, options: CompressOptions, work: Path, judge: Judge
+) -> None:
+    """Distil until ``options.heal_crops``, going on from the working folder's checkpoint."""
+    settings = HealOptions(options.heal_crops, options.batch, options.lr)
+    healing = Healing(teacher, student, feed, judge.known, settings, work, amp=bfloat16_pays(teacher.device))
+    healing.load()
+    done = min(healing.step * options.batch, options.heal_crops)
+    with tqdm(total=options.heal_crops, initial=done, desc="heal", unit="crop", disable=None) as bar:
+
+        def progress(crops: int, loss: float) -> None:
+            bar.update(crops)
+            bar.set_postfix(loss=f"{loss:.4f}")
+
+        healing.run(HEAL, lambda: judge(student), progress)
+    student.requires_grad_(False)
+
+
+def bfloat16_pays(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 natively (measured: the step takes two thirds of float32's time)."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def count(backbone: Backbone) -> int:
+    """Parameters of a network."""
+    return sum(p.numel() for p in backbone.vit.parameters())

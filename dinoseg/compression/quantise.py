@@ -1,0 +1,53 @@
+"""The layout of a compressed file: matrices as int8 with one float16 scale per output row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from dinoseg.atomic import atomic_write
+from dinoseg.backbone.vit import Backbone, BackboneSpec
+
+LIMIT = 127
+MATRIX = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc\d)\.weight")
+
+
+def quantise_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric int8 ``(rows, columns)`` and float16 scales ``(rows,)``: matrix is nearly int8 * scale."""
+    scale = (matrix.abs().amax(dim=1) / LIMIT).clamp_min(torch.finfo(torch.float16).smallest_normal).half()
+    rows = (matrix / scale.float()[:, None]).round().clamp(-LIMIT, LIMIT)
+    return rows.to(torch.int8), scale
+
+
+def packed(state: Mapping[str, Tensor], store: str) -> dict[str, Tensor]:
+    """A state dict as it is stored: int8 matrices of the blocks (``store="int8"``), else float16 or float32."""
+    result = {}
+    for name, tensor in state.items():
+        if store == "int8" and MATRIX.fullmatch(name):
+            result[name], result[f"{name}.scale"] = quantise_rows(tensor.float())
+        else:
+            result[name] = tensor.float() if store == "float32" else tensor.half()
+    return {name: tensor.contiguous().cpu() for name, tensor in result.items()}
+
+
+def metadata_of(spec: BackboneSpec) -> dict[str, str]:
+    """What the tensors do not say, as a safetensors header."""
+    return {
+        "format": "pt",
+        "family": spec.family,
+        "num_heads": str(spec.heads),
+        "patch_size": str(spec.patch),
+        "positions": spec.positions,
+    }
+
+
+def save_backbone(backbone: Backbone, path: Path, *, store: str = "float16", **facts: str) -> None:
+    """Write a network whole or not at all; ``facts`` join the header."""
+    header = {**metadata_of(backbone.spec), **facts}
+    with atomic_write(path) as file:
+        file.write(save(packed(backbone.vit.state_dict(), store), metadata=header))
