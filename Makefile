@@ -1,0 +1,66 @@
+# Works from any path, one with spaces too: every path below is relative to this folder.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+RESULTS := demo/results
+# Tests share the cores as processes, so each process computes in one thread.
+WORKERS ?= auto
+
+.PHONY: help demo test check lint types format
+
+help:
+	@echo 'make demo     install, then masks and attention maps of a few photographs into demo/'
+	@echo 'make test     install with the dev extra, then run the tests and the notebooks'
+	@echo 'make check    format, lint, types, tests'
+	@echo 'make format   format the code and fix what the linter can fix'
+
+demo: $(VENV)/.installed
+	$(PY) -m dinoseg samples demo/photos
+	$(PY) -m dinoseg segment demo/photos -o $(RESULTS)
+	$(PY) -m dinoseg attend demo/photos -o $(RESULTS)
+	@echo
+	@echo 'photographs     demo/photos/'
+	@echo 'masks           $(RESULTS)/masks/'
+	@echo 'overlays        $(RESULTS)/overlays/'
+	@echo 'attention heads $(RESULTS)/attention/'
+	@echo 'contact sheet   $(RESULTS)/contact_sheet.png  (look at this first)'
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+
+check: lint types test
+
+lint: $(VENV)/.installed-dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+types: $(VENV)/.installed-dev
+	$(PY) -m mypy
+
+format: $(VENV)/.installed-dev
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+# $(call install,WHAT). pip chooses torch and torchvision together (torchvision is built for one exact torch): neither
+# is pinned here.
+define install
+@echo 'Installing dinoseg into $(VENV). With torch this is about 6 GB on Linux and takes minutes; pip shows its steps.'
+$(PY) -m pip install --disable-pip-version-check -e '$(1)'
+endef
+
+$(VENV)/.installed: pyproject.toml | $(PY)
+	$(call install,.)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(PY)
+	$(call install,.[dev])
+	@touch $@ $(VENV)/.installed
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "dinoseg needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+		echo 'Name another one: make PYTHON=python3.12 demo'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo 'Python lacks its venv module. On Debian and Ubuntu: sudo apt-get install python3-venv'; exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,133 @@
+"""The house of CONTRIBUTING.md, held over the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+import dinoseg
+
+PACKAGE = Path(dinoseg.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+GROUND = {"errors", "options", "types", "atomic"}
+ROAD = ("images", "backbone", "attention", "methods", "refine", "draw", "outputs", "pipeline", "evaluation")
+MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
+    "errors": set(),
+    "options": {"errors"},
+    "types": {"errors"},
+    "atomic": set(),
+    "training": {"images", "backbone", "training"},
+    "compression": {"images", "backbone", "compression"},
+    "cli": {*ROAD, "training", "compression", "cli"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def run_at_import(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when a module is imported: not those of functions, not those for type checkers."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            yield from run_at_import(statement.orelse)
+        elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in ("body", "orelse", "finalbody"):
+                yield from run_at_import(getattr(statement, part, []))
+
+
+def imported(statements: Iterable[ast.AST]) -> Iterator[str]:
+    """Dotted names of the modules (or of names in them) that these statements import."""
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            yield from (name.name for name in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, f"relative import: {ast.unparse(statement)}"
+            yield from (f"{statement.module}.{name.name}" for name in statement.names)
+
+
+def rooms_imported(source: str) -> set[str]:
+    names = imported(run_at_import(ast.parse(source).body))
+    return {name.split(".")[1] for name in names if name.startswith("dinoseg.")} - {"__version__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_rooms_import_to_their_left_only(path: Path) -> None:
+    room = room_of(path)
+    ground = set() if room in GROUND | {"__init__"} else GROUND
+    assert rooms_imported(path.read_text(encoding="utf-8")) <= MAY_IMPORT[room] | ground
+
+
+@pytest.mark.parametrize(
+    ("source", "rooms"),
+    [
+        ("from dinoseg.pipeline import segment", {"pipeline"}),
+        ("import dinoseg.draw.heads", {"draw"}),
+        ("from dinoseg import cli, __version__", {"cli"}),
+        ("try:\n    import dinoseg.cli\nfinally:\n    pass", {"cli"}),  # inside a statement that runs
+        ("class A:\n    from dinoseg.draw import heads", {"draw"}),  # a class body runs
+        ("def f():\n    import dinoseg.cli", set()),  # later
+        ("if TYPE_CHECKING:\n    import dinoseg.cli", set()),  # never
+        ("if x:\n    pass\nelse:\n    import dinoseg.cli", {"cli"}),
+    ],
+)
+def test_the_reader_of_imports_sees_them(source: str, rooms: set[str]) -> None:
+    assert rooms_imported(source) == rooms
+
+
+@pytest.mark.parametrize("room", ["errors", "types", "options", "atomic", "images", "outputs"])
+def test_rooms_without_torch(room: str) -> None:
+    for path in (path for path in FILES if room_of(path) == room):
+        everything = imported(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        assert not {name.split(".")[0] for name in everything} & {"torch", "torchvision", "timm"}, path
+
+
+def test_no_room_of_leftovers() -> None:
+    assert not [path for path in FILES if path.stem in ("utils", "util", "helpers", "common", "misc")]
+
+
+def python(code: str) -> str:
+    """Standard output of a fresh interpreter."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+HEAVY = "sorted(set(sys.modules) & {'torch', 'torchvision', 'timm', 'cv2', 'numpy', 'PIL', 'matplotlib', 'scipy'})"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], *([verb, "--help"] for verb in ("segment", "attend", "train", "compress", "evaluate"))],
+    ids=" ".join,
+)
+def test_e71_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    out = python(f"import sys; from dinoseg.cli import run; assert run({arguments}) == 0; print(); print({HEAVY})")
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert python(f"import sys, dinoseg; print({HEAVY})").strip() == "[]"
+
+
+FUNCTIONS = {"train": "training", "evaluate": "evaluation", "attend": "attention", "segment": "pipeline"}
+
+
+@pytest.mark.parametrize("order", [("functions", "modules"), ("modules", "functions")], ids=" then ".join)
+def test_modules_never_shadow_the_functions(order: tuple[str, ...]) -> None:
+    steps = {
+        "functions": f"from dinoseg import {', '.join(FUNCTIONS)}",
+        "modules": "import " + ", ".join(f"dinoseg.{module}" for module in FUNCTIONS.values()),
+    }
+    same = " and ".join(f"callable({name}) and dinoseg.{name} is {name}" for name in FUNCTIONS)
+    code = "; ".join(["import dinoseg", *(steps[step] for step in order), f"print({same})"])
+    assert python(code).strip() == "True"

@@ -1,0 +1,116 @@
+"""Options: checked when they are made, documented where they are declared."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import FrozenInstanceError, asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dinoseg import options as module
+from dinoseg.errors import OptionError, UsageError
+from dinoseg.options import (
+    AttendOptions,
+    CompressOptions,
+    EvaluateOptions,
+    InputOptions,
+    ModelOptions,
+    OutputOptions,
+    SegmentOptions,
+    TrainOptions,
+    with_options,
+)
+
+CLASSES = (
+    ModelOptions,
+    InputOptions,
+    SegmentOptions,
+    AttendOptions,
+    OutputOptions,
+    TrainOptions,
+    CompressOptions,
+    EvaluateOptions,
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "told"),
+    [
+        (ModelOptions, {"heads": 0}, "--heads 0"),
+        (ModelOptions, {"size": 15}, "16..8192 px"),
+        (ModelOptions, {"size": 8193}, "--size 8193"),
+        (ModelOptions, {"batch": 0}, "--batch 0"),
+        (ModelOptions, {"batch": 4097}, "1..4096"),
+        (InputOptions, {"max_pixels": 0}, "--max-pixels 0"),
+        (SegmentOptions, {"batch": -1}, "--batch -1"),  # inherited checks run
+        (EvaluateOptions, {"size": 0}, "--size 0"),
+        (AttendOptions, {"heads": -1}, "--heads -1"),
+        (AttendOptions, {"layer": 0}, "--layer 0"),
+        (AttendOptions, {"rollout": True, "layer": 3}, "leave out --layer"),  # contradiction
+        (AttendOptions, {"rollout": True, "query": (1, 2)}, "leave out"),
+    ],
+)
+def test_e66_e67_values_are_checked_before_anything_else(options: type, values: dict[str, Any], told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        options(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"heads": 1}, {"size": 16}, {"size": 8192}, {"batch": 1}, {"batch": 4096}],  # the ends of each range
+)
+def test_values_at_the_ends_of_their_ranges_are_fine(values: dict[str, Any]) -> None:
+    assert asdict(ModelOptions(**values)).items() >= values.items()
+
+
+@pytest.mark.parametrize("options", CLASSES)
+def test_every_option_has_its_line_of_help(options: type) -> None:
+    for field in fields(options):
+        owner = next(base for base in options.__mro__ if field.name in inspect.get_annotations(base))
+        assert docstring_of(owner, field.name), f"{owner.__name__}.{field.name}"
+
+
+def docstring_of(owner: type, name: str) -> str:
+    """The string that stands below a field in the source of its class."""
+    (tree,) = ast.parse(inspect.getsource(owner)).body
+    assert isinstance(tree, ast.ClassDef)
+    for line, following in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == name:
+            constant = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            return str(following.value.value) if constant else ""
+    return ""
+
+
+@pytest.mark.parametrize("options", CLASSES)
+def test_options_are_frozen_and_by_keyword_only(options: type) -> None:
+    made = options(output=Path("out")) if options in (OutputOptions, TrainOptions, CompressOptions) else options()
+    with pytest.raises(FrozenInstanceError):
+        made.device = "cpu"
+    with pytest.raises(TypeError):
+        options("out")
+
+
+def test_all_classes_are_tested_here() -> None:
+    declared = {value for name, value in vars(module).items() if name.endswith("Options")}
+    assert declared == set(CLASSES)
+
+
+def test_option_errors_are_usage_errors() -> None:
+    assert issubclass(OptionError, UsageError)  # exit code 2
+
+
+def test_with_options_turns_an_options_object_into_keywords() -> None:
+    @with_options(ModelOptions)
+    def function(image: str, options: ModelOptions) -> tuple[str, ModelOptions]:
+        """Says what it got."""
+        return image, options
+
+    assert function("cat.jpg", batch=2) == ("cat.jpg", ModelOptions(batch=2))
+    assert function.__doc__ == "Says what it got."
+    with pytest.raises(TypeError, match="bach"):
+        function("cat.jpg", bach=2)  # type: ignore[call-arg]
+    with pytest.raises(OptionError):
+        function("cat.jpg", batch=0)
