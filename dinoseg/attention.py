@@ -1,0 +1,192 @@
+"""What the network looks at: CLS rows per head, any patch as a query, any layer, rollout; and how heads are fused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dinoseg.backbone.vit import Backbone, attention_rows
+from dinoseg.backbone.zoo import load_backbone
+from dinoseg.errors import ImageError, OptionError
+from dinoseg.images.decode import as_source, decode
+from dinoseg.images.fit import fit, to_photo
+from dinoseg.options import AttendOptions, with_options
+from dinoseg.types import Failure, Fit, Image, Photo, Source
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import PIL.Image
+
+ROWS = 1024  # rows of an attention matrix that are held at once
+REDUCED = 2  # decode to no less than this many times the working size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attention:
+    """One image's attention maps and their way back to its pixels."""
+
+    id: str
+    heads: NDArray[np.float32]
+    """``(heads, gh, gw)``: softmax rows, patch columns only. Rollout has one map, already fused."""
+    fit: Fit
+    photo: Photo
+    title: str
+    """What was asked for, in words."""
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """Mean over heads, ``(gh, gw)``."""
+        return fuse(self.heads)
+
+    def upsampled(self) -> NDArray[np.float32]:
+        """All maps in the frame of the upright photo, ``(heads, H, W)``."""
+        return np.stack([to_photo(head, self.fit) for head in self.heads])
+
+    def masks(self, mass: float = 0.6) -> NDArray[np.bool_]:
+        """Per head the smallest set of patches that holds ``mass`` of the attention, ``(heads, gh, gw)``."""
+        from dinoseg.methods.threshold import mass_mask
+
+        return np.stack([mass_mask(head, mass) for head in self.heads])
+
+    def figure(self) -> matplotlib.figure.Figure:
+        """The photo, every head, their mean and the outline of its mask."""
+        from dinoseg.draw.heads import heads_figure
+
+        return heads_figure(self)
+
+    def overlay(self) -> PIL.Image.Image:
+        """The photo under the mean map in colour."""
+        from dinoseg.draw.heads import attention_overlay
+
+        return attention_overlay(self)
+
+    def _repr_png_(self) -> bytes:
+        from dinoseg.outputs.render import png_bytes
+
+        return png_bytes(self.overlay())
+
+
+def fuse(heads: NDArray[np.float32], how: str | Sequence[int] = "mean") -> NDArray[np.float32]:
+    """Several maps ``(heads, gh, gw)`` as one ``(gh, gw)``.
+
+    ``mean``; ``entropy``: heads weighted by how far their entropy lies below that of a uniform map (a concentrated
+    head says more); or the indices of the heads to average. Raises ``OptionError`` for a head that is not there.
+    """
+    if how == "mean":
+        return heads.mean(axis=0)
+    if how == "entropy":
+        share = heads.reshape(len(heads), -1) / heads.sum(axis=(1, 2), keepdims=True).reshape(-1, 1)  # (heads, N)
+        entropy = -(share * np.log(share.clip(1e-12))).sum(axis=1)
+        weights = np.log(share.shape[1]) - entropy + 1e-6
+        return np.average(heads, axis=0, weights=weights).astype(np.float32)
+    if isinstance(how, str):
+        raise OptionError(f"fusion {how!r} is unknown: mean, entropy or a list of heads.")
+    if not how or min(how) < 0 or max(how) >= len(heads):
+        raise OptionError(f"heads {list(how)} are not all there: the network has 0..{len(heads) - 1}.")
+    return heads[list(how)].mean(axis=0)
+
+
+@with_options(AttendOptions)
+def attend(image: Image, options: AttendOptions) -> Attention:
+    """The attention maps of one image. Keywords are those of ``AttendOptions``.
+
+    Raises ``ImageError`` for an image that cannot be read, ``UsageError`` for wrong options.
+    """
+    return Attender(**asdict(options))(as_source(image))
+
+
+class Attender:
+    """Looks at many images with one network. Keywords are those of ``AttendOptions``."""
+
+    @with_options(AttendOptions)
+    def __init__(self, options: AttendOptions) -> None:
+        self.options = options
+        self.backbone = load_backbone(options)
+        depth = self.backbone.spec.depth
+        if options.layer is not None and options.layer > depth:
+            raise OptionError(f"--layer {options.layer} is out of range: {self.backbone.spec.name} has 1..{depth}.")
+
+    def stream(self, sources: Iterable[Source | Failure]) -> Iterator[Attention | Failure]:
+        """Maps in the order of the sources; a bad one gives a ``Failure`` in its place."""
+        for source in sources:
+            if isinstance(source, Failure):
+                yield source
+                continue
+            try:
+                yield self(source)
+            except ImageError as error:
+                yield Failure(source.id, error, source)
+
+    @torch.inference_mode()
+    def __call__(self, source: Source) -> Attention:
+        """The maps of one source. Raises ``ImageError``; ``OptionError`` for a query outside of the image."""
+        backbone, options = self.backbone, self.options
+        patch = backbone.spec.patch
+        photo = decode(source, reduce_to=REDUCED * (options.size or 32 * patch))
+        pixels, fitted = fit(photo, patch, options.size)
+        image = padded(backbone.normalise(torch.from_numpy(pixels).to(backbone.device).permute(2, 0, 1)), fitted)
+        if options.rollout:
+            maps = rollout(backbone, image).unflatten(-1, fitted.grid)  # (1, gh, gw)
+        else:
+            maps = self.rows(image, fitted, photo)
+        return Attention(photo.id, maps.float().cpu().numpy(), fitted, photo, self.title())
+
+    def rows(self, image: Tensor, fitted: Fit, photo: Photo) -> Tensor:
+        """One softmax row per head, ``(heads, gh, gw)``."""
+        options, prefix = self.options, self.backbone.spec.prefix
+        if options.query is None and options.layer is None:
+            return self.backbone(image).attention[0]
+        query, key = self.backbone.attention_inputs(image, options.layer or self.backbone.spec.depth)
+        token = 0 if options.query is None else prefix + patch_of(options.query, fitted, photo)
+        row = attention_rows(query[:, :, token : token + 1], key)  # (1, heads, 1, T)
+        return row[0, :, 0, prefix:].unflatten(-1, fitted.grid)
+
+    def title(self) -> str:
+        """What is looked at, in words."""
+        options = self.options
+        if options.rollout:
+            return "rollout from CLS over all layers"
+        of = "CLS" if options.query is None else f"the patch at x {options.query[0]}, y {options.query[1]}"
+        return f"attention of {of}, layer {options.layer or self.backbone.spec.depth} of {self.backbone.spec.depth}"
+
+
+def padded(image: Tensor, fitted: Fit) -> Tensor:
+    """A normalised image ``(3, h, w)`` with zeros to the right and below, as a batch of one."""
+    height, width = (length * fitted.patch for length in fitted.grid)
+    return F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1]))[None]
+
+
+def patch_of(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:
+    """Row-major index of the patch under a pixel ``(x, y)`` of the upright photo. Raises ``OptionError``."""
+    (x, y), (height, width) = query, fitted.size
+    if not (0 <= x < width and 0 <= y < height):
+        raise OptionError(f"--query {x} {y} lies outside of {photo.id}, which has {width} x {height} px.")
+    row = int((y + 0.5) * fitted.scaled[0] / height) // fitted.patch
+    column = int((x + 0.5) * fitted.scaled[1] / width) // fitted.patch
+    return row * fitted.grid[1] + column
+
+
+def rollout(backbone: Backbone, image: Tensor) -> Tensor:
+    """Attention rolled out from CLS through all layers, patch columns, ``(1, N)``.
+
+    The row of CLS in prod_l (A_l + I) / 2, A_l the mean over heads (Abnar and Zuidema 2020). It is followed from the
+    last layer down as a vector times a matrix in chunks of rows, so no T x T matrix is held.
+    """
+    layers = backbone.all_attention_inputs(image)
+    tokens = layers[0][0].shape[2]
+    vector = torch.zeros(tokens, device=image.device)
+    vector[0] = 1.0
+    for query, key in reversed(layers):
+        mixed = torch.zeros_like(vector)
+        for start in range(0, tokens, ROWS):
+            rows = attention_rows(query[:, :, start : start + ROWS], key)[0].mean(dim=0)  # (rows, T)
+            mixed += vector[start : start + ROWS] @ rows
+        vector = (vector + mixed) / 2
+    return vector[None, backbone.spec.prefix :]

@@ -1,0 +1,334 @@
+"""The road: find -> decode -> fit -> backbone -> method -> refine -> write. Who reads this file knows the program."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from dinoseg import __version__
+from dinoseg.backbone.vit import Backbone, Features
+from dinoseg.backbone.zoo import load_backbone
+from dinoseg.errors import DinosegError, NanFeatures, OutOfMemory
+from dinoseg.images.decode import as_source, decode
+from dinoseg.images.feed import batches, read_ahead
+from dinoseg.images.find import find
+from dinoseg.images.fit import fit
+from dinoseg.methods import make_method
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, with_options
+from dinoseg.outputs.folder import OutputFolder
+from dinoseg.outputs.rle import encode_rle
+from dinoseg.refine import refine
+from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposals, Segmentation, Source
+
+WORKERS = max(2, min(8, (os.cpu_count() or 2)))
+PATCH_WITHOUT_NETWORK = 10  # methods that need no network work on the built-in model's grid
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One photograph on its way down the road; every stage adds its part."""
+
+    photo: Photo
+    source: Source
+    fit: Fit
+    pixels: NDArray[np.uint8]
+    """The scaled photograph, ``(h, w, 3)``."""
+    proposals: Proposals = field(default_factory=lambda: Proposals(()))
+    attention: NDArray[np.float32] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A result with what its writer needs: the photograph and the soft masks ``(n, H, W)``."""
+
+    segmentation: Segmentation
+    photo: Photo
+    soft: NDArray[np.float32]
+
+
+class Segmenter:
+    """Finds objects in photographs; loads its network once. Keywords are those of ``SegmentOptions``.
+
+    Raises ``OptionError``, ``WeightsError`` or ``DeviceError`` before it touches any photograph.
+    """
+
+    @with_options(SegmentOptions)
+    def __init__(self, options: SegmentOptions) -> None:
+        self.options = options
+        self.method = make_method(options.method, options.param)
+        self.backbone: Backbone | None = load_backbone(options) if self.method.needs_network else None
+        on_cpu = self.backbone is None or self.backbone.device.type == "cpu"
+        self.batch = options.batch or (1 if on_cpu else 32)
+        self.max_pixels = InputOptions().max_pixels
+
+    def __call__(self, image: Image) -> Segmentation:
+        """The objects of one image. Raises ``ImageError`` if it cannot be read."""
+        (result,) = self.run([as_source(image)])
+        if isinstance(result, Failure):
+            raise result.error
+        return result.segmentation
+
+    def stream(self, inputs: str | Path | Iterable[Image]) -> Iterator[Segmentation | Failure]:
+        """Results in the order of the inputs, whatever their number: memory stays bounded.
+
+        ``inputs``: a folder, file or glob, or an iterable of paths, encoded bytes, PIL images or arrays.
+        """
+        for result in self.run(sources_of(inputs)):
+            yield result if isinstance(result, Failure) else result.segmentation
+
+    def run(self, sources: Iterable[Source | Failure]) -> Iterator[Finished | Failure]:
+        """The road itself: read ahead, batch by shape, compute, refine behind."""
+        window = 1 if self.batch == 1 else 4 * self.batch
+        prepared = read_ahead(sources, self.prepare, workers=WORKERS, ahead=window + WORKERS)
+        groups = batches(prepared, grid_of, self.batch, window)
+        computed = in_order((index, item) for group in groups for index, item in self.compute(group))
+        yield from read_ahead(computed, self.finish, workers=WORKERS, ahead=window + WORKERS)
+
+    def prepare(self, source: Source | Failure) -> Item | Failure:
+        """Decode and fit one photograph."""
+        if isinstance(source, Failure):
+            return source
+        start = time.perf_counter()
+        try:
+            photo = decode(source, max_pixels=self.max_pixels)
+            patch = self.backbone.spec.patch if self.backbone else PATCH_WITHOUT_NETWORK
+            pixels, fitted = fit(photo, patch, self.options.size)
+        except DinosegError as error:
+            return Failure(source.id, error, source)
+        item = Item(photo, source, fitted, pixels)
+        book([item], "decode", start)
+        return item
+
+    def compute(self, group: Sequence[tuple[int, Item | Failure]]) -> Iterator[tuple[int, Item | Failure]]:
+        """Network and method for a group of one grid; a batch that does not fit into memory is halved."""
+        items = [item for _, item in group if isinstance(item, Item)]
+        if len(items) < len(group):  # failures come in groups of their own
+            yield from group
+            return
+        if len(items) > self.batch:  # a batch was halved before
+            yield from self.compute(group[: self.batch])
+            yield from self.compute(group[self.batch :])
+            return
+        try:
+            results = self.look(items)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            if len(items) == 1:
+                told = f"{items[0].source.id}: out of memory at one image a pass; use --size or --device cpu."
+                yield group[0][0], Failure(items[0].source.id, OutOfMemory(told), items[0].source)
+                return
+            self.batch = len(items) // 2
+            yield from self.compute(group)
+            return
+        yield from zip((index for index, _ in group), results, strict=True)
+
+    @torch.inference_mode()
+    def look(self, items: Sequence[Item]) -> list[Item | Failure]:
+        """One pass of the network over a batch, then the method."""
+        start = time.perf_counter()
+        features = self.features(items) if self.backbone else None
+        fine = finite(features, len(items))
+        book(items, "backbone", start)
+        if not all(fine):
+            good = iter(self.look([item for item, ok in zip(items, fine, strict=True) if ok]) if any(fine) else [])
+            return [next(good) if ok else not_finite(item) for item, ok in zip(items, fine, strict=True)]
+        start = time.perf_counter()
+        found = self.method(features, [item.photo for item in items], [item.fit for item in items])
+        for item, proposals, attention in zip(items, found, attention_of(features, len(items)), strict=True):
+            item.proposals, item.attention = proposals, attention
+        book(items, "method", start)
+        return list(items)
+
+    def features(self, items: Sequence[Item]) -> Features:
+        """Normalise, pad with zeros, run the backbone."""
+        assert self.backbone is not None
+        backbone, fitted = self.backbone, items[0].fit
+        height, width = fitted.grid[0] * fitted.patch, fitted.grid[1] * fitted.patch
+        images = []
+        for item in items:
+            pixels = torch.from_numpy(np.ascontiguousarray(item.pixels)).to(backbone.device).permute(2, 0, 1)
+            image = backbone.normalise(pixels)  # (3, h, w)
+            images.append(F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])))
+        return backbone(torch.stack(images), facets=self.method.facets(backbone.spec.family))
+
+    def finish(self, item: Item | Failure) -> Finished | Failure:
+        """Refine and threshold the proposals of one photograph at its full size."""
+        if isinstance(item, Failure):
+            return item
+        start = time.perf_counter()
+        name, photo, fitted = self.options.refine, item.photo, item.fit
+        ranked = sorted(item.proposals.objects, key=lambda proposal: -proposal.score)
+        soft = [refine(name, proposal.soft, photo, fitted) for proposal in ranked]
+        pairs = [(p, s) for p, s in zip(ranked, soft, strict=True) if (s > 0.5).any()]
+        instances = tuple(instance(p.soft, p.score, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
+        reason = None if instances else item.proposals.reason or "no_object"
+        book([item], "refine", start)
+        result = Segmentation(
+            photo.id, instances, reason, fitted, item.source, name, item.attention, photo.notes, item.seconds
+        )
+        maps = np.stack([s for _, s in pairs]) if pairs else np.zeros((0, *photo.size), np.float32)
+        return Finished(result, photo, maps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """How a folder run went."""
+
+    done: int
+    """Photographs that now have results, those with no object included."""
+    empty: int
+    """Of these: with no object."""
+    skipped: int
+    """Done by an earlier run of the same command."""
+    failed: tuple[Failure, ...]
+    ignored: int
+    """Files beside the photographs that are no images."""
+    seconds: float
+    stages: dict[str, float]
+    """Seconds by stage, summed over photographs; decode and refine run beside the network."""
+
+
+@overload
+@with_options(SegmentOptions)
+def segment(image: list[Image], options: SegmentOptions) -> list[Segmentation | Failure]: ...
+@overload
+@with_options(SegmentOptions)
+def segment(image: Image, options: SegmentOptions) -> Segmentation: ...
+@with_options(SegmentOptions)
+def segment(image: Image | list[Image], options: SegmentOptions) -> Segmentation | list[Segmentation | Failure]:
+    """The objects of one image, or of each of a list (then a ``Failure`` stands in the place of a bad one).
+
+    Keywords are those of ``SegmentOptions``. Folders and many files go through ``Segmenter.stream``.
+    Raises ``ImageError`` for one image that cannot be read, ``UsageError`` for wrong options.
+    """
+    segmenter = Segmenter(**asdict(options))
+    return list(segmenter.stream(image)) if isinstance(image, list) else segmenter(image)
+
+
+def segment_folder(
+    inputs: Sequence[str | Path],
+    options: SegmentOptions,
+    input_options: InputOptions,
+    output: OutputOptions,
+    progress: Callable[[Finished | Failure], None] = lambda _: None,
+) -> Summary:
+    """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
+
+    Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
+    """
+    start = time.perf_counter()
+    listing = find(inputs, input_options, exclude=output.output)
+    segmenter = Segmenter(**asdict(options))
+    segmenter.max_pixels = input_options.max_pixels
+    skipped, done, empty, failed, stages = (
+        0,
+        0,
+        0,
+        [],
+        dict.fromkeys(("decode", "backbone", "method", "refine", "write"), 0.0),
+    )
+    with OutputFolder(output, run_of(segmenter)) as folder:
+
+        def missing() -> Iterator[Source | Failure]:
+            nonlocal skipped
+            for source in listing:
+                if isinstance(source, Source) and folder.done(source):
+                    skipped += 1
+                else:
+                    yield source
+
+        def write(result: Finished | Failure) -> Finished | Failure:
+            begun = time.perf_counter()
+            if isinstance(result, Failure):
+                folder.fail(result)
+            else:
+                folder.write(result.segmentation, result.photo, result.soft)
+                result.segmentation.timings["write"] = time.perf_counter() - begun
+            return result
+
+        for result in read_ahead(segmenter.run(missing()), write, workers=1, ahead=WORKERS):
+            progress(result)
+            if isinstance(result, Failure):
+                failed.append(result)
+                continue
+            done += 1
+            empty += not result.segmentation.instances
+            for stage, seconds in result.segmentation.timings.items():
+                stages[stage] += seconds
+        folder.finish()
+    return Summary(done, empty, skipped, tuple(failed), listing.ignored, time.perf_counter() - start, stages)
+
+
+def run_of(segmenter: Segmenter) -> dict[str, object]:
+    """What decides the results of a folder run, for ``run.json``."""
+    asked = {k: v for k, v in asdict(segmenter.options).items() if k not in ("device", "batch", "offline")}
+    weights = segmenter.backbone.spec.sha256 if segmenter.backbone else None
+    return {"options": asked | {"parameters": asdict(segmenter.method)}, "weights": weights, "version": __version__}
+
+
+def sources_of(inputs: str | Path | Iterable[Image]) -> Iterable[Source | Failure]:
+    """Whatever a stream is given, as sources."""
+    if isinstance(inputs, (str, Path)):
+        return find([inputs], InputOptions())
+    return (as_source(image, index) for index, image in enumerate(inputs))
+
+
+def grid_of(item: Item | Failure) -> tuple[int, int] | None:
+    """What a batch must have in common; failures travel in groups of their own."""
+    return item.fit.grid if isinstance(item, Item) else None
+
+
+def in_order(results: Iterable[tuple[int, Item | Failure]]) -> Iterator[Item | Failure]:
+    """Results that carry their index, in the order of the indices."""
+    heap: list[tuple[int, Item | Failure]] = []
+    following = 0
+    for indexed in results:
+        heapq.heappush(heap, indexed)
+        while heap and heap[0][0] == following:
+            yield heapq.heappop(heap)[1]
+            following += 1
+
+
+def finite(features: Features | None, count: int) -> list[bool]:
+    """Per image: whether everything that the network gave is a number."""
+    if features is None:
+        return [True] * count
+    tensors = [features.attention, *features.facets.values()]
+    return [all(bool(tensor[i].isfinite().all()) for tensor in tensors) for i in range(count)]
+
+
+def not_finite(item: Item) -> Failure:
+    """The failure of an image for which the network gave NaN."""
+    told = f"{item.source.id}: the network gives NaN or infinite values; try another --size or --model."
+    return Failure(item.source.id, NanFeatures(told), item.source)
+
+
+def attention_of(features: Features | None, count: int) -> list[NDArray[np.float32] | None]:
+    """CLS attention per image ``(heads, gh, gw)``, where there is a network."""
+    if features is None:
+        return [None] * count
+    return list(features.attention.float().cpu().numpy())
+
+
+def book(items: Sequence[Item], stage: str, start: float) -> None:
+    """Share the seconds since ``start`` out among the items."""
+    for item in items:
+        item.seconds[stage] = (time.perf_counter() - start) / len(items)
+
+
+def instance(soft: NDArray[np.float32], score: float, mask: NDArray[np.bool_], label: int) -> Instance:
+    """One object from its full-size mask ``(H, W)``, which must not be empty."""
+    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+    return Instance(encode_rle(mask), box, int(mask.sum()), float(score), label, soft)
