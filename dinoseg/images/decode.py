@@ -1,0 +1,192 @@
+"""One image in, one upright ``Photo`` out; or a typed error that names the input, whatever its bytes are."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from dinoseg.errors import (
+    ImageError,
+    ImageForbidden,
+    ImageTooLarge,
+    ImageVanished,
+    NotAnImage,
+    TruncatedImage,
+    UnsupportedFormat,
+    UnsupportedImage,
+)
+from dinoseg.images.colour import array_to_rgb, image_to_rgb
+from dinoseg.images.formats import Format, open_image, unsupported
+from dinoseg.options import InputOptions
+from dinoseg.types import Image, Photo, Source
+
+Decoded = tuple[NDArray[np.uint8], tuple[int, int], list[str]]
+"""Pixels ``(h, w, 3)``, size ``(H, W)`` of the upright original, notes."""
+
+ORIENTATION = 0x0112
+UPRIGHT = {
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what turns the stored picture upright; 5 to 8 swap height and width."""
+DNG_VERSION, SUBFILE_TYPE, THUMBNAIL = 50706, 254, 1
+
+
+def as_source(image: Image, index: int = 0) -> Source:
+    """Give one image of any kind its id: a file's name, or ``image-000003`` for things that are not files."""
+    if isinstance(image, str | Path):
+        return Source(Path(image).name, Path(image))
+    return Source(f"image-{index:06d}", image)
+
+
+def decode(source: Source, *, max_pixels: int = InputOptions.max_pixels, reduce_to: int | None = None) -> Photo:
+    """Read one image: uint8 RGB ``(h, w, 3)``, upright, alpha over white (see ``images.colour``).
+
+    With ``reduce_to``, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its scale as long as its long side keeps that many
+    px; ``Photo.size`` stays that of the original. Raises a subclass of ``ImageError`` whose message names the input.
+    """
+    try:
+        with typed_errors():
+            pixels, size, notes = read(source.content, max_pixels, reduce_to)
+    except ImageError as error:
+        raise type(error)(f"{source.id}: {error}") from error.__cause__
+    return Photo(source.id, pixels, size, tuple(notes))
+
+
+@contextmanager
+def typed_errors() -> Iterator[None]:
+    """Whatever decoders raise becomes an ``ImageError``: a damaged file can make them raise nearly anything."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning, MemoryError) as error:
+        raise ImageTooLarge(f"does not fit into memory ({error})") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ImageError(f"cannot be read ({error.strerror})") from error
+        if re.search("not available|unsupported|unknown", str(error), re.IGNORECASE):
+            raise UnsupportedFormat(f"is of a kind that is not read ({error}); convert it to JPEG or PNG") from error
+        raise TruncatedImage(f"is cut short or damaged ({error}); fetch it again") from error
+
+
+def read(content: Image, max_pixels: int, reduce_to: int | None) -> Decoded:
+    """``decode`` without the input's name."""
+    if isinstance(content, np.ndarray):
+        pixels = array_to_rgb(content)
+        check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
+        return pixels, pixels.shape[:2], []
+    if isinstance(content, PIL.Image.Image):
+        check_pixels(*content.size, max_pixels)
+        return convert(content)
+    if isinstance(content, bytes):
+        return read_stream(io.BytesIO(content), None, max_pixels, reduce_to)
+    if isinstance(content, str | Path):
+        with open_file(Path(content)) as stream:
+            return read_stream(stream, Path(content).suffix, max_pixels, reduce_to)
+    raise UnsupportedImage(f"is a {type(content).__name__}; give a path, bytes, a PIL image or a NumPy array")
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open a regular file and nothing else: opening a pipe would wait for ever."""
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        if regular:
+            return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageVanished("is not there, or not any more") from error
+    except PermissionError as error:
+        raise ImageForbidden("may not be read; check its permissions and its folder's") from error
+    raise NotAnImage("is a folder, a pipe or a device, not a file")
+
+
+def read_stream(stream: IO[bytes], suffix: str | None, max_pixels: int, reduce_to: int | None) -> Decoded:
+    """An encoded image; ``suffix`` is that of its file, when it is one."""
+    known, image = open_image(stream)
+    check_pixels(*image.size, max_pixels)
+    refuse_raw(image)
+    original = image.size
+    reduced = reduce_to is not None and image.draft("RGB", draft_size(original, reduce_to)) is not None
+    pixels, size, notes = convert(image, original if reduced else None)
+    return pixels, size, suffix_notes(known, suffix) + notes
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Raise ``ImageTooLarge`` before anything is decoded."""
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            f"has {width * height:,} pixels ({width}x{height}), more than {max_pixels:,}; "
+            f"if it can be trusted: --max-pixels {width * height}"
+        )
+
+
+def refuse_raw(image: ImageFile) -> None:
+    """A camera's raw file is a TIFF whose first page is only a thumbnail: never take that for the photograph."""
+    if isinstance(image, TiffImageFile):
+        tags = image.tag_v2
+        if DNG_VERSION in tags or tags.get(SUBFILE_TYPE, 0) & THUMBNAIL:
+            raise unsupported("a camera's raw file (DNG)", "pip install rawpy")
+
+
+def draft_size(size: tuple[int, int], reduce_to: int) -> tuple[int, int]:
+    """Smallest ``(width, height)`` that ``PIL.Image.draft`` may keep."""
+    scale = min(1.0, reduce_to / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def convert(image: PIL.Image.Image, original: tuple[int, int] | None = None) -> Decoded:
+    """A PIL image -> upright RGB. ``original`` is its ``(width, height)`` where it was opened at reduced scale."""
+    image.load()
+    orientation, notes = read_orientation(image)  # after loading: a PNG may say it behind its pixels
+    upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+    pixels = image_to_rgb(upright)  # (h, w, 3)
+    height, width = pixels.shape[:2]
+    if original is not None:
+        width, height = original[::-1] if orientation >= 5 else original
+    return pixels, (height, width), notes + mode_notes(image) + frame_notes(image)
+
+
+def read_orientation(image: PIL.Image.Image) -> tuple[int, list[str]]:
+    """EXIF orientation 1..8, and a note where the metadata cannot be read: the picture still can."""
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # malformed metadata makes Pillow raise nearly anything
+        return 1, ["metadata unreadable"]
+    return (orientation, []) if orientation in range(1, 9) else (1, [f"orientation {orientation!r} unknown"])
+
+
+def mode_notes(image: PIL.Image.Image) -> list[str]:
+    """What had to be done to the colours."""
+    notes = ["alpha over white"] if image.has_transparency_data else []
+    return [*notes, f"from mode {image.mode}"] if image.mode not in ("RGB", "RGBA") else notes
+
+
+def frame_notes(image: PIL.Image.Image) -> list[str]:
+    """Whether there was more than the first frame. Frames are not counted: that may mean to decode them all."""
+    try:
+        return ["first of several frames"] if getattr(image, "is_animated", False) else []
+    except Exception:  # the second frame is damaged; the first was fine
+        return ["first frame; the second is damaged"]
+
+
+def suffix_notes(known: Format, suffix: str | None) -> list[str]:
+    """The true format, where the name says another or nothing."""
+    if suffix is None or suffix.lower() in known.suffixes:
+        return []
+    return [f"format {known.name} despite {suffix}" if suffix else f"format {known.name}, no suffix"]

@@ -1,0 +1,102 @@
+"""The allow-list: a magic number chooses the one Pillow class that may look at the content, never the suffix.
+
+The classes are used directly because ``PIL.Image.open`` hides why a file was refused, and because its limit on pixels
+is one global number for the whole process; ours travels with the call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from dinoseg.errors import NotAnImage, UnsupportedFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that is read."""
+
+    name: str
+    magic: re.Pattern[bytes]
+    """How its content begins."""
+    suffixes: tuple[str, ...]
+    reader: Callable[[IO[bytes]], ImageFile]
+
+
+FORMATS = (
+    Format("jpeg", re.compile(rb"\xff\xd8\xff"), (".jpg", ".jpeg", ".jpe", ".jfif"), JpegImageFile),
+    Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), (".png",), PngImageFile),
+    Format("webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL), (".webp",), WebPImageFile),
+    Format("tiff", re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), (".tif", ".tiff"), TiffImageFile),
+    Format("bmp", re.compile(rb"BM"), (".bmp",), BmpImageFile),
+    Format("gif", re.compile(rb"GIF8[79]a"), (".gif",), GifImageFile),
+    Format("ppm", re.compile(rb"P[1-6]\s"), (".ppm", ".pgm", ".pbm"), PpmImageFile),
+)
+READ = "JPEG, PNG, WebP, TIFF, BMP, GIF or PPM"
+IMAGE_SUFFIXES = frozenset(suffix for known in FORMATS for suffix in known.suffixes) | {
+    ".heic",
+    ".heif",
+    ".avif",
+    ".dng",
+}
+"""What is taken for a photograph inside a folder; those that are not read become failures that say what helps."""
+
+REFUSED = (  # images of other kinds, and what turns them into one that is read
+    ("HEIC", rb".{4}ftyp(hei|hev|mif1|msf1)", "pip install pillow-heif"),
+    ("AVIF", rb".{4}ftypavi", 'pip install "pillow>=11.3"'),
+    ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", "pip install pillow-jxl-plugin"),
+    ("JPEG 2000", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "pip install pillow"),
+    ("a camera's raw file", rb"II\*\0.{4}CR|.{4}ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0", "pip install rawpy"),
+    ("PSD", rb"8BPS", "export it there"),
+    ("SVG", rb"\s*(<\?xml.*)?<svg", "pip install cairosvg"),
+    ("PDF", rb"%PDF", "pip install pypdfium2"),
+)
+HEAD = 512
+"""Bytes that are looked at to tell what a file is."""
+
+
+def open_image(stream: IO[bytes]) -> tuple[Format, ImageFile]:
+    """Read the header. Raises ``NotAnImage``, ``UnsupportedFormat``, or whatever Pillow raises on a damaged header."""
+    head = stream.read(HEAD)
+    stream.seek(0)
+    refuse(head)
+    for known in FORMATS:
+        if known.magic.match(head):
+            return known, known.reader(stream)
+    raise NotAnImage(f"{describe(head)}; it must be {READ}")
+
+
+def refuse(head: bytes) -> None:
+    """Raise ``UnsupportedFormat`` for the images that are known and not read."""
+    for name, magic, help_ in REFUSED:
+        if re.match(magic, head, re.DOTALL):
+            raise unsupported(name, help_)
+
+
+def unsupported(name: str, help_: str) -> UnsupportedFormat:
+    """The error for an image of another kind."""
+    return UnsupportedFormat(f"is {name}, which is not read; convert it to JPEG or PNG first ({help_})")
+
+
+def describe(head: bytes) -> str:
+    """What a file that is not an image seems to be."""
+    if not head:
+        return "is empty"
+    if not head.strip(b"\0"):
+        return "holds only zero bytes"
+    if re.match(rb"\s*<(!doctype|html)", head, re.IGNORECASE):
+        return "is an HTML page (a download that failed?)"
+    if re.fullmatch(rb"[\t\n\f\r\x1b -~\x80-\xff]+", head):
+        return "is text"
+    return "is no image that is known"
