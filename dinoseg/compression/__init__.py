@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
+from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load
@@ -25,7 +26,6 @@ from dinoseg.compression.crops import CropFeed
 from dinoseg.compression.heal import Healing, HealOptions, look, mean_cosine, statistics
 from dinoseg.compression.patch import resize_patch_kernel
 from dinoseg.compression.prune import check_prunable, prune
-from dinoseg.compression.quantise import save_backbone
 from dinoseg.errors import CompressionError, OutputConflict
 from dinoseg.images.find import find
 from dinoseg.options import CompressOptions, InputOptions

@@ -1,4 +1,4 @@
-"""The layout of a compressed file: matrices as int8 with one float16 scale per output row."""
+"""Files of our own: safetensors, matrices as int8 with one float16 scale per output row where size counts."""
 
 from __future__ import annotations
 

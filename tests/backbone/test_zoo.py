@@ -1,0 +1,92 @@
+"""Names to networks, without a network: a made-up hub cache, and every error on the way."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from dinoseg.backbone import zoo
+from dinoseg.errors import DeviceError, WeightsNotFound
+from dinoseg.options import ModelOptions
+
+ARCHITECTURES = {
+    "dino-vits16": "vit_small_patch16_224.dino",
+    "dino-vits8": "vit_small_patch8_224.dino",
+    "dinov2-small": "vit_small_patch14_dinov2.lvd142m",
+    "dinov2-small-registers": "vit_small_patch14_reg4_dinov2.lvd142m",
+    "dinov3-small": "vit_small_patch16_dinov3.lvd1689m",
+}
+
+
+def put_into_cache(root, repository, state):
+    folder = root / f"models--{repository.replace('/', '--')}"
+    snapshot = folder / "snapshots" / "0123456789abcdef"
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(snapshot.name)
+    save_file(state, snapshot / "model.safetensors")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_hub_models_load_from_the_cache_and_equal_timm(cache, name):
+    torch.manual_seed(0)
+    network = timm.create_model(ARCHITECTURES[name], num_classes=0).eval()
+    put_into_cache(cache, zoo.ZOO[name].hub, network.state_dict())
+    backbone = zoo.load(name, offline=True)
+    assert backbone.spec.name == name
+    assert backbone.spec.patch == zoo.ZOO[name].patch
+    assert backbone.spec.heads == zoo.ZOO[name].heads
+    side = 518 if "dinov2" in name else 224
+    with torch.inference_mode():
+        images = torch.randn(1, 3, side, side)
+        assert torch.allclose(backbone.tokens(images), network.forward_features(images), atol=1e-4)
+
+
+def test_every_hub_name_is_timms():
+    for entry in zoo.ZOO.values():
+        if entry.hub:
+            assert timm.models.is_model_pretrained(entry.hub.removeprefix("timm/")), entry.hub
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_c48_without_a_network_the_error_names_file_and_command(cache, monkeypatch, offline):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsNotFound) as caught:
+        zoo.load("dino-vits8", offline=offline)
+    for part in (
+        "timm/vit_small_patch8_224.dino/model.safetensors",
+        "87 MB",
+        "dinoseg models fetch dino-vits8",
+        "HF_ENDPOINT",
+    ):
+        assert part in str(caught.value)
+
+
+def test_unknown_name_and_folder_are_errors(tmp_path):
+    with pytest.raises(WeightsNotFound, match="neither a file nor a model that dinoseg knows"):
+        zoo.load("dino-vits9")
+    with pytest.raises(WeightsNotFound, match="is a folder"):
+        zoo.load(str(tmp_path))
+
+
+def test_c47_a_device_that_is_not_here_is_an_error():
+    with pytest.raises(DeviceError, match="cuda:99 is not available here"):
+        zoo.choose_device("cuda:99")
+    with pytest.raises(DeviceError, match="is not a device"):
+        zoo.choose_device("quantum")
+    assert zoo.choose_device("cpu").type == "cpu"
+
+
+def test_load_backbone_follows_the_options(tmp_path):
+    backbone_file = tmp_path / "w.safetensors"
+    save_file(timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1).state_dict(), backbone_file)
+    backbone = zoo.load_backbone(ModelOptions(model=str(backbone_file), device="cpu", positions="timm"))
+    assert (backbone.spec.heads, backbone.spec.positions, backbone.device.type) == (3, "antialias", "cpu")
