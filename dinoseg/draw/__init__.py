@@ -1,0 +1,1 @@
+"""Pictures for people: masks over photographs, attention heads, sheets of thumbnails."""

@@ -1,0 +1,78 @@
+"""A sheet of labelled thumbnails."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+CELL = (240, 180)  # px of one thumbnail, width x height
+GAP = 14  # px
+HEADING = 44  # px
+CAPTION = 40  # px below a thumbnail: name and caption
+COLUMNS = 8
+
+PAPER = (250, 250, 248)
+INK = (30, 30, 30)
+GREY = (120, 120, 120)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """One picture of the sheet."""
+
+    picture: Image.Image
+    name: str
+    caption: str = ""
+
+
+def thumbnail(picture: Image.Image) -> Image.Image:
+    """The picture reduced to fit one cell, RGB and without metadata."""
+    small = picture.convert("RGB")
+    small.thumbnail(CELL, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small.info.clear()
+    return small
+
+
+def contact_sheet(tiles: Sequence[Tile], heading: str) -> Image.Image:
+    """All tiles in rows under a heading, as one RGB picture; keep the number of tiles small."""
+    columns = max(1, min(COLUMNS, math.ceil(math.sqrt(1.5 * len(tiles)))))
+    rows = math.ceil(len(tiles) / columns)
+    width = max(columns, 2) * (CELL[0] + GAP) + GAP
+    height = HEADING + rows * (CELL[1] + CAPTION + GAP) + GAP
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, HEADING / 2), printable(heading), INK, ImageFont.load_default(18), anchor="lm")
+    for index, tile in enumerate(tiles):
+        left = GAP + index % columns * (CELL[0] + GAP)
+        top = HEADING + index // columns * (CELL[1] + CAPTION + GAP)
+        place(sheet, draw, tile, (left, top))
+    return sheet
+
+
+def place(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
+    """One tile with its name and caption, its cell's top left at ``corner``; the picture stands on the name."""
+    left, top = corner
+    picture = thumbnail(tile.picture)
+    sheet.paste(picture, (left + (CELL[0] - picture.width) // 2, top + CELL[1] - picture.height))
+    font, small = ImageFont.load_default(13), ImageFont.load_default(11)
+    middle = left + CELL[0] / 2
+    draw.text((middle, top + CELL[1] + 14), shorten(tile.name, font), INK, font, anchor="mm")
+    draw.text((middle, top + CELL[1] + 30), printable(tile.caption), GREY, small, anchor="mm")
+
+
+def shorten(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The name on one line as wide as a cell: what is too long loses its middle."""
+    name = printable(name)
+    kept = name
+    while font.getlength(kept) > CELL[0] and len(name) > 2:
+        half = (len(kept) - 2) // 2
+        kept = f"{name[:half]}…{name[-half:]}"
+    return kept
+
+
+def printable(text: str) -> str:
+    """Text for one line: control characters and undecodable bytes (surrogates) become question marks."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

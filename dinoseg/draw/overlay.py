@@ -1,0 +1,42 @@
+"""Masks in colour over a photograph."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.draw.colours import object_colours
+
+FILL = 0.45
+"""Share of the object's colour in its filling."""
+DIM = 0.72
+"""Brightness that the background keeps where there is an object to look at."""
+
+
+def overlay(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Photograph ``(H, W, 3)`` RGB with its label map ``(H, W)`` over it: object k in its colour and outlined.
+
+    0 is background, which is dimmed a little; a photograph without objects stays as it is.
+    """
+    if not labels.any():
+        return pixels.copy()
+    colours = np.vstack([np.zeros((1, 3), np.uint8), object_colours(int(labels.max()))])  # (1 + n, 3)
+    share = np.where(labels > 0, np.float32(FILL), np.float32(0))[..., None]  # (H, W, 1)
+    drawn = pixels * np.where(labels > 0, np.float32(1), np.float32(DIM))[..., None]  # (H, W, 3)
+    drawn = drawn * (1 - share) + colours[labels] * share
+    edge = outline(labels)
+    drawn[edge] = colours[labels[edge]]
+    return np.round(drawn).astype(np.uint8)
+
+
+def outline(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Pixels of objects that lie at another label, ``(H, W)``; about 1/400 of the long side thick.
+
+    The frame of the picture is no edge.
+    """
+    thickness = max(1, round(max(labels.shape) / 400))
+    kernel = np.ones((2 * thickness + 1,) * 2, np.uint8)
+    grey = labels.astype(np.uint16)
+    inside = cv2.erode(grey, kernel) == cv2.dilate(grey, kernel)
+    return (labels > 0) & ~inside

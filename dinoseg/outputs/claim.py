@@ -1,0 +1,74 @@
+"""Who may write in a folder: one run at a time, one set of options, and nothing in a folder of somebody else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dinoseg.errors import OutputConflict
+from dinoseg.outputs.strict_json import plain, to_json
+
+LOCK = ".dinoseg.lock"
+RUN = "run.json"
+
+
+def run_id(run: Mapping[str, Any]) -> str:
+    """Hash of everything that determines results; the order of keys does not matter."""
+    text = json.dumps(plain(run), sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_run(root: Path) -> dict[str, Any] | None:
+    """What ``run.json`` holds, or None when there is none of ours."""
+    try:
+        run = json.loads((root / RUN).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return run if isinstance(run, dict) and isinstance(run.get("id"), str) else None
+
+
+def refuse_foreign(root: Path) -> None:
+    """Raise ``OutputConflict`` for a folder with files but without our ``run.json``; hidden files do not count."""
+    if read_run(root) is None and any(not path.name.startswith(".") for path in root.iterdir()):
+        raise OutputConflict(
+            f"{root} holds files that are not dinoseg's; name another folder, or --overwrite to write among them."
+        )
+
+
+def lock(root: Path) -> int:
+    """Lock the folder for this process; the lock ends when the descriptor is closed, however the process ends.
+
+    Raises ``OutputConflict`` when another process has it.
+    """
+    import fcntl  # not on Windows
+
+    descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise OutputConflict(f"{root} is in use by another run; wait for it or name another folder.") from error
+    return descriptor
+
+
+def refuse_other_run(root: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """Raise ``OutputConflict`` when the folder's run is another than ``run``, saying in what."""
+    if known["id"] != run["id"]:
+        raise OutputConflict(
+            f"{root} holds results of other options ({'; '.join(differences(known, plain(run)))}); "
+            "name another folder, or --overwrite to replace them."
+        )
+
+
+def differences(known: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[str]:
+    """``method: there 'attention', now 'tokencut'`` for each value that differs."""
+    for key in sorted(known.keys() | run.keys() - {"id"}):
+        there, now = known.get(key), run.get(key)
+        if isinstance(there, dict) and isinstance(now, dict):
+            yield from differences(there, now)
+        elif key != "id" and there != now:
+            yield f"{key}: there {to_json(there)}, now {to_json(now)}"

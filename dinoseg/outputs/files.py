@@ -1,0 +1,109 @@
+"""Where files of a result folder lie, and how they are written without leaving it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from dinoseg.atomic import atomic_write
+from dinoseg.errors import OutputConflict
+
+NAME_BYTES = 255
+"""What file systems allow for one name."""
+UNSAFE = re.compile(r"^\.{0,2}$|^[A-Za-z]:|[\\\0]")
+"""Parts of an id that would lead out of the folder, here or on Windows: empty, dots, a drive, a backslash."""
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""Names that ``atomic_write`` gives to unfinished files."""
+
+
+def relative_path(folder: str, id_: str, suffix: str, *, marked: bool = False) -> str:
+    """``folder/<id><suffix>``: the id's tree and extension are kept.
+
+    A part that is too long for a name or would leave the folder is shortened and marked with a hash, and so is the
+    name of a ``marked`` path.
+    """
+    *parents, name = id_.split("/")
+    name = mark(name, NAME_BYTES - len(suffix)) if marked else safe_part(name, NAME_BYTES - len(suffix))
+    return "/".join([folder, *(safe_part(part, NAME_BYTES) for part in parents), name + suffix])
+
+
+def safe_part(part: str, room: int) -> str:
+    """One part of an id as a name of at most ``room`` bytes."""
+    return mark(part, room) if UNSAFE.search(part) or len(os.fsencode(part)) > room else part
+
+
+def mark(part: str, room: int) -> str:
+    """As much of the part as can be kept, and a hash of the whole."""
+    ending = "~" + hashlib.sha256(os.fsencode(part)).hexdigest()[:12]
+    kept = re.sub(r"[\\:\0]", "_", part)
+    while len(os.fsencode(kept)) > room - len(ending):
+        kept = kept[:-1]
+    return kept + ending
+
+
+def free_path(root: Path, folder: str, id_: str, suffix: str) -> str:
+    """The path of a new file: a marked one where another id's file would be hit because case does not count."""
+    relative = relative_path(folder, id_, suffix)
+    if (root / relative).exists() and not spelled_so(root, relative):
+        return relative_path(folder, id_, suffix, marked=True)
+    return relative
+
+
+def spelled_so(root: Path, relative: str) -> bool:
+    """Whether an existing path is written in its folders letter by letter as it is here."""
+    folder = root
+    for part in relative.split("/"):
+        if not any(path.name == part for path in folder.iterdir()):
+            return False
+        folder = folder / part
+    return True
+
+
+def existing(root: Path, relative: str | None) -> Path | None:
+    """The file that a manifest names, or None when it is missing, a link or not below ``root`` (a real path)."""
+    if not isinstance(relative, str):
+        return None
+    path = root / relative
+    below = path.is_relative_to(root) and os.path.realpath(path) == str(path)
+    return path if below and path.is_file() else None
+
+
+def write_under(root: Path, relative: str, chunks: Iterable[bytes]) -> Path:
+    """Write a file below ``root`` (a real path), whole or not at all; its folders are created.
+
+    Raises ``OutputConflict`` when a folder on the way is a symbolic link, and ``OSError`` with the file's name.
+    """
+    path = root / relative
+    try:
+        if not path.is_relative_to(root) or os.path.realpath(path.parent) != str(path.parent):
+            raise OutputConflict(f"{path} leads out of {root}, perhaps through a symbolic link; remove the link.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            for chunk in chunks:
+                file.write(chunk)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return path
+
+
+def remove_files(root: Path, files: Iterable[str | None]) -> None:
+    """Remove files that a manifest names, and the folders that this leaves empty; anything else stays."""
+    for relative in files:
+        path = existing(root, relative)
+        if path is None:
+            continue
+        path.unlink()
+        for parent in path.parents:
+            if parent == root or any(parent.iterdir()):
+                break
+            parent.rmdir()
+
+
+def sweep(root: Path) -> None:
+    """Remove what a killed process left unfinished; links are not followed."""
+    for folder, _, names in os.walk(root):
+        for name in filter(TEMPORARY.fullmatch, names):
+            Path(folder, name).unlink()

@@ -1,0 +1,155 @@
+"""The folder of a run: results appear whole, what is done is known, and a run can be killed and started again.
+
+The protocol, and what a stop at any point leaves behind:
+
+1. lock, ``run.json``: nothing else is there yet; the next start finds an empty folder or its own run.
+2. for each image its files, each by temporary file and rename, then its line in the manifest. A stop before the line
+   leaves files that the next start writes again; a torn line is cut off and its image done again.
+3. ``finish``: the manifest with one line per input, and the files per folder, all made from what lies there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.errors import OutputConflict
+from dinoseg.options import OutputOptions
+from dinoseg.outputs import FORMATS, split_formats
+from dinoseg.outputs.backdrop import make_backdrop
+from dinoseg.outputs.claim import RUN, lock, read_run, refuse_foreign, refuse_other_run, run_id
+from dinoseg.outputs.files import existing, remove_files, sweep, write_under
+from dinoseg.outputs.format import Scene
+from dinoseg.outputs.manifest import Manifest
+from dinoseg.outputs.record import Record, failure_record, fingerprint, record_of, unchanged
+from dinoseg.outputs.render import write_files
+from dinoseg.outputs.strict_json import to_json
+from dinoseg.types import Failure, Photo, Segmentation, Source
+
+MANIFEST = "manifest.jsonl"
+
+
+class OutputFolder:
+    """Results of one run under ``options.output``; use it in a ``with`` block.
+
+    ``run`` is everything that determines results (method options, hash of the weights, version), but neither the
+    formats nor the place. ``write`` and ``fail`` belong to one thread, ``done`` may be asked from another.
+
+    Raises ``OptionError`` for unknown formats and backgrounds (when made), and ``OutputConflict`` on entering: the
+    folder is in use, not writable, not ours, or holds results of another run and ``options.overwrite`` is not set.
+    Afterwards ``OSError`` with the file's name when the disk is full or fails.
+    """
+
+    def __init__(self, options: OutputOptions, run: Mapping[str, Any]) -> None:
+        self.options = options
+        self.per_image, self.per_folder = split_formats(options.formats)
+        self._backdrop = make_backdrop(options.background)
+        run = {**run, **describe_background(options.background)}
+        self.id = run_id(run)
+        """Hash of ``run``; results of another id are never mixed in."""
+        self._run = {"id": self.id, **run}
+
+    def __enter__(self) -> OutputFolder:
+        output = self.options.output
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            self.root = output.resolve()
+            if not self.options.overwrite:
+                refuse_foreign(self.root)
+            self._lock = lock(self.root)
+            try:
+                self._claim()
+                self._manifest = Manifest(self.root / MANIFEST)
+            except BaseException:
+                os.close(self._lock)
+                raise
+        except OSError as error:
+            raise OutputConflict(f"{output} cannot hold the results: {error.strerror}; name another folder.") from error
+        return self
+
+    def _claim(self) -> None:
+        """Make the folder this run's: go on with what it holds, or start with nothing of ours in it."""
+        sweep(self.root)
+        known = read_run(self.root)
+        if known is not None and not self.options.overwrite:
+            refuse_other_run(self.root, known, self._run)
+            return
+        self._clear()
+        write_under(self.root, RUN, [to_json(self._run, indent=2).encode() + b"\n"])
+
+    def _clear(self) -> None:
+        """Remove what earlier runs wrote, by their manifest; it goes last, so that a stopped clearing can go on."""
+        path = existing(self.root, MANIFEST)
+        if path is None:
+            return
+        manifest = Manifest(path)
+        for record in manifest:
+            remove_files(self.root, record.files.values())
+        manifest.close()
+        per_folder = split_formats(FORMATS)[1]
+        remove_files(self.root, [*(format_.file for format_ in per_folder.values()), MANIFEST])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._manifest.close()
+        os.close(self._lock)
+
+    def done(self, source: Source) -> bool:
+        """Whether this run's results for this content are here, in every format that is wanted now.
+
+        Earlier failures and what is not a file are never done.
+        """
+        record = self._manifest.get(source.id)
+        return (
+            record is not None
+            and record.run == self.id
+            and record.status != "failed"
+            and all(self._present(record, name) for name in self.per_image)
+            and unchanged(source.content, record.source)
+        )
+
+    def _present(self, record: Record, name: str) -> bool:
+        if name not in record.files:
+            return False
+        return record.files[name] is None or existing(self.root, record.files[name]) is not None
+
+    def write(self, segmentation: Segmentation, photo: Photo, soft: NDArray[np.float32] | None = None) -> None:
+        """Write one image's files and its line; ``soft`` ``(n, H, W)`` is made again when a format needs it.
+
+        Formats that earlier runs wrote for this image are written too, so that none of them is left stale.
+        """
+        earlier = self._manifest.get(segmentation.id)
+        known = {} if earlier is None else {name: path for name, path in earlier.files.items() if name in FORMATS}
+        formats = split_formats({*known, *self.per_image})[0]
+        scene = Scene(segmentation, photo, soft, self._backdrop)
+        files = write_files(self.root, scene, formats, known)
+        source = fingerprint(segmentation.source.content)
+        self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
+
+    def fail(self, failure: Failure) -> None:
+        """Note an input that failed; what an earlier content of it had left is removed."""
+        earlier = self._manifest.get(failure.id)
+        if earlier is not None:
+            remove_files(self.root, earlier.files.values())
+        self._manifest.append(failure_record(failure, self.id))
+
+    def finish(self) -> None:
+        """Bring the manifest in order and make the files per folder, also those that earlier runs had made."""
+        self._manifest.compact()
+        for name, format_ in split_formats(FORMATS)[1].items():
+            if name in self.per_folder or existing(self.root, format_.file):
+                write_under(self.root, format_.file, format_.build(self._manifest, self.root))
+
+
+def describe_background(background: str | None) -> dict[str, Any]:
+    """What of ``--background`` determines results: its text, and the content of an image file."""
+    if background is None:
+        return {}
+    return {"background": background, "background_file": (fingerprint(Path(background)) or {}).get("sha256")}

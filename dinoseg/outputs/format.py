@@ -1,0 +1,101 @@
+"""What a format is: a way to make one file per image, or one file per folder."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.images.fit import resize
+from dinoseg.outputs.rle import decode_rle
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from dinoseg.outputs.backdrop import Backdrop
+    from dinoseg.outputs.record import Record
+    from dinoseg.types import Photo, Segmentation
+
+
+class Scene:
+    """One segmentation with what formats draw from, each made once and only when a format asks for it."""
+
+    def __init__(
+        self,
+        segmentation: Segmentation,
+        photo: Photo | None = None,
+        soft: NDArray[np.float32] | None = None,
+        backdrop: Backdrop | None = None,
+    ) -> None:
+        self.segmentation, self.backdrop = segmentation, backdrop
+        self._photo, self._soft = photo, soft
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(H, W)`` px of the upright original."""
+        return self.segmentation.size
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The photograph, RGB ``(H, W, 3)``. Raises ``ImageError`` if it has to be decoded again and is gone."""
+        pixels = (self._photo or self.segmentation.photo()).pixels
+        return resize(pixels, self.size)
+
+    @cached_property
+    def soft(self) -> NDArray[np.float32]:
+        """``(H, W)`` in 0..1: the highest of the objects' soft masks at each pixel."""
+        soft = self.segmentation.soft() if self._soft is None else self._soft  # (n, H, W)
+        return soft.max(axis=0, initial=0)
+
+    @cached_property
+    def labels(self) -> NDArray[np.uint16]:
+        """Label map ``(H, W)``: 0 background, k object k; where objects overlap the higher score wins."""
+        labels = np.zeros(self.size, np.uint16)
+        for instance in sorted(self.segmentation.instances, key=lambda instance: (instance.score, -instance.label)):
+            labels[decode_rle(instance.rle)] = instance.label
+        return labels
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFormat:
+    """One file per image: ``DIR/<name of the format>/<id><suffix>``."""
+
+    suffix: str
+    encode: Callable[[Scene], bytes | None]
+    """The file's content; None where there is nothing to write for this image."""
+    draw: Callable[[Scene], PIL.Image.Image] | None = None
+    """The picture itself, for formats that are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFormat:
+    """One file for the whole folder, made from the manifest and from what lies there."""
+
+    file: str
+    """Name of the file."""
+    build: Callable[[Iterable[Record], Path], Iterator[bytes]]
+    """The file's content in chunks, from the records (sorted by id, may be gone through repeatedly) and the folder."""
+    needs: tuple[str, ...] = ()
+    """Formats that it is made from."""
+
+
+def picture(draw: Callable[[Scene], PIL.Image.Image]) -> ImageFormat:
+    """The format whose PNG files hold what ``draw`` draws."""
+    return ImageFormat(".png", lambda scene: png_bytes(draw(scene)), draw)
+
+
+def png_bytes(image: PIL.Image.Image) -> bytes:
+    """The picture as PNG, without metadata.
+
+    zlib's run-length strategy makes files as small as its usual one does, in a third of the time.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_type=zlib.Z_RLE)
+    return buffer.getvalue()

@@ -1,0 +1,25 @@
+"""``overlays/<id>.png``: the photograph with its objects in colour and outlined."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import PIL.Image
+
+from dinoseg.draw.overlay import overlay
+from dinoseg.images.fit import resize
+from dinoseg.outputs.format import Scene, picture
+
+LONG_SIDE = 2048
+"""px. Overlays are for looking at: larger photographs are reduced to this, smaller ones keep their size."""
+
+
+def draw(scene: Scene) -> PIL.Image.Image:
+    """Photograph and masks, mode RGB, at the photograph's size or with a long side of ``LONG_SIDE``."""
+    scale = min(1.0, LONG_SIDE / max(scene.size))
+    height, width = (max(1, round(side * scale)) for side in scene.size)
+    labels = cv2.resize(scene.labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return PIL.Image.fromarray(overlay(resize(scene.pixels, (height, width)), np.asarray(labels, np.uint16)))
+
+
+OVERLAYS = picture(draw)
