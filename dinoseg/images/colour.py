@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dinoseg.errors import UnsupportedImage
 
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+"""Modes whose colours were multiplied by alpha -> the mode that undoes it."""
 SHAPES = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
 
 
@@ -24,8 +25,9 @@ def image_to_rgb(image: PIL.Image.Image) -> NDArray[np.uint8]:
         return array_to_rgb(np.array(image))
     if image.mode == "I":
         return array_to_rgb(narrow(np.array(image)))
-    image = image.convert(PREMULTIPLIED.get(image.mode, image.mode))
     try:
+        if image.mode in PREMULTIPLIED:
+            image = image.convert(PREMULTIPLIED[image.mode])
         return array_to_rgb(np.array(image.convert("RGBA" if image.has_transparency_data else "RGB")))
     except ValueError as error:
         raise UnsupportedImage(f"mode {image.mode} has no way to RGB; convert it first") from error

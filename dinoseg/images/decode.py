@@ -45,6 +45,8 @@ UPRIGHT = {
     8: PIL.Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what turns the stored picture upright; 5 to 8 swap height and width."""
+USUAL = ("RGB", "RGBA", "L", "LA", "P", "1")
+"""Modes whose way to RGB needs no remark."""
 DNG_VERSION, SUBFILE_TYPE, THUMBNAIL = 50706, 254, 1
 
 
@@ -71,19 +73,25 @@ def decode(source: Source, *, max_pixels: int = InputOptions.max_pixels, reduce_
 
 @contextmanager
 def typed_errors() -> Iterator[None]:
-    """Whatever decoders raise becomes an ``ImageError``: a damaged file can make them raise nearly anything."""
+    """Whatever decoders raise becomes an ``ImageError``: on damaged files that may be nearly anything."""
     try:
         yield
     except ImageError:
         raise
-    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning, MemoryError) as error:
-        raise ImageTooLarge(f"does not fit into memory ({error})") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise ImageError(f"cannot be read ({error.strerror})") from error
-        if re.search("not available|unsupported|unknown", str(error), re.IGNORECASE):
-            raise UnsupportedFormat(f"is of a kind that is not read ({error}); convert it to JPEG or PNG") from error
-        raise TruncatedImage(f"is cut short or damaged ({error}); fetch it again") from error
+        raise typed(error) from error
+
+
+def typed(error: Exception) -> ImageError:
+    """What an exception of Pillow or of the system means for the user."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return ImageError(f"cannot be read ({error.strerror})")
+    says = f"{type(error).__name__}: {error}"
+    if re.search("MemoryError|DecompressionBomb|too large|too much memory", says, re.IGNORECASE):
+        return ImageTooLarge(f"needs more memory than is allowed ({says})")
+    if re.search("not available|unsupported|unknown", says, re.IGNORECASE):
+        return UnsupportedFormat(f"is of a kind that is not read ({says}); convert it to JPEG or PNG first")
+    return TruncatedImage(f"is cut short or damaged ({says}); fetch it again")
 
 
 def read(content: Image, max_pixels: int, reduce_to: int | None) -> Decoded:
@@ -109,7 +117,7 @@ def open_file(path: Path) -> IO[bytes]:
         regular = stat.S_ISREG(path.stat().st_mode)
         if regular:
             return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in its name
         raise ImageVanished("is not there, or not any more") from error
     except PermissionError as error:
         raise ImageForbidden("may not be read; check its permissions and its folder's") from error
@@ -172,9 +180,9 @@ def read_orientation(image: PIL.Image.Image) -> tuple[int, list[str]]:
 
 
 def mode_notes(image: PIL.Image.Image) -> list[str]:
-    """What had to be done to the colours."""
+    """What had to be done to the colours, beyond the usual."""
     notes = ["alpha over white"] if image.has_transparency_data else []
-    return [*notes, f"from mode {image.mode}"] if image.mode not in ("RGB", "RGBA") else notes
+    return notes if image.mode in USUAL else [*notes, f"from mode {image.mode}"]
 
 
 def frame_notes(image: PIL.Image.Image) -> list[str]:

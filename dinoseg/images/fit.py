@@ -34,7 +34,7 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     smaller = (min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1]))
     for target, rule in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_CUBIC)):
         if target != pixels.shape[:2]:
-            pixels = cv2.resize(pixels, target[::-1], interpolation=rule)
+            pixels = np.asarray(cv2.resize(pixels, target[::-1], interpolation=rule), np.uint8)
     return pixels
 
 
@@ -48,7 +48,7 @@ def to_photo(map_: NDArray[np.float32], fit: Fit, *, nearest: bool = False) -> N
     y = positions(0, map_.shape[0], fit)  # (H,)
     x = positions(1, map_.shape[1], fit)  # (W,)
     if nearest:
-        return map_[np.rint(y).astype(int)][:, np.rint(x).astype(int)]  # (H, W)
+        return map_[np.floor(y + 0.5).astype(int)][:, np.floor(x + 0.5).astype(int)]  # (H, W)
     columns = interpolate(np.ascontiguousarray(map_.T), x)  # (W, mh)
     return interpolate(np.ascontiguousarray(columns.T), y)  # (H, W)
 
