@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import PIL.Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ TILE = 2.6  # inches, the long side of one picture
 TITLE = 0.28  # inches above each picture
 GAP = 0.08  # inches
 SIDE = 512  # px to which a picture is reduced before it is drawn
+GLOW = 0.6  # share of the heat where a photograph lies under it
 WIDE = 2.4  # width : height that the figure comes close to
 
 
@@ -65,6 +67,13 @@ def heads_figure(
         for ax in {axes[0], axes[-1]}:
             draw_contours(ax, masks, small.size)
     return figure
+
+
+def attention_overlay(pixels: NDArray[np.uint8], attention: NDArray[np.float32], fit: Fit) -> PIL.Image.Image:
+    """The photograph under one map ``(gh, gw)`` in colour; RGB in the frame of ``pixels`` ``(h, w, 3)``."""
+    glow = heat(attention, replace(fit, size=pixels.shape[:2])).astype(np.float32)  # (h, w, 3)
+    mixed = pixels * np.float32(1 - GLOW) + glow * np.float32(GLOW)
+    return PIL.Image.fromarray(np.round(mixed).astype(np.uint8))
 
 
 def heat(head: NDArray[np.float32], fit: Fit) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,15 @@ def make_backdrop(background: str | None) -> Backdrop | None:
     if path.is_file():
         return partial(covered, decode(Source(path.name, path)).pixels)
     raise OptionError(f"--background {background!r} is no colour, no image file and not 'blur'.")
+
+
+def describe_backdrop(background: str | None) -> dict[str, str]:
+    """What of the option determines results: its text, and the content of an image file."""
+    if background is None:
+        return {}
+    if background == "blur" or parse_colour(background) is not None:
+        return {"background": background}
+    return {"background": background, "background_sha256": hashlib.sha256(Path(background).read_bytes()).hexdigest()}
 
 
 def parse_colour(text: str) -> tuple[int, int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import PIL.Image
@@ -25,7 +26,7 @@ def build(records: Iterable[Record], root: Path) -> Iterator[bytes]:
         done += record.status != "failed"
         path = existing(root, record.files.get("overlays")) if len(tiles) < MOST else None
         if path is not None:
-            with PIL.Image.open(path) as overlay:
+            with suppress(OSError, SyntaxError), PIL.Image.open(path, formats=["PNG"]) as overlay:  # damaged since
                 tiles.append(Tile(thumbnail(overlay), record.id, caption(record)))
     heading = f"{len(tiles)} of {done} image{'' if done == 1 else 's'}" + (f", {failed} failed" if failed else "")
     yield png_bytes(contact_sheet(tiles, heading))
@@ -35,8 +36,8 @@ def caption(record: Record) -> str:
     """``2 objects, score 0.83`` or why there is none."""
     if not record.objects:
         return (record.reason or "no object").replace("_", " ")
-    count = len(record.objects)
-    return f"{count} object{'' if count == 1 else 's'}, score {record.score:.2f}"
+    count, score = len(record.objects), record.score or 0.0
+    return f"{count} object{'' if count == 1 else 's'}, score {score:.2f}"
 
 
 CONTACT_SHEET = FolderFormat("contact_sheet.png", build, needs=("overlays",))

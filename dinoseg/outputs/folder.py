@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from dinoseg.errors import OutputConflict
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
-from dinoseg.outputs.backdrop import make_backdrop
+from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
 from dinoseg.outputs.claim import RUN, lock, read_run, refuse_foreign, refuse_other_run, run_id
 from dinoseg.outputs.files import existing, remove_files, sweep, write_under
 from dinoseg.outputs.format import Scene
@@ -50,7 +49,7 @@ class OutputFolder:
         self.options = options
         self.per_image, self.per_folder = split_formats(options.formats)
         self._backdrop = make_backdrop(options.background)
-        run = {**run, **describe_background(options.background)}
+        run = {**run, **describe_backdrop(options.background)}
         self.id = run_id(run)
         """Hash of ``run``; results of another id are never mixed in."""
         self._run = {"id": self.id, **run}
@@ -80,20 +79,19 @@ class OutputFolder:
         if known is not None and not self.options.overwrite:
             refuse_other_run(self.root, known, self._run)
             return
-        self._clear()
+        if known is not None:
+            self._clear()
+        if self.options.overwrite:
+            write_under(self.root, MANIFEST, [])
         write_under(self.root, RUN, [to_json(self._run, indent=2).encode() + b"\n"])
 
     def _clear(self) -> None:
-        """Remove what earlier runs wrote, by their manifest; it goes last, so that a stopped clearing can go on."""
-        path = existing(self.root, MANIFEST)
-        if path is None:
-            return
-        manifest = Manifest(path)
+        """Remove what the folder's run wrote, by its manifest, which stays until all is gone."""
+        manifest = Manifest(self.root / MANIFEST)
         for record in manifest:
             remove_files(self.root, record.files.values())
         manifest.close()
-        per_folder = split_formats(FORMATS)[1]
-        remove_files(self.root, [*(format_.file for format_ in per_folder.values()), MANIFEST])
+        remove_files(self.root, [format_.file for format_ in split_formats(FORMATS)[1].values()])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -127,7 +125,7 @@ class OutputFolder:
         """
         earlier = self._manifest.get(segmentation.id)
         known = {} if earlier is None else {name: path for name, path in earlier.files.items() if name in FORMATS}
-        formats = split_formats({*known, *self.per_image})[0]
+        formats = split_formats([*self.per_image, *known])[0]
         scene = Scene(segmentation, photo, soft, self._backdrop)
         files = write_files(self.root, scene, formats, known)
         source = fingerprint(segmentation.source.content)
@@ -146,10 +144,3 @@ class OutputFolder:
         for name, format_ in split_formats(FORMATS)[1].items():
             if name in self.per_folder or existing(self.root, format_.file):
                 write_under(self.root, format_.file, format_.build(self._manifest, self.root))
-
-
-def describe_background(background: str | None) -> dict[str, Any]:
-    """What of ``--background`` determines results: its text, and the content of an image file."""
-    if background is None:
-        return {}
-    return {"background": background, "background_file": (fingerprint(Path(background)) or {}).get("sha256")}

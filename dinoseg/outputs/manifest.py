@@ -32,10 +32,10 @@ class Manifest:
         self._end = 0
         with self.path.open("rb") as lines:
             for line in lines:
-                record = parse_record(line)
                 if not line.endswith(b"\n"):
                     os.ftruncate(self._file, self._end)
                     break
+                record = parse_record(line)
                 if record is not None:
                     self._places[record.id] = (self._end, len(line))
                 self._end += len(line)
@@ -69,8 +69,9 @@ class Manifest:
     def compact(self) -> None:
         """One line per input, sorted by id, whole on disk before it takes the place of the old file."""
         write_under(self.path.parent, self.path.name, (record.line() for record in self))
-        self.close()
+        old = self._file
         self._open()
+        os.close(old)
 
     def close(self) -> None:
         """Let go of the file."""
