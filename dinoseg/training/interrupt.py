@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM (a scheduler that wants its machine back) end a run after the step in hand, not inside it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """While it is entered, the first signal only sets ``asked``; a second one acts as it would have without us.
+
+    Signals can be caught in the main thread only; in another one this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self.ask) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.restore()
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler."""
+        self.asked = True
+        self.restore()
+
+    def restore(self) -> None:
+        """Give the signals back to whoever had them."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}

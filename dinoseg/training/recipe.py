@@ -1,0 +1,104 @@
+"""One step of DINO. Who reads ``DINO.step`` knows the method."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dinoseg.options import TrainOptions
+from dinoseg.training.loss import DINOLoss
+from dinoseg.training.network import Network, drop_paths, new_network
+from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups
+from dinoseg.training.schedules import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a step showed, in nats."""
+
+    loss: float
+    teacher_entropy: float
+    """0 (each answer is one prototype) .. ln K (all prototypes alike)."""
+
+    @property
+    def kl(self) -> float:
+        """Mean divergence of the student's answers from the teacher's: what can be learned."""
+        return self.loss - self.teacher_entropy
+
+
+class DINO:
+    """Everything that training changes: student, teacher, centre, optimiser and the scaler of mixed precision."""
+
+    def __init__(self, options: TrainOptions, device: torch.device) -> None:
+        self.options, self.device = options, device
+        self.student = new_network(options).to(device)
+        self.teacher: Network = copy.deepcopy(self.student).requires_grad_(False)
+        drop_paths(self.student.backbone, options.drop_path)
+        self.loss = DINOLoss(options.prototypes).to(device)
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.student))
+        self.half = half_precision(device) if options.amp == "auto" else None
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.half is torch.float16)
+
+    def step(self, settings: Settings, global_crops: Tensor, local_crops: Tensor) -> Measures:
+        """One step on normalised crops ``(2, B, 3, g, g)`` and ``(L, B, 3, l, l)``, L may be 0.
+
+        The order counts: the loss takes the old centre, gradients are clipped before the last layer's are dropped,
+        and the teacher follows last.
+        """
+        self.apply(settings)
+        views = (global_crops, local_crops) if len(local_crops) else (global_crops,)
+        with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
+            with torch.no_grad():
+                seen = self.teacher(global_crops)  # (2, B, K)
+            answers = self.student(*views)  # (2 + L, B, K)
+        loss, entropy = self.loss(answers, seen, settings.teacher_temp)
+        self.loss.update_centre(seen)
+
+        self.optimiser.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimiser)
+        clip_each(self.student.parameters(), self.options.clip)
+        if settings.frozen:
+            cancel_last_layer(self.student.head)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        follow(self.teacher, self.student, settings.momentum)
+        return Measures(*torch.stack([loss.detach(), entropy]).tolist())  # the one wait for the device
+
+    def apply(self, settings: Settings) -> None:
+        """Set the rates of this step; only the first group is decayed."""
+        decayed, plain = self.optimiser.param_groups
+        decayed["lr"] = plain["lr"] = settings.lr
+        decayed["weight_decay"] = settings.weight_decay
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as tensors, numbers and words."""
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What has a state, by its name in the checkpoint."""
+        return {
+            "student": self.student,
+            "teacher": self.teacher,
+            "loss": self.loss,
+            "optimiser": self.optimiser,
+            "scaler": self.scaler,
+        }
+
+
+def half_precision(device: torch.device) -> torch.dtype | None:
+    """bfloat16 where a GPU has it (no scaling, no overflow), else float16 as published; none on other devices."""
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
