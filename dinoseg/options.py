@@ -5,6 +5,7 @@ Nothing heavy is imported here: ``--help`` needs this file only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -180,6 +181,37 @@ class TrainOptions:
     amp: Literal["auto", "off"] = "auto"
     """Mixed precision (auto: on a GPU)."""
 
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise OptionError("--resume goes on with a run and --overwrite starts it again: choose one.")
+        require(self.seed >= 0, "--seed", self.seed, "0 or more")
+        for name in ("epochs", "batch", "patch", "width", "depth", "heads", "save_every"):
+            value = getattr(self, name)
+            require(value >= 1, f"--{name.replace('_', '-')}", value, "1 or more")
+        require(self.width % self.heads == 0, "--width", self.width, f"a multiple of --heads ({self.heads})")
+        self._check_views()
+        self._check_rates()
+
+    def _check_views(self) -> None:
+        for name, size in (("--global-size", self.global_size), ("--local-size", self.local_size)):
+            fine = size >= self.patch and size % self.patch == 0
+            require(fine, name, size, f"a multiple of --patch ({self.patch})")
+        require(0 <= self.local_crops <= 64, "--local-crops", self.local_crops, "0..64")
+        require(self.prototypes >= 2, "--prototypes", self.prototypes, "2 or more")
+
+    def _check_rates(self) -> None:
+        require(0 < self.lr < math.inf, "--lr", self.lr, "above 0")
+        warm = f"0..{self.epochs - 1}, less than --epochs"
+        require(0 <= self.warmup_epochs < self.epochs, "--warmup-epochs", self.warmup_epochs, warm)
+        require(all(0 <= w < math.inf for w in self.weight_decay), "--weight-decay", self.weight_decay, "0 or more")
+        require(0 <= self.momentum <= 1, "--momentum", self.momentum, "0..1")
+        require(all(0 < t < math.inf for t in self.teacher_temp), "--teacher-temp", self.teacher_temp, "above 0")
+        temp_epochs = self.teacher_temp_epochs
+        require(0 <= temp_epochs <= self.epochs, "--teacher-temp-epochs", temp_epochs, "0..--epochs")
+        require(self.freeze_last_layer >= 0, "--freeze-last-layer", self.freeze_last_layer, "0 or more")
+        require(0 <= self.drop_path < 1, "--drop-path", self.drop_path, "0 or more and below 1")
+        require(self.clip > 0, "--clip", self.clip, "above 0")
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +256,23 @@ class EvaluateOptions(SegmentOptions):
     """Which pictures of a data set are scored, and where the report goes."""
 
     split: Literal["all", "even", "odd"] = "all"
-    """Indices of the sorted list: choose on even, report on odd."""
+    """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
+    every: int = 1
+    """Score every n-th picture (of each video) of the split."""
+    random_weights: Annotated[bool, Flag] = False
+    """Measure a network of the model's shape that was never trained: a floor."""
+    partial: Annotated[bool, Flag] = False
+    """Give scores although pictures failed, labelled as partial."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None
     """Folder of report.json, report.md and scores.csv (default: none)."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the report that is in the folder."""
     json: Annotated[bool, Flag] = False
     """Print the report as JSON on stdout."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.every >= 1, "--every", self.every, "1 or more")
 
 
 def require(fine: bool, name: str, value: object, range_: str) -> None:

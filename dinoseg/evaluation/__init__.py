@@ -1,0 +1,58 @@
+"""Named protocols on data sets with ground truth, used for measuring only.
+
+A protocol is one object in its file and its line in ``PROTOCOLS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+from dinoseg.errors import OptionError
+from dinoseg.options import EvaluateOptions
+
+if TYPE_CHECKING:
+    from dinoseg.evaluation.datasets import Data
+    from dinoseg.evaluation.protocols import Protocol
+    from dinoseg.evaluation.report import Report
+
+P = ParamSpec("P")
+
+PROTOCOLS: dict[str, str] = {
+    "foreground": "dinoseg.evaluation.foreground:FOREGROUND",
+    "attention-jaccard": "dinoseg.evaluation.attention_jaccard:ATTENTION_JACCARD",
+    "davis-unsupervised": "dinoseg.evaluation.davis:DAVIS_UNSUPERVISED",
+}
+
+
+def make_protocol(name: str) -> Protocol:
+    """The protocol of that name. Raises ``OptionError`` with the nearest name for one that is not there."""
+    if name not in PROTOCOLS:
+        near = get_close_matches(name, PROTOCOLS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise OptionError(f"protocol {name!r} is unknown: there are {', '.join(PROTOCOLS)}.{hint}")
+    module, _, attribute = PROTOCOLS[name].partition(":")
+    protocol: Protocol = getattr(import_module(module), attribute)
+    return protocol
+
+
+def with_evaluate_options(options: Callable[P, EvaluateOptions]) -> Callable[Concatenate[str, Data, P], Report]:
+    """``evaluate`` with the option class's fields as its typed keywords."""
+
+    def evaluate(protocol: str, data: Data, /, *args: P.args, **kwargs: P.kwargs) -> Report:
+        """Score a method on a data set by a named protocol (one of ``PROTOCOLS``).
+
+        ``data``: a data set's folder (image + mask folders, VOC2012, DAVIS, COCO), a COCO json, or a pair of folders.
+        Keywords are those of ``EvaluateOptions``. Raises ``DatasetError`` when the data is not as it must be,
+        ``OptionError``, ``WeightsError``, and ``OutputConflict`` when ``output`` holds a report.
+        """
+        from dinoseg.evaluation.run import run
+
+        return run(protocol, data, options(*args, **kwargs))
+
+    return evaluate
+
+
+evaluate = with_evaluate_options(EvaluateOptions)

@@ -1,0 +1,149 @@
+"""Ground truth in COCO's json."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as rle
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
+
+NEEDED = {"images": ("id", "file_name", "height", "width"), "annotations": ("image_id", "segmentation", "category_id")}
+
+
+def find_coco(root: Path) -> Dataset | None:
+    """A COCO json file, or the folder with ``annotations/instances_*.json`` in it."""
+    if root.is_file():
+        return coco(root) if root.suffix == ".json" else None
+    found = sorted((root / "annotations").glob("instances_*.json"))
+    val = [path for path in found if "val" in path.stem] or found
+    if len(val) > 1:
+        raise DatasetError(f"{root} has several instances files: name the one that is meant, for instance {val[0]}.")
+    return coco(val[0]) if val else None
+
+
+def coco(path: Path) -> Dataset:
+    """All pictures of a json file, those without annotations included. Raises ``DatasetError`` for a broken one."""
+    content = read_json(path)
+    names = {x["id"]: str(x["name"]) for x in content.get("categories", ())}
+    of_picture = defaultdict(list)
+    for annotation in content["annotations"]:
+        of_picture[annotation["image_id"]].append(annotation)
+    folder = picture_folder(path, content["images"])
+    samples = []
+    for picture in content["images"]:
+        image, size = below(folder, picture["file_name"], path), (int(picture["height"]), int(picture["width"]))
+        annotations = of_picture[picture["id"]]
+        samples.append(Sample(picture["file_name"], image, path, partial(coco_truth, annotations, size, names)))
+    rule = "any annotation, crowd regions included; no void"
+    return Dataset(path.stem, "COCO json", rule, by_id(samples), tuple(sorted(set(names.values()))))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The file's content, its lists and needed keys checked. Raises ``DatasetError``."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as json ({error}): it may be half a download.") from error
+    for part, keys in NEEDED.items():
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list):
+            raise DatasetError(f"{path} has no list {part!r}: is it a COCO instances file?")
+        for index, entry in enumerate(entries):
+            absent = [key for key in keys if key not in entry] if isinstance(entry, dict) else list(keys)
+            if absent:
+                raise DatasetError(f"{path}: {part}[{index}] has no {', '.join(absent)}.")
+    return content
+
+
+def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:
+    """Where the pictures lie: ``val2017`` beside ``annotations``, ``images``, or beside the json."""
+    root = path.parent.parent
+    candidates = (root / path.stem.removeprefix("instances_"), root / "images", path.parent / "images", path.parent)
+    for folder in candidates:
+        if any((folder / picture["file_name"]).is_file() for picture in pictures):
+            return folder
+    looked = ", ".join(str(folder) for folder in candidates)
+    raise DatasetError(f"{path} lists {len(pictures)} pictures, none of which is there (looked in {looked}).")
+
+
+def below(folder: Path, name: str, path: Path) -> Path:
+    """The picture's path. Raises ``DatasetError`` for a name that leaves the folder."""
+    image = folder / name
+    if not image.resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(f"{path}: the file_name {name!r} leaves {folder}.")
+    return image
+
+
+def coco_truth(annotations: list[dict[str, Any]], size: tuple[int, int], names: dict[int, str]) -> Truth:
+    """Union of all annotations, crowd included."""
+    foreground = np.zeros(size, bool)
+    for annotation in annotations:
+        foreground |= decode(annotation, size)
+    present = {names[x["category_id"]] for x in annotations if x["category_id"] in names}
+    return Truth(foreground, partial(coco_objects, annotations, size), None, tuple(sorted(present)))
+
+
+def coco_objects(annotations: list[dict[str, Any]], size: tuple[int, int]) -> list[Mask]:
+    """One mask per annotation that is not a crowd."""
+    masks = [decode(annotation, size) for annotation in annotations if not annotation.get("iscrowd")]
+    return [mask for mask in masks if mask.any()]
+
+
+def decode(annotation: dict[str, Any], size: tuple[int, int]) -> Mask:
+    """``(H, W)`` mask of polygons or run lengths. Raises ``DatasetError`` for what is neither."""
+    shape = annotation["segmentation"]
+    try:
+        if isinstance(shape, list):
+            return rle.decode(rle.merge(rle.frPyObjects(polygons(shape, size), *size))).astype(bool)  # (H, W)
+        counts = shape["counts"]
+        return filled(run_lengths(counts) if isinstance(counts, str) else counts, tuple(shape["size"]), size)
+    except Exception as error:  # pycocotools raises the bare class
+        raise DatasetError(f"annotation {annotation.get('id')} has a broken segmentation ({error}).") from error
+
+
+def polygons(shape: list[Any], size: tuple[int, int]) -> list[list[float]]:
+    """Polygons that pycocotools can draw: it takes memory for every pixel along an edge, however far away."""
+    checked = [np.array(polygon, np.float64) for polygon in shape]  # each (2 * corners,)
+    for polygon in checked:
+        if polygon.ndim != 1 or polygon.size < 6 or polygon.size % 2:
+            raise ValueError("a polygon is a list of three or more x, y pairs")
+        if not (np.abs(polygon) <= 2 * max(size)).all():
+            raise ValueError("a polygon lies far outside of its picture")
+    return [polygon.tolist() for polygon in checked]
+
+
+def run_lengths(text: str) -> list[int]:
+    """COCO's compressed counts as numbers; pycocotools reads beyond the memory of a broken text.
+
+    Five bits a character from 48 on, the sixth says that more follow, the last fifth is the sign; from the fourth
+    number on, the difference to the last but one.
+    """
+    counts: list[int] = []
+    number = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        number |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            number -= (bits & 16) << (shift - 4)
+            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+            number = shift = 0
+    return counts
+
+
+def filled(counts: list[int], said: tuple[int, ...], size: tuple[int, int]) -> Mask:
+    """``(H, W)`` mask of runs of 0 and 1 in turn, down the columns."""
+    height, width = size
+    if said != size:
+        raise ValueError(f"it is of {said} px, its picture of {size}")
+    if min(counts, default=0) < 0 or sum(counts) != height * width:
+        raise ValueError("its runs do not add up to the picture")
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T

@@ -1,0 +1,55 @@
+"""Which data set lies in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation.coco import find_coco
+from dinoseg.evaluation.layouts import find_davis, find_pairs, find_voc, pairs
+from dinoseg.evaluation.samples import Dataset
+
+Data: TypeAlias = "str | Path | tuple[str | Path, str | Path]"
+
+FINDERS = (find_coco, find_davis, find_voc, find_pairs)
+LAYOUTS = """It needs one of:
+  images/ and masks/ (any two folders whose names say so): a mask has its picture's name
+  JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/val.txt: PASCAL VOC, the folder VOCdevkit/VOC2012
+  JPEGImages/480p/, Annotations/480p/ and ImageSets/: DAVIS 2016 or 2017
+  annotations/instances_val2017.json and val2017/: COCO (or give the json file itself)"""
+
+
+def open_dataset(data: Data) -> Dataset:
+    """Recognise a data set by its layout; a pair is a folder of pictures and a folder of masks.
+
+    Raises ``DatasetError`` that says what must lie where.
+    """
+    if isinstance(data, tuple):
+        images, masks = (existing(folder) for folder in data)
+        return with_truth(pairs(images, masks))
+    root = existing(data)
+    for find in FINDERS:
+        dataset = find(root)
+        if dataset is not None:
+            return with_truth(dataset)
+    raise DatasetError(f"{root} has no layout that dinoseg knows. {LAYOUTS}")
+
+
+def existing(place: str | Path) -> Path:
+    """The path. Raises ``DatasetError`` when nothing is there."""
+    path = Path(place).expanduser()
+    if not path.exists():
+        raise DatasetError(f"{path} is not there. {LAYOUTS}")
+    return path
+
+
+def with_truth(dataset: Dataset) -> Dataset:
+    """The data set itself. Raises ``DatasetError`` when no picture of it has its truth."""
+    if all(sample.missing for sample in dataset.samples):
+        listed = ", ".join(f"{sample.id} ({sample.missing})" for sample in dataset.samples[:3])
+        raise DatasetError(
+            f"{dataset.name} looks like {dataset.layout}, but none of its {len(dataset.samples)} pictures has both "
+            f"picture and mask{f' ({listed} ...)' if listed else ''}: is it half a download? {LAYOUTS}"
+        )
+    return dataset

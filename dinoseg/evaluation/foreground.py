@@ -1,0 +1,51 @@
+"""``foreground``: any method's masks against the foreground of any data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dinoseg.evaluation.attention_jaccard import head_masks
+from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.metrics import Mask, jaccard
+from dinoseg.evaluation.protocols import ORACLE, Protocol, mean_of, means
+from dinoseg.evaluation.report import Row, Score
+from dinoseg.evaluation.samples import Truth
+from dinoseg.types import Segmentation
+
+
+def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
+    """IoU of the union of all objects, of the best attention head where there is attention, and of the floors."""
+
+    def iou(mask: Mask) -> float:
+        return jaccard(mask, truth.foreground, truth.void)
+
+    values = {"IoU": iou(result.mask)}
+    if result.attention is not None:
+        values[f"{ORACLE} best head"] = max(iou(mask) for mask in head_masks(result))
+    return values | {name: iou(draw(result.size)) for name, draw in FLOORS.items()}
+
+
+def conclude(rows: Sequence[Row]) -> list[Score]:
+    """Means over images; where there are classes, also over the pictures of each class and over the classes."""
+    classes = sorted({name for row in rows for name in row.classes})
+    per_class = [mean_of("IoU", (row for row in rows if name in row.classes)) for name in classes]
+    scores = means(rows)
+    if per_class:
+        mean = float(np.mean([score.value for score in per_class]))
+        scores.append(Score("IoU, mean over classes", mean, None, len(classes), "classes", "label-free"))
+    return scores + [
+        Score(f"IoU, {name}", score.value, score.interval, score.units, score.unit, score.kind)
+        for name, score in zip(classes, per_class, strict=True)
+    ]
+
+
+FOREGROUND = Protocol(
+    "Foreground IoU, label-free: the union of all objects found against the foreground, void left out of both sums, "
+    "in the frame of the photograph; both empty counts 1. Mean over images (over the frames of a video first, then "
+    "over videos). IoU of a class: mean over the pictures that contain it; classes in no picture are in no mean. "
+    f"{ORACLE} best head: per picture the 60 % mass mask of that attention head which the ground truth likes best.",
+    measure,
+    conclude,
+)

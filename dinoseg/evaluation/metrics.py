@@ -1,0 +1,108 @@
+"""Numbers from masks. IoU and Jaccard are one thing; all values are 0..1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+def jaccard(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
+    """Intersection over union of two ``(H, W)`` masks; ``void`` pixels are left out of both sums.
+
+    Both empty is 1, as DAVIS has it (Perazzi et al. 2016): there was nothing, and nothing was found.
+    """
+    predicted, truth = without(void, predicted, truth)
+    union = np.count_nonzero(predicted | truth)
+    return np.count_nonzero(predicted & truth) / union if union else 1.0
+
+
+def boundary_f(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
+    """DAVIS contour accuracy F of two ``(H, W)`` masks (Perazzi et al. 2016, section 4).
+
+    A contour pixel counts as matched within ceil(0.008 * image diagonal) px of the other contour. Both contours empty
+    is 1, one of them empty is 0. ``void`` is taken out of both masks before their contours are drawn.
+    """
+    radius = math.ceil(0.008 * math.hypot(*truth.shape))
+    predicted, truth = without(void, predicted, truth)
+    window = joint_window(predicted, truth)
+    found, wanted = contour(predicted[window]), contour(truth[window])
+    if not found.any() or not wanted.any():
+        return float(found.any() == wanted.any())
+    precision = np.count_nonzero(found & dilate(wanted, radius)) / np.count_nonzero(found)
+    recall = np.count_nonzero(wanted & dilate(found, radius)) / np.count_nonzero(wanted)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def without(void: Mask | None, predicted: Mask, truth: Mask) -> tuple[Mask, Mask]:
+    """Both masks with the void pixels taken out."""
+    if predicted.shape != truth.shape or (void is not None and void.shape != truth.shape):
+        raise ValueError(f"masks of different sizes: {predicted.shape} and {truth.shape}")
+    return (predicted, truth) if void is None else (predicted & ~void, truth & ~void)
+
+
+def joint_window(first: Mask, second: Mask) -> tuple[slice, slice]:
+    """Rows and columns that hold all of both masks and one pixel around: no contour lies elsewhere."""
+    both = first | second
+    x, y, width, height = cv2.boundingRect(both.view(np.uint8))
+    return slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+
+
+def contour(mask: Mask) -> Mask:
+    """Pixels that differ from their right, lower or lower-right neighbour; the image border makes no contour."""
+    framed = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
+    right, lower, diagonal = framed[:-1, 1:], framed[1:, :-1], framed[1:, 1:]
+    return (mask != right) | (mask != lower) | (mask != diagonal)
+
+
+def dilate(mask: Mask, radius: int) -> Mask:
+    """Dilated with the disk of ``radius`` px."""
+    return cv2.dilate(mask.view(np.uint8), disk(radius)).view(np.bool_)
+
+
+@cache
+def disk(radius: int) -> NDArray[np.uint8]:
+    """The pixels with ``dx^2 + dy^2 <= radius^2``, ``(2 radius + 1, 2 radius + 1)``."""
+    squares = np.arange(-radius, radius + 1) ** 2
+    return (squares[:, None] + squares <= radius**2).astype(np.uint8)
+
+
+class SeriesStatistics(NamedTuple):
+    """DAVIS statistics of one object or sequence over its frames."""
+
+    mean: float
+    recall: float
+    """Share of frames above 0.5; a NaN is a miss."""
+    decay: float
+    """Mean of the first quarter of the frames minus mean of the last."""
+
+
+def series_statistics(values: Sequence[float] | NDArray[np.float64]) -> SeriesStatistics:
+    """Mean, recall and decay of values in frame order; NaN frames are left out of the means.
+
+    The limits of the quarters are the DAVIS toolkit's, but not its 8-bit indices, which wrap from 256 frames on.
+    """
+    series = np.asarray(values, np.float64)  # (frames,)
+    limits = np.round(np.linspace(1, len(series), 5) + 1e-10).astype(int) - 1
+    first, last = series[: limits[1] + 1], series[limits[3] :]
+    return SeriesStatistics(
+        float(np.nanmean(series)), float(np.mean(series > 0.5)), float(np.nanmean(first) - np.nanmean(last))
+    )
+
+
+def bootstrap(
+    values: Sequence[float], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the mean of ``values`` under resampling with replacement (Efron 1979)."""
+    sample = np.asarray(values, np.float64)
+    generator = np.random.default_rng(seed)
+    means = [sample[generator.integers(len(sample), size=len(sample))].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,71 @@
+"""What a protocol is, and how the values of single pictures become the scores of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.metrics import bootstrap
+from dinoseg.evaluation.report import Kind, Row, Score
+from dinoseg.evaluation.samples import Truth
+from dinoseg.types import Segmentation
+
+ORACLE = "ORACLE"
+"""First word of every value for which the ground truth chose something."""
+
+
+def means(rows: Sequence[Row]) -> list[Score]:
+    """Each measured value over the rows, in the order of measurement."""
+    return [mean_of(name, rows) for name in names_of(rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A named way to measure."""
+
+    definition: str
+    """What is compared, how it is averaged, and who defined it; printed with every score."""
+    measure: Callable[[Truth, Segmentation], dict[str, float]]
+    """Values of one picture by name; none where the picture has nothing to measure."""
+    conclude: Callable[[Sequence[Row]], list[Score]] = means
+    """The report's scores, the headline first."""
+    method: str | None = None
+    """The method it needs, where it does not take any."""
+
+
+def mean_of(name: str, rows: Iterable[Row]) -> Score:
+    """One value over the images that have it; over the frames of a video first, then over the videos."""
+    rows = [row for row in rows if name in row.values]
+    if any(row.sequence for row in rows):
+        videos = by_sequence(rows)
+        return score(name, [float(np.mean([row.values[name] for row in video])) for video in videos], "sequences")
+    return score(name, [row.values[name] for row in rows], "images")
+
+
+def score(name: str, values: Sequence[float], unit: str) -> Score:
+    """Mean and bootstrap interval over units that are taken as independent."""
+    interval = bootstrap(values) if len(values) > 1 else None
+    return Score(name, float(np.mean(values)), interval, len(values), unit, kind_of(name))
+
+
+def kind_of(name: str) -> Kind:
+    """What a value's name says about it."""
+    if name.startswith(ORACLE):
+        return "oracle"
+    return "floor" if name.endswith(tuple(FLOORS)) else "label-free"
+
+
+def names_of(rows: Iterable[Row]) -> list[str]:
+    """Names of all values, in the order of measurement."""
+    return list(dict.fromkeys(name for row in rows for name in row.values))
+
+
+def by_sequence(rows: Iterable[Row]) -> list[list[Row]]:
+    """Frames by video, in order."""
+    videos: dict[str, list[Row]] = {}
+    for row in rows:
+        videos.setdefault(row.sequence, []).append(row)
+    return list(videos.values())

@@ -1,0 +1,171 @@
+"""Scores with everything that is needed to trust and repeat them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from dinoseg.atomic import atomic_write
+from dinoseg.errors import OutputConflict
+from dinoseg.outputs.strict_json import plain
+
+WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
+FILES = ("report.json", "report.md", "scores.csv")
+
+Kind = Literal["label-free", "oracle", "floor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was measured on one picture."""
+
+    id: str
+    values: dict[str, float]
+    """0..1 by name."""
+    sequence: str = ""
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number over the data set."""
+
+    name: str
+    value: float
+    """0..1, but for a decay."""
+    interval: tuple[float, float] | None
+    """95 % bootstrap interval over the units; none for fewer than two."""
+    units: int
+    """How many things were averaged, and which: images or sequences or classes."""
+    unit: str
+    kind: Kind
+    """Whether the ground truth chose anything (oracle) and whether the picture was looked at (floor)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``evaluate`` returns."""
+
+    protocol: str
+    definition: str
+    """What is compared, how it is averaged, and who defined it."""
+    dataset: str
+    layout: str
+    foreground: str
+    """What counts as foreground, and what as void."""
+    split: str
+    every: int
+    images: int
+    """Pictures that were scored."""
+    failed: tuple[tuple[str, str], ...]
+    """Id and reason of those that were not, missing files among them."""
+    scores: tuple[Score, ...]
+    """The headline first; empty when pictures failed, unless a partial report was asked for."""
+    absent: tuple[str, ...]
+    """Classes of the data set that no scored picture contains; they are in no mean."""
+    rows: tuple[Row, ...]
+    model: str | None
+    """Network, or none for a method that needs none."""
+    sha256: str | None
+    """Of the weights."""
+    device: str
+    size: int
+    """Long side in px at which it worked (at most twice the photograph's)."""
+    options: dict[str, Any]
+    command: str
+    versions: dict[str, str]
+    seconds: float
+
+    @property
+    def headline(self) -> Score | None:
+        """The protocol's number; none when pictures failed and no partial report was asked for."""
+        return self.scores[0] if self.scores else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the rows, as JSON has it."""
+        everything = {key: value for key, value in asdict(self).items() if key != "rows"}
+        return {key: plain(value) for key, value in everything.items()}
+
+    def to_markdown(self) -> str:
+        """The report as a page."""
+        thinned = f", every {self.every}th" if self.every > 1 else ""
+        network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
+        failed = ", ".join(f"{one_line(id_)} ({reason})" for id_, reason in self.failed[:10])
+        lines = [
+            f"# {self.protocol}: {self.dataset}\n",
+            f"{self.definition}\n",
+            f"- data: {self.dataset} ({self.layout}), split {self.split}{thinned}: {self.images} pictures scored",
+            f"- foreground: {self.foreground}",
+            f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
+            f"- network: {network}",
+            *([f"- **{len(self.failed)} pictures could not be scored**: {failed}"] if self.failed else []),
+            *([f"- in no picture, so in no mean: {', '.join(map(one_line, self.absent))}"] if self.absent else []),
+            f"\n{table(self.scores) if self.scores else WITHHELD}",
+            *(["\n**Partial**: the pictures named above are left out."] if self.scores and self.failed else []),
+            f"\n    {self.command}\n",
+            ", ".join(f"{name} {version}" for name, version in self.versions.items()) + f"; {self.seconds:.0f} s",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_csv(self) -> str:
+        """Values by picture, those that failed included."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row.values))
+        lines = [["id", "status", "sequence", "classes", *names]]
+        for row in self.rows:
+            values = [str(row.values.get(name, "")) for name in names]
+            lines.append([row.id, "scored", row.sequence, " ".join(row.classes), *values])
+        lines += [[id_, reason, "", "", *[""] * len(names)] for id_, reason in self.failed]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(map(harmless, line) for line in lines)
+        return text.getvalue()
+
+    def save(self, directory: str | Path) -> list[Path]:
+        """Write report.json, report.md and scores.csv; returns their paths."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        page = json.dumps(self.to_json(), indent=2, allow_nan=False)
+        for name, content in zip(FILES, (page + "\n", self.to_markdown(), self.to_csv()), strict=True):
+            with atomic_write(folder / name) as file:
+                file.write(content.encode("utf-8", "backslashreplace"))
+        return [folder / name for name in FILES]
+
+
+def check_free(directory: Path) -> None:
+    """Raise ``OutputConflict`` when the folder holds a report, before anything is measured."""
+    for name in FILES:
+        if (directory / name).exists():
+            raise OutputConflict(f"{directory / name} is there already: name another folder, or pass --overwrite.")
+
+
+def table(scores: Sequence[Score]) -> str:
+    """Scores as a Markdown table."""
+    lines = ["| score | value | 95 % interval | mean over | kind |", "| --- | --- | --- | --- | --- |"]
+    for score in scores:
+        interval = f"{score.interval[0]:.3f} .. {score.interval[1]:.3f}" if score.interval else "-"
+        lines.append(
+            f"| {one_line(score.name)} | {score.value:.3f} | {interval} | {score.units} {score.unit} | {score.kind} |"
+        )
+    return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """Foreign text on one line of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def harmless(text: str) -> str:
+    """Foreign text that a spreadsheet must not take for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def versions() -> dict[str, str]:
+    """Of what a score can depend on."""
+    packages = ("dinoseg", "torch", "timm", "numpy", "cv2", "PIL")
+    return {"python": platform.python_version(), **{name: import_module(name).__version__ for name in packages}}

@@ -1,0 +1,140 @@
+"""One evaluation: the road is run over a data set as a user would run it, and each result is measured."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+from dinoseg.errors import DatasetError, OptionError
+from dinoseg.evaluation import make_protocol
+from dinoseg.evaluation.datasets import Data, open_dataset
+from dinoseg.evaluation.floors import write_random_weights
+from dinoseg.evaluation.protocols import Protocol
+from dinoseg.evaluation.report import Report, Row, check_free, versions
+from dinoseg.evaluation.samples import Dataset, Sample
+from dinoseg.images.fit import BUDGET
+from dinoseg.options import EvaluateOptions, SegmentOptions
+from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
+from dinoseg.types import Failure, Segmentation
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told how many of how many pictures are done."""
+
+
+def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | None = None) -> Report:
+    """See ``evaluate``."""
+    start = time.perf_counter()
+    protocol = make_protocol(name)
+    if options.output and not options.overwrite:
+        check_free(options.output)
+    dataset = open_dataset(data)
+    samples = dataset.select(options.split, options.every)
+    asked = segment_options(options, protocol, name)
+    with network(asked, options.random_weights) as loaded:
+        segmenter = Segmenter(**asdict(loaded))
+    rows, failed = measure_all(protocol, samples, segmenter, progress)
+    spec = segmenter.backbone.spec if segmenter.backbone else None
+    model = f"random weights in the shape of {asked.model}" if options.random_weights else asked.model
+    report = Report(
+        protocol=name,
+        definition=protocol.definition,
+        dataset=dataset.name,
+        layout=dataset.layout,
+        foreground=dataset.foreground,
+        split=options.split,
+        every=options.every,
+        images=len(rows),
+        failed=tuple(failed),
+        scores=tuple(protocol.conclude(rows)) if rows and (options.partial or not failed) else (),
+        absent=absent(dataset, rows),
+        rows=tuple(rows),
+        model=model if spec else None,
+        sha256=spec.sha256 if spec else None,
+        device=str(segmenter.backbone.device) if segmenter.backbone else "cpu",
+        size=asked.size or BUDGET * (spec.patch if spec else PATCH_WITHOUT_NETWORK),
+        options=asdict(asked),
+        command=command(name, data, options),
+        versions=versions(),
+        seconds=time.perf_counter() - start,
+    )
+    if options.output:
+        report.save(options.output)
+    return report
+
+
+def segment_options(options: EvaluateOptions, protocol: Protocol, name: str) -> SegmentOptions:
+    """What the road is asked for. Raises ``OptionError`` for a method that the protocol does not take."""
+    asked = SegmentOptions(**{field.name: getattr(options, field.name) for field in fields(SegmentOptions)})
+    if protocol.method is None:
+        return asked
+    if asked.method not in (SegmentOptions.method, protocol.method):
+        raise OptionError(f"{name} measures attention maps, not the masks of {asked.method}: leave out --method.")
+    return replace(asked, method=protocol.method, refine="none")
+
+
+@contextmanager
+def network(options: SegmentOptions, random: bool) -> Iterator[SegmentOptions]:
+    """The options themselves, or with a file of random weights in the shape of their model while the block lasts."""
+    if not random:
+        yield options
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "random.safetensors"
+        write_random_weights(options, path)
+        yield replace(options, model=str(path))
+
+
+def measure_all(
+    protocol: Protocol, samples: Sequence[Sample], segmenter: Segmenter, progress: Progress | None
+) -> tuple[list[Row], list[tuple[str, str]]]:
+    """Rows of the pictures that could be scored, in order; id and reason of the others."""
+    present = [sample for sample in samples if not sample.missing]
+    failed = [(sample.id, sample.missing) for sample in samples if sample.missing]
+    rows = []
+    results = segmenter.stream([sample.image for sample in present])
+    for done, (sample, result) in enumerate(zip(present, results, strict=True), 1):
+        if isinstance(result, Failure):
+            failed.append((sample.id, result.reason))
+        else:
+            rows.append(measure(protocol, sample, result))
+        if progress:
+            progress(done, len(present))
+    return rows, failed
+
+
+def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:
+    """One picture. Raises ``DatasetError`` with both sizes when its truth is of another size."""
+    truth = sample.truth()
+    if truth.foreground.shape != result.size:
+        (height, width), (h, w) = truth.foreground.shape, result.size
+        raise DatasetError(
+            f"{sample.mask} is {width} x {height} px, its picture {sample.image} {w} x {h}: masks are never resized."
+        )
+    return Row(sample.id, protocol.measure(truth, result), sample.sequence, truth.classes)
+
+
+def absent(dataset: Dataset, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Classes of the data set that occur in no scored picture."""
+    seen = {name for row in rows for name in row.classes}
+    return tuple(name for name in dataset.classes if name not in seen)
+
+
+def command(name: str, data: Data, options: EvaluateOptions) -> str:
+    """The command line that asks for the same."""
+    words = ["dinoseg", "evaluate", name, *map(str, data if isinstance(data, tuple) else (data,))]
+    for field in fields(options):
+        value, flag = getattr(options, field.name), f"--{field.name.replace('_', '-')}"
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(flag)
+            continue
+        for part in value if isinstance(value, tuple) else (value,):
+            words += [flag, str(part)]
+    return shlex.join(words)

@@ -1,0 +1,100 @@
+"""A data set is a sorted list of pictures, each with a truth that is read when it is asked for, as it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation.metrics import Mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What is known about one picture, in the frame of the upright picture."""
+
+    foreground: Mask
+    """``(H, W)``: any object."""
+    objects: Callable[[], list[Mask]]
+    """Reads the masks of the single objects, each ``(H, W)``, none of them empty."""
+    void: Mask | None = None
+    """``(H, W)``: pixels that count neither for nor against."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes in the picture, where the data set has classes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One picture and the way to its truth."""
+
+    id: str
+    """Path below the folder of the pictures, with extension."""
+    image: Path
+    mask: Path
+    """The file that holds the truth."""
+    truth: Callable[[], Truth]
+    sequence: str = ""
+    """Name of the video that the picture is a frame of."""
+
+    @property
+    def missing(self) -> str | None:
+        """``missing_image`` or ``missing_mask`` when that file is not there."""
+        return "missing_image" if not self.image.is_file() else "missing_mask" if not self.mask.is_file() else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Pictures in the order that splits count by."""
+
+    name: str
+    layout: str
+    foreground: str
+    """One line: what counts as foreground, and what as void."""
+    samples: tuple[Sample, ...]
+    """Sorted by id; those with a missing file are in it."""
+    classes: tuple[str, ...] = ()
+
+    def select(self, split: Literal["all", "even", "odd"] = "all", every: int = 1) -> list[Sample]:
+        """The pictures at even or odd positions of the list, or both; of these every n-th.
+
+        Videos are split by the position of their name and thinned by frame.
+        """
+        halves = ("even", "odd") if split == "all" else (split,)
+        return sorted((x for half in halves for x in self.half(half, every)), key=lambda sample: sample.id)
+
+    def half(self, half: str, every: int) -> list[Sample]:
+        """See ``select``."""
+        positions = slice(1 if half == "odd" else 0, None, 2)
+        sequences = sorted({sample.sequence for sample in self.samples})
+        if sequences == [""]:
+            return list(self.samples[positions][::every])
+        videos = [[x for x in self.samples if x.sequence == name] for name in sequences[positions]]
+        return [frame for video in videos for frame in video[::every]]
+
+
+def by_id(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Samples in the order that splits count by."""
+    return tuple(sorted(samples, key=lambda sample: sample.id))
+
+
+def read_labels(path: Path) -> tuple[NDArray[np.uint8], str]:
+    """Values of a mask file as stored, ``(H, W)``, and its mode: palette indices (``P``) or grey levels (``L``, ``1``).
+
+    Raises ``DatasetError`` for a file that cannot be read or that holds colours.
+    """
+    try:
+        with Image.open(path) as image:
+            values, mode = np.array(image), image.mode
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as a mask ({error}): fetch it again.") from error
+    if mode == "RGB" and (values == values[..., :1]).all():
+        values, mode = values[..., 0], "L"
+    if mode not in ("P", "L", "1"):
+        raise DatasetError(f"{path} is a mask of mode {mode}: a palette or 8-bit grey picture is needed.")
+    return values.astype(np.uint8), mode

@@ -1,0 +1,128 @@
+"""COCO's json: checked before it is believed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation.coco import decode
+from dinoseg.evaluation.datasets import open_dataset
+from dinoseg.outputs.rle import encode_rle
+from tests.evaluation.sets import SIZE, polygon, square, write_coco
+
+RUNS = {"size": list(SIZE), "counts": [20, 30, SIZE[0] * SIZE[1] - 50]}  # first column, rows 20..49
+
+
+def test_foreground_is_the_union_and_crowds_are_no_objects(tmp_path: Path) -> None:
+    crowd = {"id": 9, "image_id": 0, "category_id": 2, "segmentation": RUNS, "iscrowd": 1}
+    write_coco(tmp_path, [polygon(0, 1, 20, 30, 40), polygon(0, 1, 60, 70, 20), crowd])
+    samples = open_dataset(tmp_path).samples
+    truth = samples[0].truth()
+    column = np.zeros(SIZE, bool)
+    column[20:50, 0] = True
+    one, other = square(20, 30, 40), square(60, 70, 20)
+    np.testing.assert_array_equal(truth.foreground, one | other | column)
+    np.testing.assert_array_equal(truth.objects(), [one, other])
+    assert truth.classes == ("cat", "dog")
+    assert not samples[1].truth().foreground.any()  # a picture without annotations is scored all the same
+    assert samples[1].truth().objects() == []
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
+def test_run_lengths_as_text_are_read(mask: np.ndarray) -> None:
+    np.testing.assert_array_equal(decode({"segmentation": encode_rle(mask)}, mask.shape), mask)
+
+
+def test_the_json_may_lie_beside_its_pictures(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [])
+    beside = path.rename(tmp_path / "val2017" / "mine.json")
+    assert [sample.missing for sample in open_dataset(beside).samples] == [None] * 3
+
+
+def test_of_several_instances_files_val_is_taken(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [])
+    other = path.with_name("instances_train2017.json")
+    other.write_text("{}")
+    assert open_dataset(tmp_path).name == "instances_val2017"
+    path.unlink()
+    (path.parent / "instances_minitrain.json").write_text("{}")
+    with pytest.raises(DatasetError, match="several instances files: name the one"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"images": [', "cannot be read as json"),  # half a download
+        ("[]", "has no list 'images'"),
+        ('{"images": []}', "has no list 'annotations'"),
+        ('{"images": [{"id": 1}], "annotations": []}', r"images\[0\] has no file_name, height, width"),
+        ('{"images": [], "annotations": [{"image_id": 1}]}', r"annotations\[0\] has no segmentation, category_id"),
+        ('{"images": [], "annotations": [7]}', r"annotations\[0\] has no image_id"),
+    ],
+)
+def test_g102_a_broken_file_is_explained(tmp_path: Path, content: str, told: str) -> None:
+    path = write_coco(tmp_path, [])
+    path.write_text(content)
+    with pytest.raises(DatasetError, match=told):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        [],  # no polygon
+        None,
+        "gibberish",
+        [["x", "y"] * 3],
+        [[1, 2, 3, 4]],  # two corners
+        [[1, 2, 3, 4, 5]],  # no pairs
+        [[1, 2, 3, 4, 5, 1e30]],  # an edge of more pixels than there is memory
+        [[1, 2, 3, 4, 5, float("nan")]],
+        {"counts": [SIZE[0] * SIZE[1]]},
+        {"size": [5, 5], "counts": [25]},  # of another size than its picture
+        {"size": list(SIZE), "counts": [5]},
+        {"size": list(SIZE), "counts": [-5, SIZE[0] * SIZE[1] + 5]},
+        {"size": list(SIZE), "counts": "zzzz"},
+    ],
+)
+def test_g102_a_broken_segmentation_is_named(tmp_path: Path, segmentation: Any) -> None:
+    annotation = {"id": 4711, "image_id": 0, "category_id": 1, "segmentation": segmentation}
+    dataset = open_dataset(write_coco(tmp_path, [annotation]))
+    with pytest.raises(DatasetError, match="annotation 4711"):
+        dataset.samples[0].truth()
+
+
+def test_g102_huge_ids_and_unknown_categories_are_fine(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [])
+    content = json.loads(path.read_text())
+    content["images"][0]["id"] = 2**70
+    content["annotations"] = [polygon(2**70, 99, 20, 30, 40)]
+    path.write_text(json.dumps(content))
+    truth = open_dataset(path).samples[0].truth()
+    assert (truth.foreground.any(), truth.classes) == (True, ())
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/passwd"])
+def test_h106_a_file_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
+    path = write_coco(tmp_path, [])
+    content = json.loads(path.read_text())
+    content["images"][1]["file_name"] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="leaves"):
+        open_dataset(path)
+
+
+def test_a_json_without_its_pictures_says_where_it_looked(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [])
+    (tmp_path / "val2017").rename(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError, match="lists 3 pictures, none of which is there"):
+        open_dataset(path)

@@ -1,0 +1,170 @@
+"""Image + mask folders, VOC and DAVIS as their makers lay them out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation.datasets import open_dataset
+from dinoseg.evaluation.samples import Dataset, Truth
+from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc
+from tests.helpers import write_images
+
+
+def only_truth(dataset: Dataset) -> Truth:
+    (sample,) = dataset.samples
+    return sample.truth()
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images", "masks"),
+        ("images", "ground_truth_mask"),  # ECSSD
+        ("DUTS-TE-Image", "DUTS-TE-Mask"),
+        ("DUT-OMRON-image", "pixelwiseGT-new-PNG"),
+        ("img", "gt"),
+    ],
+)
+def test_image_and_mask_folders_are_known_by_their_names(tmp_path: Path, images: str, masks: str) -> None:
+    dataset = open_dataset(write_pairs(tmp_path / "set", 3, images, masks))
+    assert (dataset.name, dataset.layout) == ("set", "images + masks")
+    assert [sample.id for sample in dataset.samples] == ["photo_000.jpg", "photo_001.jpg", "photo_002.jpg"]
+    for sample in dataset.samples:
+        np.testing.assert_array_equal(sample.truth().foreground, square())
+
+
+def test_any_two_folders_can_be_a_pair(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 2, "left", "right")
+    dataset = open_dataset((tmp_path / "left", tmp_path / "right"))
+    assert [sample.missing for sample in dataset.samples] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "expected"),
+    [
+        ([0, 127, 128, 255], "L", [0, 0, 1, 1]),  # grey edges: half way
+        ([0, 1, 1, 0], "L", [0, 1, 1, 0]),  # 0/1
+        ([0, 0, 0, 0], "L", [0, 0, 0, 0]),  # nothing there
+        ([0, 1, 7, 255], "P", [0, 1, 1, 1]),  # palette: index, not colour
+    ],
+)
+def test_g97_what_counts_as_foreground(tmp_path: Path, values: list[int], mode: str, expected: list[int]) -> None:
+    write_images(tmp_path / "images", 1)
+    write_mask(tmp_path / "masks" / "photo_000.png", np.array([values]), mode)
+    truth = only_truth(open_dataset(tmp_path))
+    assert truth.foreground.tolist() == [[bool(value) for value in expected]]
+    assert len(truth.objects()) == int(any(expected))
+    assert truth.void is None
+
+
+def test_g94_pictures_without_mask_and_masks_without_picture_stay_in_the_list(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 3)
+    (tmp_path / "masks" / "photo_001.png").unlink()
+    (tmp_path / "images" / "photo_002.jpg").unlink()
+    (tmp_path / "images" / "Thumbs.db").touch()
+    missing = {sample.id: sample.missing for sample in open_dataset(tmp_path).samples}
+    assert missing == {"photo_000.jpg": None, "photo_001.jpg": "missing_mask", "photo_002.jpg": "missing_image"}
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 1)
+    shutil.copy(tmp_path / "images" / "photo_000.jpg", tmp_path / "images" / "photo_000.png")
+    with pytest.raises(DatasetError, match="share a name"):
+        open_dataset(tmp_path)
+
+
+CLASS_MAP = np.zeros(SIZE)
+CLASS_MAP[10:20, 10:20], CLASS_MAP[10:20, 40:50], CLASS_MAP[9, :] = 8, 15, 255  # cat, person, void
+OBJECT_MAP = np.where(CLASS_MAP == 8, 1, np.where(CLASS_MAP == 15, 2, CLASS_MAP))
+
+
+def test_voc_classes_objects_and_void(tmp_path: Path) -> None:
+    dataset = open_dataset(write_voc(tmp_path, [CLASS_MAP], [OBJECT_MAP]))
+    truth = only_truth(dataset)
+    np.testing.assert_array_equal(truth.foreground, (CLASS_MAP == 8) | (CLASS_MAP == 15))
+    np.testing.assert_array_equal(truth.void, CLASS_MAP == 255)
+    np.testing.assert_array_equal(truth.objects(), [CLASS_MAP == 8, CLASS_MAP == 15])
+    assert truth.classes == ("cat", "person")
+    assert (len(dataset.classes), dataset.classes[7]) == (20, "cat")
+
+
+def test_voc_takes_the_pictures_of_its_val_list_only(tmp_path: Path) -> None:
+    write_voc(tmp_path, [CLASS_MAP] * 3)
+    (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("photo_002\nphoto_000\nphoto_009\n")
+    samples = open_dataset(tmp_path).samples
+    assert [sample.id for sample in samples] == ["photo_000.jpg", "photo_002.jpg", "photo_009.jpg"]
+    assert samples[2].missing == "missing_image"
+
+
+def test_voc_without_object_masks_says_so_when_they_are_asked_for(tmp_path: Path) -> None:
+    truth = only_truth(open_dataset(write_voc(tmp_path, [CLASS_MAP])))
+    with pytest.raises(DatasetError, match="SegmentationObject"):
+        truth.objects()
+
+
+@pytest.mark.parametrize("needed", ["SegmentationClass", "ImageSets/Segmentation/val.txt"])
+def test_voc_with_a_missing_part_says_which_and_where_it_comes_from(tmp_path: Path, needed: str) -> None:
+    write_voc(tmp_path, [CLASS_MAP])
+    (tmp_path / needed).rename(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError, match=rf"{needed} is missing: it is in VOCtrainval"):
+        open_dataset(tmp_path)
+
+
+def test_g97_voc_values_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds the value 21"):
+        only_truth(open_dataset(write_voc(tmp_path, [np.full(SIZE, 21)])))
+
+
+def test_davis_2016_has_one_object_at_255(tmp_path: Path) -> None:
+    dataset = open_dataset(write_davis(tmp_path, {"dog": 2, "bear": 1}))
+    assert [(x.id, x.sequence) for x in dataset.samples] == [
+        ("bear/photo_000.jpg", "bear"),
+        ("dog/photo_000.jpg", "dog"),
+        ("dog/photo_001.jpg", "dog"),
+    ]
+    truth = dataset.samples[0].truth()
+    np.testing.assert_array_equal(truth.foreground, square())
+    np.testing.assert_array_equal(truth.objects(), [square()])
+
+
+def test_davis_2017_ids_are_objects_and_together_the_foreground(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"dog": 1})
+    write_mask(tmp_path / "Annotations" / "480p" / "dog" / "photo_000.png", OBJECT_MAP % 255, "P")
+    truth = only_truth(open_dataset(tmp_path))
+    np.testing.assert_array_equal(truth.foreground, (OBJECT_MAP == 1) | (OBJECT_MAP == 2))
+    assert len(truth.objects()) == 2
+
+
+@pytest.mark.parametrize(
+    ("year", "line"),
+    [
+        ("2016", "dog"),
+        ("2017", "dog"),
+        ("480p", "/JPEGImages/480p/dog/00000.jpg /Annotations/480p/dog/00000.png"),
+    ],
+)
+def test_davis_lists_of_all_years(tmp_path: Path, year: str, line: str) -> None:
+    write_davis(tmp_path, {"dog": 1, "unlisted": 1})
+    shutil.rmtree(tmp_path / "ImageSets")
+    (tmp_path / "ImageSets" / year).mkdir(parents=True)
+    (tmp_path / "ImageSets" / year / "val.txt").write_text(f"{line}\n\n")
+    assert [sample.sequence for sample in open_dataset(tmp_path).samples] == ["dog"]
+
+
+def test_davis_without_its_list_says_where_it_comes_from(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"dog": 1})
+    shutil.rmtree(tmp_path / "ImageSets")
+    with pytest.raises(DatasetError, match=r"ImageSets/2016/val\.txt.*DAVIS-2017-trainval"):
+        open_dataset(tmp_path)
+
+
+def test_g94_a_listed_sequence_without_frames_is_missing(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"dog": 1, "bear": 1})
+    shutil.rmtree(tmp_path / "JPEGImages" / "480p" / "bear")
+    shutil.rmtree(tmp_path / "Annotations" / "480p" / "bear")
+    assert [sample.missing for sample in open_dataset(tmp_path).samples] == ["missing_image", None]

@@ -1,0 +1,158 @@
+"""J and F equal the DAVIS toolkit's to the last digit; statistics too, without its 8-bit wrap."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dinoseg.evaluation.metrics import (
+    bootstrap,
+    boundary_f,
+    contour,
+    disk,
+    jaccard,
+    joint_window,
+    series_statistics,
+)
+
+GOLDEN = np.load(Path(__file__).parents[1] / "data" / "j_and_f.npz")
+SMALL = sorted({key.rsplit("/", 1)[0] for key in GOLDEN.files if key.startswith("small/")})
+SERIES = sorted({key.rsplit("/", 1)[0] for key in GOLDEN.files if key.startswith("stat/")})
+EXACT = {"rel": 0, "abs": 1e-12}
+
+
+def unpacked(golden: Any, key: str) -> np.ndarray:
+    return np.unpackbits(golden[key], axis=-1)[..., :854].astype(bool)
+
+
+def test_j_and_f_of_whole_frames_are_the_toolkits() -> None:
+    predicted, truth = unpacked(GOLDEN, "frames/predicted"), unpacked(GOLDEN, "frames/truth")
+    assert [jaccard(p, t) for p, t in zip(predicted, truth, strict=True)] == pytest.approx(GOLDEN["frames/J"], **EXACT)
+    assert [boundary_f(p, t) for p, t in zip(predicted, truth, strict=True)] == pytest.approx(
+        GOLDEN["frames/F"], **EXACT
+    )
+
+
+@pytest.mark.parametrize("case", SMALL)
+def test_j_and_f_at_odd_sizes_are_the_toolkits(case: str) -> None:
+    predicted, truth = GOLDEN[f"{case}/pred"], GOLDEN[f"{case}/gt"]
+    assert [jaccard(predicted, truth), boundary_f(predicted, truth)] == pytest.approx(GOLDEN[f"{case}/JF"], **EXACT)
+
+
+@pytest.mark.shared
+def test_j_and_f_of_all_golden_frames_with_and_without_void(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "evaluation.npz")
+    predicted, truth = unpacked(golden, "frame/pred_packed"), unpacked(golden, "frame/gt_packed")
+    void = np.zeros(truth.shape[1:], bool)
+    void[150:260, 300:420] = True
+    for metric, name in ((jaccard, "J"), (boundary_f, "F")):
+        plain = [metric(p, t) for p, t in zip(predicted, truth, strict=True)]
+        assert plain == pytest.approx(golden[f"frame/{name}"], **EXACT)
+        masked = [metric(p, t, void) for p, t in zip(predicted[:8], truth[:8], strict=True)]
+        assert masked == pytest.approx(golden[f"frame/{name}_void"], **EXACT)
+    contours = unpacked(golden, "frame/contour_packed_first4")
+    np.testing.assert_array_equal([contour(mask) for mask in truth[: len(contours)]], contours)
+
+
+@pytest.mark.shared
+def test_a_whole_davis_evaluation_is_the_toolkits(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "evaluation.npz")
+    names = [str(name) for name in golden["davis/semi_objects"]]
+    for index, name in enumerate(names):
+        sequence, number = name.rsplit("_", 1)
+        frames = zip(golden[f"davis/{sequence}/pred_semi"], golden[f"davis/{sequence}/gt_semi"], strict=True)
+        pairs = [(p == int(number), t == int(number)) for p, t in frames][1:-1]  # first and last are given
+        for metric, letter in ((jaccard, "J"), (boundary_f, "F")):
+            expected = [golden[f"davis/semi_{letter}_{part}"][index] for part in ("mean", "recall", "decay")]
+            assert series_statistics([metric(p, t) for p, t in pairs]) == pytest.approx(expected, **EXACT), name
+
+
+@pytest.mark.parametrize("case", SERIES)
+def test_statistics_are_the_toolkits_but_for_its_8_bit_wrap(case: str) -> None:
+    series, expected = GOLDEN[f"{case}/series"], GOLDEN[f"{case}/mean_recall_decay"]
+    found = series_statistics(series)
+    assert found[:2] == pytest.approx(expected[:2], **EXACT)
+    if len(series) < 256:
+        assert found.decay == pytest.approx(expected[2], **EXACT)
+
+
+@pytest.mark.parametrize("frames", [100, 255, 256, 300, 1000])
+def test_decay_of_a_falling_series_knows_no_wrap(frames: int) -> None:
+    assert series_statistics(np.linspace(1, 0, frames)).decay == pytest.approx(0.75, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "truth", "void", "expected"),
+    [
+        ([0, 0, 0, 0], [0, 0, 0, 0], None, 1),  # nothing there, nothing found
+        ([1, 0, 0, 0], [0, 0, 0, 0], None, 0),  # nothing there, something found
+        ([0, 0, 0, 0], [1, 0, 0, 0], None, 0),
+        ([1, 1, 1, 0], [0, 1, 1, 1], None, 1 / 2),
+        ([1, 1, 1, 0], [0, 1, 1, 1], [1, 0, 0, 0], 2 / 3),  # void where only the prediction is
+        ([1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 1], 2 / 3),  # void where only the truth is
+        ([1, 1, 1, 0], [0, 1, 1, 1], [0, 1, 0, 0], 1 / 3),  # void in both
+        ([1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1], 1),  # nothing but void
+    ],
+)
+def test_g96_jaccard_by_hand(predicted: list[int], truth: list[int], void: list[int] | None, expected: float) -> None:
+    masks = [None if row is None else np.array([row], bool) for row in (predicted, truth, void)]
+    assert jaccard(*masks) == expected
+
+
+def test_masks_of_different_sizes_are_never_compared() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 3\) and \(3, 2\)"):
+        jaccard(np.ones((2, 3), bool), np.ones((3, 2), bool))
+    with pytest.raises(ValueError, match="different sizes"):
+        boundary_f(np.ones((2, 3), bool), np.ones((2, 3), bool), np.ones((1, 1), bool))
+
+
+@given(st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda size: st.tuples(*[arrays(bool, size)] * 2)))
+def test_no_contour_lies_outside_the_window(masks: tuple[np.ndarray, np.ndarray]) -> None:
+    window = joint_window(*masks)
+    for mask in masks:
+        whole = contour(mask)
+        np.testing.assert_array_equal(contour(mask[window]), whole[window])
+        assert whole.sum() == whole[window].sum()
+
+
+@pytest.mark.parametrize(
+    ("shape", "shift", "expected"),
+    [
+        ((480, 854), 8, 1.0),  # ceil(0.008 * 979.6) = 8 px
+        ((480, 854), 9, 0.0),
+        ((100, 100), 2, 1.0),  # ceil(1.13) = 2 px
+        ((100, 100), 3, 0.0),
+    ],
+)
+def test_f_forgives_as_many_pixels_as_the_diagonal_says(shape: tuple[int, int], shift: int, expected: float) -> None:
+    first, second = np.zeros((2, *shape), bool)
+    first[:, :40], second[:, : 40 + shift] = True, True  # two upright lines
+    assert boundary_f(first, second) == expected
+
+
+def test_the_disk_is_round() -> None:
+    assert disk(2).tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 1, 0, 0]]
+
+
+def test_bootstrap_holds_the_mean_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    held = 0
+    for index in range(200):
+        low, high = bootstrap(random.normal(0.5, 0.2, 60), seed=index, resamples=500)
+        held += low <= 0.5 <= high
+    assert 0.88 <= held / 200 <= 0.99
+
+
+def test_bootstrap_repeats_and_has_the_width_of_the_standard_error() -> None:
+    values = np.random.default_rng(2).normal(0.5, 0.2, 400)
+    low, high = bootstrap(values)
+    assert (low, high) == bootstrap(values)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / math.sqrt(400), rel=0.1)
+    assert bootstrap([0.3, 0.3]) == (0.3, 0.3)
