@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,4 +51,12 @@ def save_backbone(backbone: Backbone, path: Path, *, store: str = "float16", **f
     """Write a network whole or not at all; ``facts`` join the header."""
     header = {**metadata_of(backbone.spec), **facts}
     with atomic_write(path) as file:
-        file.write(save(packed(backbone.vit.state_dict(), store), metadata=header))
+        file.write(with_sorted_header(save(packed(backbone.vit.state_dict(), store), metadata=header)))
+
+
+def with_sorted_header(content: bytes) -> bytes:
+    """The same safetensors file with its header in a fixed order: equal networks give equal files and hashes."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -64,8 +64,9 @@ def resized_crops(photo: Photo, sizes: Sequence[int], generator: np.random.Gener
     flip = generator.random() < 0.5
     crops = []
     for size in sizes:
-        small = np.asarray(image.resize((size, size), PIL.Image.Resampling.BICUBIC, box=box))  # (size, size, 3)
-        crops.append(torch.from_numpy(np.ascontiguousarray(small[:, ::-1] if flip else small).transpose(2, 0, 1)))
+        small = np.array(image.resize((size, size), PIL.Image.Resampling.BICUBIC, box=box))  # (size, size, 3)
+        crop = torch.from_numpy(small).permute(2, 0, 1)
+        crops.append(crop.flip(-1) if flip else crop)
     return tuple(crops)
 
 

@@ -1,0 +1,27 @@
+"""A small teacher with something to lose."""
+
+import torch
+from torch import nn
+
+from dinoseg.backbone.export import save_backbone
+from dinoseg.backbone.vit import Backbone, BackboneSpec
+from dinoseg.backbone.weights import build
+
+
+def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:
+    """Width 32, depth 2, patch 8; LayerScale signed and partly tiny, as in real files."""
+    torch.manual_seed(0)
+    registers, rule = (4, "rope") if family == "dinov3" else (0, "offset")
+    spec = BackboneSpec("small", family, 8, 32, 2, 2, hidden, registers, rule, family == "dinov2")
+    backbone = Backbone(build(spec), spec).eval()
+    for name, parameter in backbone.vit.named_parameters():
+        if "gamma" in name:
+            nn.init.normal_(parameter, std=0.5)
+            parameter.data[0] = 2e-4
+        elif parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.3)
+    return backbone.requires_grad_(False)
+
+
+def save_teacher(path, **kwargs) -> None:
+    save_backbone(small_teacher(**kwargs), path, store="float32")

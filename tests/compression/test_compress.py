@@ -1,0 +1,78 @@
+"""The whole of `compress`, on a small network."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from dinoseg.backbone.weights import load_file
+from dinoseg.compression import compress
+from dinoseg.errors import CompressionError, OutputConflict
+from dinoseg.options import CompressOptions
+from tests.compression.networks import save_teacher
+from tests.helpers import write_images
+
+
+@pytest.fixture
+def teacher_and_photos(tmp_path):
+    save_teacher(tmp_path / "teacher.safetensors")
+    write_images(tmp_path / "photos", 24)
+    return str(tmp_path / "teacher.safetensors"), [tmp_path / "photos"]
+
+
+def options(tmp_path, **changes):
+    facts = {
+        "patch": 6,
+        "neurons": 24,
+        "calibration_crops": 48,
+        "heal_crops": 24,
+        "batch": 8,
+        "grid": 4,
+        "device": "cpu",
+    }
+    return CompressOptions(output=tmp_path / "student.safetensors", **{**facts, **changes})
+
+
+def test_a_smaller_network_comes_out_and_loads(tmp_path, teacher_and_photos):
+    report = compress(*teacher_and_photos, options(tmp_path))
+    student = load_file(tmp_path / "student.safetensors")
+    assert (student.spec.patch, student.spec.hidden, student.spec.heads, student.spec.family) == (6, 24, 2, "dinov2")
+    assert report.parameters[1] < report.parameters[0]
+    assert report.held_out == 1
+    assert report.photographs == 23
+    for cosine in (report.cosine_pruned, report.cosine_healed, report.cosine_stored):
+        assert 0 < cosine <= 1
+    assert abs(report.cosine_stored - report.cosine_healed) < 0.02
+    with safe_open(report.file, "pt") as file:
+        assert file.metadata()["teacher_sha256"] == report.teacher_sha256
+        assert file.get_tensor("blocks.0.mlp.fc1.weight").dtype == torch.int8
+    curve = [
+        json.loads(line) for line in (tmp_path / "student.safetensors.work" / "heal.jsonl").read_text().splitlines()
+    ]
+    assert curve[-1]["crops"] == 24
+
+
+def test_nothing_is_overwritten_and_other_settings_are_not_mixed(tmp_path, teacher_and_photos):
+    compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
+    with pytest.raises(OutputConflict, match="exists"):
+        compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
+    with pytest.raises(OutputConflict, match="neurons was 24, now 12"):
+        compress(*teacher_and_photos, options(tmp_path, heal_crops=0, neurons=12, resume=True))
+    compress(*teacher_and_photos, options(tmp_path, heal_crops=0, neurons=12, overwrite=True))
+    assert load_file(tmp_path / "student.safetensors").spec.hidden == 12
+
+
+def test_a_resumed_compression_gives_the_same_file(tmp_path, teacher_and_photos):
+    compress(*teacher_and_photos, options(tmp_path))
+    whole = (tmp_path / "student.safetensors").read_bytes()
+    (tmp_path / "student.safetensors").unlink()
+    (tmp_path / "student.safetensors.work" / "heal.pt").unlink()  # killed after pruning
+    compress(*teacher_and_photos, options(tmp_path, resume=True))
+    assert (tmp_path / "student.safetensors").read_bytes() == whole
+
+
+def test_too_few_photographs_are_an_error(tmp_path, teacher_and_photos):
+    write_images(tmp_path / "few", 3)
+    with pytest.raises(CompressionError, match="3 photographs found"):
+        compress(teacher_and_photos[0], [tmp_path / "few"], options(tmp_path))
