@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and none fails for being slow on a busy machine.
+settings.register_profile("dinoseg", deadline=None, derandomize=True, database=None)
+settings.load_profile("dinoseg")
 
 
 @pytest.fixture(scope="session")

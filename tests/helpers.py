@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -45,3 +47,31 @@ def write_images(folder: Path, n: int, *, height: int = 96, width: int = 128, su
         centre = (height * (0.35 + 0.3 * (index % 2)), width * (0.3 + 0.1 * (index % 5)))
         PIL.Image.fromarray(disk_photo(height, width, centre, seed=index)[0]).save(path)
     return paths
+
+
+def encode(pixels: NDArray[Any] | PIL.Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """An array or PIL image as an encoded file of that kind; ``options`` are Pillow's."""
+    image = pixels if isinstance(pixels, PIL.Image.Image) else PIL.Image.fromarray(pixels)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def broken_images() -> dict[str, bytes]:
+    """Files with an image's name that are none, or not a whole one; each must cost that file only."""
+    photo = disk_photo(200, 300)[0]
+    jpeg, png = encode(photo, "JPEG", quality=90), encode(photo, "PNG")
+    return {
+        "empty.jpg": b"",
+        "page.jpg": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
+        "notes.png": b"these are notes, not a picture\n",
+        "zeros.jpg": bytes(5000),
+        "half.jpg": jpeg[: len(jpeg) // 2],
+        "half.png": png[: len(png) // 2],
+        "header.jpg": jpeg[:100],
+        "half.webp": encode(photo, "WEBP")[:2000],
+        "half.gif": encode(photo, "GIF")[:2000],
+        "half.bmp": encode(photo, "BMP")[:2000],
+        "half.tiff": encode(photo, "TIFF")[:2000],
+        "phone.jpg": b"\0\0\0\x18ftypheic" + bytes(100),
+    }

@@ -44,7 +44,7 @@ def array_to_rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
     pixels = to_8_bit(array)
     if pixels.shape[2] == 4:
         return over_white(pixels)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))  # (H, W, 3)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)  # (H, W, 3)
 
 
 def to_8_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -53,7 +53,7 @@ def to_8_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
         return array
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
+    if np.issubdtype(array.dtype, np.uint16):  # of either byte order
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         return float_to_8_bit(array)

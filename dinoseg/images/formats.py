@@ -99,4 +99,4 @@ def describe(head: bytes) -> str:
         return "is an HTML page (a download that failed?)"
     if re.fullmatch(rb"[\t\n\f\r\x1b -~\x80-\xff]+", head):
         return "is text"
-    return "is no image that is known"
+    return "is not an image of any known kind"
