@@ -167,7 +167,7 @@ def listed_name(entry: os.DirEntry[str]) -> str:
         return ""
     if entry.is_dir(follow_symlinks=False):
         return entry.name + "/"
-    image = Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and (entry.is_symlink() or entry.is_file())
+    image = entry.name.lower().endswith(IMAGE_SUFFIXES) and (entry.is_symlink() or entry.is_file())
     return entry.name if image else ""
 
 

@@ -44,12 +44,7 @@ FORMATS = (
     Format("ppm", re.compile(rb"P[1-6]\s"), (".ppm", ".pgm", ".pbm"), PpmImageFile),
 )
 READ = "JPEG, PNG, WebP, TIFF, BMP, GIF or PPM"
-IMAGE_SUFFIXES = frozenset(suffix for known in FORMATS for suffix in known.suffixes) | {
-    ".heic",
-    ".heif",
-    ".avif",
-    ".dng",
-}
+IMAGE_SUFFIXES = (*(suffix for known in FORMATS for suffix in known.suffixes), ".heic", ".heif", ".avif", ".dng")
 """What is taken for a photograph inside a folder; those that are not read become failures that say what helps."""
 
 REFUSED = (  # images of other kinds, and what turns them into one that is read
