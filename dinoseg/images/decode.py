@@ -132,7 +132,7 @@ def read_stream(stream: IO[bytes], suffix: str | None, max_pixels: int, reduce_t
     original = image.size
     reduced = reduce_to is not None and image.draft("RGB", draft_size(original, reduce_to)) is not None
     pixels, size, notes = convert(image, original if reduced else None)
-    return pixels, size, suffix_notes(known, suffix) + notes
+    return pixels, size, suffix_notes(known, suffix) + notes + frame_notes(image)
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
@@ -167,7 +167,7 @@ def convert(image: PIL.Image.Image, original: tuple[int, int] | None = None) -> 
     height, width = pixels.shape[:2]
     if original is not None:
         width, height = original[::-1] if orientation >= 5 else original
-    return pixels, (height, width), notes + mode_notes(image) + frame_notes(image)
+    return pixels, (height, width), notes + mode_notes(image)
 
 
 def read_orientation(image: PIL.Image.Image) -> tuple[int, list[str]]:

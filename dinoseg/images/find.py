@@ -53,22 +53,27 @@ def find(inputs: Sequence[str | Path], options: InputOptions, exclude: Path | No
     with its name; where names clash, all ids begin at the folder that the inputs share. A glob is what the shell would
     make of it. In folders, images are told by their suffix; hidden files, pipes and devices are passed over.
 
-    Raises ``InputNotFound`` for what is not there, ``OutputConflict`` if ``exclude`` is one of the folders. What is
-    found wrong later (a folder that may not be read, a missing line of a list) is a ``Failure`` in its place.
+    Raises ``InputNotFound`` for what is not there, ``OutputConflict`` if ``exclude`` is itself a folder to be read.
+    What is found wrong later (a folder that may not be read, a missing line of a list) is a ``Failure`` in its place.
     """
     if options.from_file is not None:
         if inputs:
             raise OptionError("--from-file takes the place of IMAGES: leave one of them out.")
-        if not options.from_file.is_file():
-            raise InputNotFound(f"{options.from_file}: there is no such list file.")
+        if not (os.access(options.from_file, os.R_OK) and options.from_file.is_file()):
+            raise InputNotFound(f"{options.from_file}: there is no list file that can be read.")
         return Listing(read_list(options.from_file))
     named = {real_path(path): path for name in inputs for path in expand(str(name))}
-    skip = set(named)
-    if exclude is not None:
-        if real_path(exclude) in named:
-            raise OutputConflict(f"{exclude}: results would lie among the photographs; choose another output folder.")
-        skip.add(real_path(exclude))
-    return Listing(walk_all(named, skip))
+    if exclude is None:
+        return Listing(walk_all(named, set(named)))
+    output = real_path(exclude)
+    if output in named and (len(named) == 1 or not holds_results(output)):
+        raise OutputConflict(f"{exclude}: results would lie among the photographs; choose another output folder.")
+    return Listing(walk_all({real: path for real, path in named.items() if real != output}, {*named, output}))
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether a glob that caught the output folder may pass it over: a run's results lie there, or nothing."""
+    return folder.is_dir() and ((folder / "run.json").is_file() or not any(folder.iterdir()))
 
 
 def real_path(path: Path) -> Path:

@@ -252,7 +252,16 @@ def test_b28_results_among_the_photographs_are_refused(tmp_path):
     grow(tmp_path, "a.jpg")
     with pytest.raises(OutputConflict, match="another output folder"):
         find([tmp_path], InputOptions(), exclude=tmp_path / "sub" / "..")
+    with pytest.raises(OutputConflict, match="another output folder"):
+        find([tmp_path, grow(tmp_path / "other", "b.jpg")], InputOptions(), exclude=tmp_path)
     assert ids(tmp_path / "a.jpg", exclude=tmp_path) == ["a.jpg"]  # beside a file is no harm
+
+
+@pytest.mark.parametrize("earlier", [[], ["run.json", "masks/a.jpg.png"]])
+def test_b28_a_glob_that_catches_the_output_folder_passes_it_over(tmp_path, earlier):
+    (tmp_path / "results").mkdir()
+    grow(tmp_path, "a.jpg", "b.jpg", *(f"results/{name}" for name in earlier))
+    assert ids(tmp_path / "*", exclude=tmp_path / "results") == ["a.jpg", "b.jpg"]
 
 
 # List files.
