@@ -86,6 +86,8 @@ def test_description_follows_the_content_of_a_file(tmp_path):
     assert describe_backdrop(name) == {"background": name, "background_sha256": hashlib.sha256(b"water").hexdigest()}
 
 
-@pytest.mark.parametrize(("background", "known"), [(None, {}), ("blur", {"background": "blur"}), ("red", {"background": "red"})])
+@pytest.mark.parametrize(
+    ("background", "known"), [(None, {}), ("blur", {"background": "blur"}), ("red", {"background": "red"})]
+)
 def test_description_without_a_file(background, known):
     assert describe_backdrop(background) == known

@@ -118,7 +118,7 @@ def test_d51_disk_full_names_the_file_and_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device: '.*a.png'") as error:
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.png'") as error:
         write_under(tmp_path, "a.png", [b"new"])
     assert error.value.errno == errno.ENOSPC
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.png": b"old"}

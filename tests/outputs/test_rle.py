@@ -38,7 +38,7 @@ def test_area_and_box(mask):
     assert rle_area(rle) == mask.sum() == mask[y0:y1, x0:x1].sum()
     if mask.any():  # no side can be taken away
         window = mask[y0:y1, x0:x1]
-        assert window[0].any() and window[-1].any() and window[:, 0].any() and window[:, -1].any()
+        assert all(side.any() for side in (window[0], window[-1], window[:, 0], window[:, -1]))
     else:
         assert (x0, y0, x1, y1) == (0, 0, 0, 0)
 
