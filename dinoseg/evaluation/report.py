@@ -97,6 +97,7 @@ class Report:
         """The report as a page."""
         thinned = f", every {self.every}th" if self.every > 1 else ""
         network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
+        listed = self.images + len(self.failed)
         failed = ", ".join(f"{one_line(id_)} ({reason})" for id_, reason in self.failed[:10])
         lines = [
             f"# {self.protocol}: {self.dataset}\n",
@@ -105,7 +106,7 @@ class Report:
             f"- foreground: {self.foreground}",
             f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
             f"- network: {network}",
-            *([f"- **{len(self.failed)} pictures could not be scored**: {failed}"] if self.failed else []),
+            *([f"- **{len(self.failed)} of {listed} pictures could not be scored**: {failed}"] if self.failed else []),
             *([f"- in no picture, so in no mean: {', '.join(map(one_line, self.absent))}"] if self.absent else []),
             f"\n{table(self.scores) if self.scores else WITHHELD}",
             *(["\n**Partial**: the pictures named above are left out."] if self.scores and self.failed else []),

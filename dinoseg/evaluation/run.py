@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ from dinoseg.evaluation.protocols import Protocol
 from dinoseg.evaluation.report import Report, Row, check_free, versions
 from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.images.fit import BUDGET
+from dinoseg.methods import make_method
 from dinoseg.options import EvaluateOptions, SegmentOptions
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
 from dinoseg.types import Failure, Segmentation
@@ -36,8 +36,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     dataset = open_dataset(data)
     samples = dataset.select(options.split, options.every)
     asked = segment_options(options, protocol, name)
-    with network(asked, options.random_weights) as loaded:
-        segmenter = Segmenter(**asdict(loaded))
+    segmenter = open_segmenter(asked, options.random_weights)
     rows, failed = measure_all(protocol, samples, segmenter, progress)
     spec = segmenter.backbone.spec if segmenter.backbone else None
     model = f"random weights in the shape of {asked.model}" if options.random_weights else asked.model
@@ -78,16 +77,16 @@ def segment_options(options: EvaluateOptions, protocol: Protocol, name: str) -> 
     return replace(asked, method=protocol.method, refine="none")
 
 
-@contextmanager
-def network(options: SegmentOptions, random: bool) -> Iterator[SegmentOptions]:
-    """The options themselves, or with a file of random weights in the shape of their model while the block lasts."""
-    if not random:
-        yield options
-        return
+def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
+    """The road with the network that was asked for, or with an untrained one of its shape."""
+    if not random_weights:
+        return Segmenter(**asdict(options))
+    if not make_method(options.method, options.param).needs_network:
+        raise OptionError(f"--random-weights: the method {options.method} has no network.")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
         write_random_weights(options, path)
-        yield replace(options, model=str(path))
+        return Segmenter(**asdict(replace(options, model=str(path))))
 
 
 def measure_all(

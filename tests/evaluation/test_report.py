@@ -1,0 +1,143 @@
+"""A report says everything that is needed to trust its number, and no number when pictures failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dinoseg.errors import OutputConflict
+from dinoseg.evaluation.report import FILES, Report, Row, Score, check_free, harmless, one_line, versions
+
+ROWS = (
+    Row("a.jpg", {"IoU": 0.5, "whole image": 0.25}, classes=("cat", "dog")),
+    Row("=cmd|' /C calc'!A0.jpg", {"IoU": 0.75}),
+)
+REPORT = Report(
+    protocol="foreground",
+    definition="IoU of this against that.",
+    dataset="set",
+    layout="images + masks",
+    foreground="above 127",
+    split="odd",
+    every=1,
+    images=2,
+    failed=(),
+    scores=(
+        Score("IoU", 0.625, (0.5, 0.75), 2, "images", "label-free"),
+        Score("ORACLE best head", 0.7, None, 1, "images", "oracle"),
+    ),
+    absent=(),
+    rows=ROWS,
+    model="builtin",
+    sha256="ab" * 32,
+    device="cpu",
+    size=320,
+    options={"method": "attention", "refine": "guided"},
+    command="dinoseg evaluate foreground set --split odd",
+    versions={"dinoseg": "1", "torch": "2"},
+    seconds=3.2,
+)
+FAILED = replace(REPORT, failed=(("b.jpg", "truncated"),), scores=())
+PARTIAL = replace(REPORT, failed=(("b.jpg", "truncated"),))
+
+
+def lines(report: Report) -> list[str]:
+    return report.to_markdown().splitlines()
+
+
+def test_the_page_names_everything() -> None:
+    page = REPORT.to_markdown()
+    for needed in (
+        "# foreground: set",
+        "IoU of this against that.",
+        "split odd: 2 pictures scored",
+        "- foreground: above 127",
+        "- method: attention, refinement guided, long side 320 px",
+        f"- network: builtin on cpu, sha256 {'ab' * 32}",
+        "| IoU | 0.625 | 0.500 .. 0.750 | 2 images | label-free |",
+        "| ORACLE best head | 0.700 | - | 1 images | oracle |",
+        "    dinoseg evaluate foreground set --split odd",
+        "dinoseg 1, torch 2; 3 s",
+    ):
+        assert needed in page
+    assert "artial" not in page
+    assert REPORT.headline == REPORT.scores[0]
+
+
+def test_no_number_when_pictures_failed() -> None:
+    assert FAILED.headline is None
+    page = FAILED.to_markdown()
+    assert "**1 of 3 pictures could not be scored**: b.jpg (truncated)" in page
+    assert "**No score**" in page
+    assert "0.625" not in page
+
+
+def test_a_partial_report_is_labelled() -> None:
+    page = PARTIAL.to_markdown()
+    assert "| IoU | 0.625 |" in page
+    assert "**Partial**" in page
+    assert "b.jpg (truncated)" in page
+
+
+def test_g98_absent_classes_are_named() -> None:
+    assert "- in no picture, so in no mean: bus, boat" in lines(replace(REPORT, absent=("bus", "boat")))
+
+
+def test_a_method_without_network_says_so() -> None:
+    assert "- network: none" in lines(replace(REPORT, model=None, sha256=None))
+
+
+def test_json_holds_all_but_the_rows_and_is_strict() -> None:
+    broken = replace(REPORT, options={"output": Path("x"), "nan": float("nan")})
+    content = json.loads(json.dumps(broken.to_json(), allow_nan=False))
+    assert content["scores"][0].items() >= {"name": "IoU", "interval": [0.5, 0.75], "kind": "label-free"}.items()
+    assert content["options"] == {"output": "x", "nan": None}
+    assert "rows" not in content
+
+
+def test_csv_has_a_line_per_picture_and_names_failures() -> None:
+    table = list(csv.reader(io.StringIO(PARTIAL.to_csv())))
+    assert table == [
+        ["id", "status", "sequence", "classes", "IoU", "whole image"],
+        ["a.jpg", "scored", "", "cat dog", "0.5", "0.25"],
+        ["'=cmd|' /C calc'!A0.jpg", "scored", "", "", "0.75", ""],
+        ["b.jpg", "truncated", "", "", "", ""],
+    ]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_h113_a_name_is_no_formula(start: str) -> None:
+    assert harmless(f"{start}1+1") == f"'{start}1+1"
+    assert harmless(f"a{start}1") == f"a{start}1"
+
+
+def test_h111_foreign_names_stay_in_their_cell() -> None:
+    assert one_line("a|b\n# c <script>") == "a\\|b # c &lt;script>"
+
+
+def test_files_are_written_and_names_that_are_no_text_survive(tmp_path: Path) -> None:
+    odd = replace(REPORT, rows=(Row("bad\udcff.jpg", {"IoU": 1.0}),))
+    paths = odd.save(tmp_path / "new" / "folder")
+    assert (
+        [path.name for path in paths] == list(FILES) == sorted(x.name for x in (tmp_path / "new" / "folder").iterdir())
+    )
+    assert json.loads(paths[0].read_text())["protocol"] == "foreground"
+    assert paths[1].read_text() == odd.to_markdown()
+    assert "bad\\udcff.jpg,scored" in paths[2].read_text()
+
+
+def test_a_report_is_not_replaced_unasked(tmp_path: Path) -> None:
+    check_free(tmp_path)
+    check_free(tmp_path / "not there yet")
+    REPORT.save(tmp_path)
+    with pytest.raises(OutputConflict, match=r"report\.json is there already: .*--overwrite"):
+        check_free(tmp_path)
+
+
+def test_versions_name_what_a_score_depends_on() -> None:
+    assert {"dinoseg", "python", "torch", "timm", "numpy", "cv2", "PIL"} == set(versions())

@@ -1,0 +1,199 @@
+"""One evaluation from the data set to the report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dinoseg.errors import DatasetError, OptionError, OutputConflict, TruncatedImage
+from dinoseg.evaluation import evaluate
+from dinoseg.evaluation import run as module
+from dinoseg.evaluation.metrics import jaccard
+from dinoseg.options import EvaluateOptions
+from dinoseg.types import Failure, Segmentation
+from tests.evaluation.results import heads, segmentation
+from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc
+
+HALF = square(20, 30, 20)  # a quarter of the square that the masks of write_pairs hold
+
+
+class FakeSegmenter:
+    """Finds ``HALF`` in every picture, the odd ones' whole square, and fails where it is told to."""
+
+    broken: tuple[str, ...] = ()
+
+    def __init__(self, **options: Any) -> None:
+        spec = SimpleNamespace(sha256="ab", patch=10)
+        self.backbone = SimpleNamespace(spec=spec, device="cpu") if options["method"] != "prior" else None
+
+    def stream(self, inputs: Iterable[Path]) -> Iterator[Segmentation | Failure]:
+        for path in inputs:
+            if path.name in self.broken:
+                yield Failure(path.name, TruncatedImage("half of it"))
+            else:
+                mask = square() if int(path.stem[-1]) % 2 else HALF
+                yield segmentation([mask], heads(square(16, 32, 32)))
+
+
+@pytest.fixture
+def faked(monkeypatch: pytest.MonkeyPatch) -> type[FakeSegmenter]:
+    monkeypatch.setattr(FakeSegmenter, "broken", ())
+    monkeypatch.setattr(module, "Segmenter", FakeSegmenter)
+    return FakeSegmenter
+
+
+@pytest.mark.usefixtures("faked")
+@pytest.mark.parametrize(
+    ("split", "every", "expected"), [("all", 1, 5 / 8), ("even", 1, 1 / 4), ("odd", 1, 1), ("even", 2, 1 / 4)]
+)
+def test_the_score_is_the_mean_over_the_chosen_pictures(
+    tmp_path: Path, split: str, every: int, expected: float
+) -> None:
+    report = evaluate("foreground", write_pairs(tmp_path, 4), split=split, every=every)
+    assert report.headline is not None
+    assert (report.headline.name, report.headline.value) == ("IoU", expected)
+    assert (report.images, report.split, report.every) == (len(report.rows), split, every)
+    floors = [score.name for score in report.scores if score.kind == "floor"]
+    assert floors == ["centred ellipse", "whole image"]
+
+
+@pytest.mark.usefixtures("faked")
+def test_the_report_says_what_was_run(tmp_path: Path) -> None:
+    root, out = write_pairs(tmp_path / "my set", 2), tmp_path / "out"
+    report = evaluate("foreground", root, method="kmeans", param=("k=3", "seed=1"), partial=True, output=out)
+    assert report.command == (
+        f"dinoseg evaluate foreground '{root}' --method kmeans --param k=3 --param seed=1 --partial --output {out}"
+    )
+    assert (report.model, report.sha256, report.device, report.size) == ("builtin", "ab", "cpu", 320)
+    assert report.options["param"] == ("k=3", "seed=1")
+    assert json.loads((out / "report.json").read_text())["images"] == 2
+
+
+@pytest.mark.usefixtures("faked")
+def test_a_method_without_network_has_no_model(tmp_path: Path) -> None:
+    report = evaluate("foreground", write_pairs(tmp_path, 2), method="prior")
+    assert (report.model, report.sha256, report.size) == (None, None, 320)
+
+
+def test_no_number_when_a_picture_failed_unless_partial(tmp_path: Path, faked: type[FakeSegmenter]) -> None:
+    root = write_pairs(tmp_path, 4)
+    faked.broken = ("photo_001.jpg",)
+    report = evaluate("foreground", root)
+    assert report.headline is None
+    assert report.failed == (("photo_001.jpg", "truncated"),)
+    assert report.images == len(report.rows) == 3
+    partial = evaluate("foreground", root, partial=True)
+    assert partial.headline is not None
+    assert partial.headline.value == pytest.approx((1 / 4 + 1 / 4 + 1) / 3)
+    assert partial.failed == report.failed
+
+
+@pytest.mark.usefixtures("faked")
+def test_g94_missing_files_count_as_failed(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 4)
+    (root / "masks" / "photo_002.png").unlink()
+    (root / "images" / "photo_003.jpg").unlink()
+    report = evaluate("foreground", root)
+    assert report.failed == (("photo_002.jpg", "missing_mask"), ("photo_003.jpg", "missing_image"))
+    assert report.headline is None
+    assert [row.id for row in report.rows] == ["photo_000.jpg", "photo_001.jpg"]
+
+
+@pytest.mark.usefixtures("faked")
+def test_g95_a_mask_of_another_size_is_an_error_with_both_sizes(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 2)
+    write_mask(root / "masks" / "photo_001.png", np.zeros((50, 60)))
+    with pytest.raises(DatasetError, match=r"photo_001\.png is 60 x 50 px, its picture .*photo_001\.jpg 128 x 96"):
+        evaluate("foreground", root)
+
+
+@pytest.mark.usefixtures("faked")
+def test_g98_absent_classes_are_listed(tmp_path: Path) -> None:
+    report = evaluate("foreground", write_voc(tmp_path, [np.full(SIZE, 8), np.full(SIZE, 15)]))
+    assert len(report.absent) == 18
+    assert "cat" not in report.absent
+    assert {"IoU, cat", "IoU, person", "IoU, mean over classes"} <= {score.name for score in report.scores}
+
+
+@pytest.mark.usefixtures("faked")
+def test_videos_are_split_by_name_and_scored_by_sequence(tmp_path: Path) -> None:
+    report = evaluate("davis-unsupervised", write_davis(tmp_path, {"a": 2, "b": 3, "c": 2}), split="even")
+    assert {row.sequence for row in report.rows} == {"a", "c"}
+    assert (report.headline.name, report.headline.units) == ("J mean", 2)  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("faked")
+def test_the_attention_protocol_chooses_its_method_and_refuses_others(tmp_path: Path) -> None:
+    report = evaluate("attention-jaccard", write_pairs(tmp_path, 2))
+    assert (report.options["method"], report.options["refine"]) == ("attention", "none")
+    assert report.headline.name.startswith("ORACLE")  # type: ignore[union-attr]
+    with pytest.raises(OptionError, match="measures attention maps, not the masks of tokencut"):
+        evaluate("attention-jaccard", tmp_path, method="tokencut")
+
+
+@pytest.mark.usefixtures("faked")
+def test_an_earlier_report_is_kept_unless_asked(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 2)
+    evaluate("foreground", root, output=tmp_path / "out")
+    with pytest.raises(OutputConflict):
+        evaluate("foreground", root, output=tmp_path / "out")
+    evaluate("foreground", root, output=tmp_path / "out", split="odd", overwrite=True)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["split"] == "odd"
+
+
+@pytest.mark.usefixtures("faked")
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    module.run("foreground", write_pairs(tmp_path, 3), EvaluateOptions(), lambda *counts: told.append(counts))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+# The real road, with a network that was never trained to see anything.
+
+
+def scores(path: Path) -> dict[str, list[float]]:
+    with path.open() as file:
+        return {row["id"]: [float(row["IoU"]), float(row["ORACLE best head"])] for row in csv.DictReader(file)}
+
+
+def test_g103_batch_size_and_halves_change_no_score(tmp_path: Path, small_model: Path) -> None:
+    root = write_pairs(tmp_path / "set", 6)
+    options = {"method": "attention", "model": str(small_model), "heads": 2}
+    for name, more in {"one": {}, "four": {"batch": 4}, "even": {"split": "even"}, "odd": {"split": "odd"}}.items():
+        evaluate("foreground", root, output=tmp_path / name, **options, **more)
+    one, four, even, odd = (scores(tmp_path / name / "scores.csv") for name in ("one", "four", "even", "odd"))
+    assert len(one) == 6
+    assert even | odd == one
+    for id_, values in one.items():
+        assert four[id_] == pytest.approx(values, abs=0.02)  # float32 sums in another order: a patch may tip over
+
+
+def test_the_scores_are_those_of_the_masks_that_segment_gives(tmp_path: Path, small_model: Path) -> None:
+    from dinoseg.pipeline import Segmenter
+
+    root = write_pairs(tmp_path, 2)
+    report = evaluate("foreground", root, method="attention", model=str(small_model), heads=2)
+    segmenter = Segmenter(method="attention", model=str(small_model), heads=2)
+    for row in report.rows:
+        mask = segmenter(root / "images" / row.id).mask
+        assert row.values["IoU"] == jaccard(mask, square())
+
+
+def test_random_weights_are_another_network_of_the_same_shape(tmp_path: Path, small_model: Path) -> None:
+    options = {"method": "attention", "model": str(small_model), "heads": 2}
+    root = write_pairs(tmp_path, 3)
+    trained = evaluate("foreground", root, **options)
+    first, second = (evaluate("foreground", root, random_weights=True, **options) for _ in range(2))
+    assert first.model == f"random weights in the shape of {small_model}"
+    assert first.sha256 == second.sha256 != trained.sha256
+    assert [row.values for row in first.rows] == [row.values for row in second.rows]
+    assert [row.values for row in first.rows] != [row.values for row in trained.rows]
+    with pytest.raises(OptionError, match="the method prior has no network"):
+        evaluate("foreground", root, random_weights=True, method="prior", model=str(small_model), heads=2)
