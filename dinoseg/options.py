@@ -201,13 +201,14 @@ class TrainOptions:
 
     def _check_rates(self) -> None:
         require(0 < self.lr < math.inf, "--lr", self.lr, "above 0")
-        warm = f"0..{self.epochs - 1}, less than --epochs"
-        require(0 <= self.warmup_epochs < self.epochs, "--warmup-epochs", self.warmup_epochs, warm)
+        for name, epochs in (
+            ("--warmup-epochs", self.warmup_epochs),
+            ("--teacher-temp-epochs", self.teacher_temp_epochs),
+        ):
+            require(0 <= epochs <= self.epochs, name, epochs, f"within --epochs (0..{self.epochs})")
         require(all(0 <= w < math.inf for w in self.weight_decay), "--weight-decay", self.weight_decay, "0 or more")
         require(0 <= self.momentum <= 1, "--momentum", self.momentum, "0..1")
         require(all(0 < t < math.inf for t in self.teacher_temp), "--teacher-temp", self.teacher_temp, "above 0")
-        temp_epochs = self.teacher_temp_epochs
-        require(0 <= temp_epochs <= self.epochs, "--teacher-temp-epochs", temp_epochs, "0..--epochs")
         require(self.freeze_last_layer >= 0, "--freeze-last-layer", self.freeze_last_layer, "0 or more")
         require(0 <= self.drop_path < 1, "--drop-path", self.drop_path, "0 or more and below 1")
         require(self.clip > 0, "--clip", self.clip, "above 0")

@@ -52,6 +52,7 @@ class Checkpoints:
         """The newest one that can be read, None if there was never one. Raises ``TrainingError`` if all are damaged."""
         for step in reversed(self.steps()):
             try:
+                check_whole(self.path(step))
                 return torch.load(self.path(step), map_location=device, weights_only=True)
             except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError) as error:
                 log.warning("%s is damaged (%s): the one before is used.", self.path(step), str(error).split("\n")[0])
@@ -69,3 +70,11 @@ class Checkpoints:
         """Remove what a killed process left half written."""
         for path in self.folder.glob(".*.tmp"):
             path.unlink()
+
+
+def check_whole(path: Path) -> None:
+    """Raise ``BadZipFile`` if the content is not what was written: ``torch.load`` does not look at its checksums."""
+    with zipfile.ZipFile(path) as archive:
+        member = archive.testzip()
+    if member is not None:
+        raise zipfile.BadZipFile(f"checksum of {member} is wrong")

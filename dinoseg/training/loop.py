@@ -176,12 +176,15 @@ class Trainer:
         return json.dumps(values) + "\n"
 
     def save(self, done: int) -> None:
-        """Checkpoint after ``done`` steps, and the teacher's backbone as a file of its own."""
+        """Checkpoint after ``done`` steps, and the teacher's backbone as a file of its own.
+
+        The model is written first: whatever stops the process in between is done again from the checkpoint before.
+        """
         every = self.options.save_every * self.schedules.steps_per_epoch
         backbone = self.dino.teacher.backbone
         state = {**self.dino.state(), "dinoseg_metadata": metadata_of(backbone.spec)}
-        self.folder.checkpoints.save(done, state, keep=lambda step: step % every == 0)
         save_backbone(backbone, self.folder.model, store="float32")
+        self.folder.checkpoints.save(done, state, keep=lambda step: step % every == 0)
         self.saved = done
 
     def watch(self, done: int, entropies: Sequence[float]) -> None:

@@ -1,0 +1,98 @@
+"""Which folders a run may use, and what a resumed one must have in common with its beginning."""
+
+import json
+
+import pytest
+import torch
+
+from dinoseg.errors import NotAnImage, OutputConflict
+from dinoseg.training.cache import PhotoCache
+from dinoseg.training.folder import RunFolder
+from dinoseg.types import Failure
+from tests.training.tiny import options
+
+CACHE = PhotoCache(["a.jpg", "b.jpg"], [torch.zeros(3, 4, 4, dtype=torch.uint8)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("there", "flags", "told"),
+    [
+        (None, {}, None),
+        ("empty", {}, None),
+        ("run", {}, "pass --resume to go on with it"),
+        ("run", {"resume": True}, None),
+        ("run", {"overwrite": True}, None),
+        (None, {"resume": True}, "no run to go on with"),  # a slip in the name must not start a new run
+        ("foreign", {}, "holds other files"),
+        ("foreign", {"overwrite": True}, "holds other files"),  # never delete what is not ours
+        ("file", {}, "is a file"),
+    ],
+)
+def test_d55_folders_in_the_way_are_refused_before_any_work(there, flags, told, tmp_path):
+    output = tmp_path / "run"
+    if there == "file":
+        output.write_text("text")
+    elif there:
+        output.mkdir()
+        if there != "empty":
+            (output / ("run.json" if there == "run" else "notes.txt")).write_text("{}")
+    if told is None:
+        RunFolder(options(output, **flags))
+    else:
+        with pytest.raises(OutputConflict, match=told):
+            RunFolder(options(output, **flags))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"save_every": 7, "cache": "memory"}, None),  # do not decide what is learned
+        ({"lr": 0.1}, "lr was 0.05, now 0.1"),
+        ({"weight_decay": (0.04, 0.2)}, "weight_decay was"),
+        ({"seed": 3, "epochs": 4}, "seed was 0, now 3; epochs was 3, now 4|epochs was 3, now 4; seed was 0, now 3"),
+    ],
+)
+def test_f85_resuming_with_other_options_is_refused(changes, told, tmp_path):
+    RunFolder(options(tmp_path)).begin(CACHE, [])
+    again = RunFolder(options(tmp_path, resume=True, **changes))
+    if told is None:
+        again.begin(CACHE, [])
+    else:
+        with pytest.raises(OutputConflict, match=told):
+            again.begin(CACHE, [])
+
+
+def test_f85_resuming_with_other_photographs_is_refused(tmp_path):
+    RunFolder(options(tmp_path)).begin(CACHE, [])
+    fewer = PhotoCache(CACHE.ids[:1], CACHE.photos[:1])
+    with pytest.raises(OutputConflict, match="photographs was"):
+        RunFolder(options(tmp_path, resume=True)).begin(fewer, [])
+
+
+def test_overwriting_removes_what_the_earlier_run_wrote_and_nothing_else(tmp_path):
+    folder = RunFolder(options(tmp_path))
+    folder.begin(CACHE, [])
+    for path in (folder.metrics, folder.model, folder.non_finite, tmp_path / "notes.txt"):
+        path.write_text("old")
+    folder.checkpoints.save(3, {}, keep=lambda step: True)
+    RunFolder(options(tmp_path, overwrite=True, seed=1)).begin(CACHE, [])
+    assert {path.name for path in tmp_path.iterdir()} == {"run.json", "broken.jsonl", "checkpoints", "notes.txt"}
+    assert folder.checkpoints.steps() == []
+    assert json.loads(folder.record.read_text())["options"]["seed"] == 1
+
+
+def test_f83_broken_photographs_are_listed(tmp_path):
+    failure = Failure("b\udcff.jpg", NotAnImage("b.jpg: is a web page"))  # a name with an undecodable byte
+    folder = RunFolder(options(tmp_path))
+    folder.begin(CACHE, [failure])
+    line = {"id": "b\udcff.jpg", "reason": "not_an_image", "error": "b.jpg: is a web page"}
+    assert [json.loads(text) for text in folder.broken.read_text().splitlines()] == [line]
+
+
+def test_metrics_of_steps_that_are_done_again_are_dropped(tmp_path):
+    folder = RunFolder(options(tmp_path))
+    folder.metrics.write_text('{"step": 0}\n{"step": 1}\n{"step": 2}\n{"ste')  # killed while writing
+    with folder.open_metrics(2) as metrics:
+        metrics.write('{"step": 2}\n')
+    assert [json.loads(text)["step"] for text in folder.metrics.read_text().splitlines()] == [0, 1, 2]

@@ -1,0 +1,53 @@
+"""Options of training are checked before anything is read."""
+
+from typing import Any
+
+import pytest
+
+from dinoseg.errors import OptionError
+from tests.training.tiny import options
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"resume": True, "overwrite": True}, "choose one"),  # contradiction
+        ({"seed": -1}, "--seed -1"),
+        ({"epochs": 0}, "--epochs 0"),
+        ({"batch": 0}, "--batch 0"),
+        ({"save_every": 0}, "--save-every 0"),
+        ({"width": 10}, r"multiple of --heads \(3\)"),
+        ({"global_size": 20}, r"--global-size 20 .*multiple of --patch \(8\)"),
+        ({"local_size": 4}, "--local-size 4"),
+        ({"local_crops": -1}, "--local-crops -1"),
+        ({"prototypes": 1}, "--prototypes 1"),
+        ({"lr": 0.0}, "--lr 0.0"),
+        ({"lr": float("nan")}, "--lr nan"),
+        ({"warmup_epochs": 4}, r"--warmup-epochs 4 .*within --epochs \(0..3\)"),
+        ({"teacher_temp_epochs": 4}, "--teacher-temp-epochs 4"),
+        ({"weight_decay": (0.1, -0.1)}, "--weight-decay"),
+        ({"momentum": 1.1}, "--momentum 1.1"),
+        ({"teacher_temp": (0.0, 0.04)}, "--teacher-temp"),
+        ({"freeze_last_layer": -1}, "--freeze-last-layer -1"),
+        ({"drop_path": 1.0}, "--drop-path 1.0"),
+        ({"clip": 0.0}, "--clip 0.0"),
+    ],
+)
+def test_e66_e67_values_out_of_range_and_contradictions(values: dict[str, Any], told: str):
+    with pytest.raises(OptionError, match=told):
+        options(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"warmup_epochs": 3},
+        {"warmup_epochs": 0},
+        {"momentum": 1.0},
+        {"local_crops": 0},
+        {"drop_path": 0.0},
+        {"epochs": 1},
+    ],
+)
+def test_values_at_the_ends_of_their_ranges_are_fine(values: dict[str, Any]):
+    options(**values)
