@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-RESULTS := demo/results
+SEGMENT := demo/segment
+ATTEND := demo/attend
 # Tests share the cores as processes, so each process computes in one thread.
 WORKERS ?= auto
 
@@ -16,14 +17,14 @@ help:
 
 demo: $(VENV)/.installed
 	$(PY) -m dinoseg samples demo/photos
-	$(PY) -m dinoseg segment demo/photos -o $(RESULTS)
-	$(PY) -m dinoseg attend demo/photos -o $(RESULTS)
+	$(PY) -m dinoseg segment demo/photos -o $(SEGMENT)
+	$(PY) -m dinoseg attend demo/photos -o $(ATTEND)
 	@echo
 	@echo 'photographs     demo/photos/'
-	@echo 'masks           $(RESULTS)/masks/'
-	@echo 'overlays        $(RESULTS)/overlays/'
-	@echo 'attention heads $(RESULTS)/attention/'
-	@echo 'contact sheet   $(RESULTS)/contact_sheet.png  (look at this first)'
+	@echo 'masks           $(SEGMENT)/masks/'
+	@echo 'overlays        $(SEGMENT)/overlays/'
+	@echo 'attention heads $(ATTEND)/attention/'
+	@echo 'contact sheet   $(SEGMENT)/contact_sheet.png  (look at this first)'
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile

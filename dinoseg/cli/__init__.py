@@ -1,0 +1,52 @@
+"""The command line: options in, one function of the library, an exit code out. One file per verb.
+
+A verb imports its room when it runs: ``--help`` loads no torch.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from cyclopts import App
+
+from dinoseg import __version__
+from dinoseg.cli.arguments import DEFAULTS
+from dinoseg.cli.console import safe_streams
+from dinoseg.cli.exits import DONE, exit_code
+
+VERBS = ("segment", "attend", "train", "compress", "evaluate", "methods", "models", "samples", "doctor")
+
+app = App(
+    name="dinoseg",
+    help="""Unsupervised segmentation with DINO attention: photographs in, masks out, no labels.
+
+First steps: `dinoseg samples photos`, then `dinoseg segment photos -o out`.""",
+    help_format="plaintext",
+    version=__version__,
+    default_parameter=DEFAULTS,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+for position, verb in enumerate(VERBS):
+    app.command(getattr(import_module(f"dinoseg.cli.{verb}"), verb))
+    app[verb].sort_key = position
+
+
+def main() -> None:
+    """Entry point of the ``dinoseg`` command. A scheduler's SIGTERM ends a run as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    safe_streams()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code (see ``exits``)."""
+    try:
+        code: int | None = app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        return exit_code(error)
+    return code or DONE

@@ -1,0 +1,105 @@
+"""``dinoseg attend``: what the heads of a network look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
+from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
+from dinoseg.cli.exits import of_counts
+from dinoseg.options import AttendOptions, Flag, InputOptions
+
+if TYPE_CHECKING:
+    from dinoseg.attention import Attender
+    from dinoseg.cli.figures import Figures
+    from dinoseg.types import Failure, Source
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FigureOptions:
+    """Where figures go."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder of the results; created if missing."""
+    arrays: Annotated[bool, Flag] = False
+    """Write the maps as .npz beside each figure."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the figures that are in the folder."""
+    json: Annotated[bool, Flag] = False
+    """Print one machine-readable summary on stdout."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a run over many photographs went."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+
+def attend(
+    *images: Annotated[str, IMAGES],
+    output: Annotated[FigureOptions, OUTPUT],
+    inputs: Annotated[InputOptions | None, INPUT] = None,
+    options: Annotated[AttendOptions | None, MODEL] = None,
+) -> int:
+    """A figure of every attention head for each photograph: from CLS or any patch, any layer, or rolled out.
+
+    A second run of the same command does only what is missing.
+    """
+    inputs = inputs or InputOptions()
+    check_named(images, inputs)
+    from dinoseg.attention import Attender
+    from dinoseg.cli.figures import Figures
+    from dinoseg.images.find import find
+
+    listing = find(images, inputs, exclude=output.output)
+    attender = Attender(**asdict(options or AttendOptions()))
+    figures = Figures(output.output, attender, arrays=output.arrays, overwrite=output.overwrite)
+    with progress_bar() as bar:
+        tally = draw_all(listing, attender, figures, bar.update)
+    report(tally, listing.ignored, output)
+    return of_counts(tally.done + tally.skipped, len(tally.failed))
+
+
+def draw_all(
+    sources: Iterable[Source | Failure], attender: Attender, figures: Figures, progress: Callable[[], object]
+) -> Tally:
+    """Make the figures that are missing."""
+    from dinoseg.types import Failure
+
+    tally = Tally()
+    for source in sources:
+        progress()
+        if isinstance(source, Failure):
+            tally.failed.append(source)
+        elif figures.done(source):
+            tally.skipped += 1
+        elif isinstance(found := next(attender.stream([source])), Failure):
+            tally.failed.append(found)
+        else:
+            figures.write(source, found)
+            tally.done += 1
+    return tally
+
+
+def report(tally: Tally, ignored: int, output: FigureOptions) -> None:
+    """Where the figures are, on stdout; what went wrong, on stderr."""
+    folder = output.output / "attention"
+    say_failures(tally.failed, "--json lists all of them")
+    if tally.done or tally.skipped or tally.failed:
+        say_counts({"done": tally.done, "done before": tally.skipped, "failed": len(tally.failed)})
+    else:
+        say_nothing_found(ignored)
+    if output.json:
+        counts = {"done": tally.done, "skipped": tally.skipped, "ignored": ignored}
+        tell_json(counts | {"failed": as_json(tally.failed), "results": {"attention": folder}})
+    elif tally.done or tally.skipped:
+        tell(folder)

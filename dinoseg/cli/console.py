@@ -1,0 +1,86 @@
+"""What a terminal gets to see: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from dinoseg.types import Failure
+
+LISTED = 20
+"""Failures named on stderr before the rest is counted."""
+
+
+def safe_streams() -> None:
+    """Let characters that the terminal's encoding lacks be escaped, not raised."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def plain(text: object) -> str:
+    """``text`` on one line, control characters and undecodable bytes escaped: a file's name cannot steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def say(text: str) -> None:
+    """A message on stderr; lines after its first are indented, so that no name can pose as a message."""
+    print("\n  ".join(map(plain, text.split("\n"))), file=sys.stderr)
+
+
+def tell(text: object = "") -> None:
+    """One line of the result on stdout."""
+    print(plain(text))
+
+
+def tell_json(value: object) -> None:
+    """The result as one JSON document on stdout, ASCII only."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def tell_table(rows: Iterable[Sequence[object]]) -> None:
+    """Rows of equal length on stdout, columns aligned."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def say_failures(failures: Sequence[Failure], rest: str) -> None:
+    """Name each failed input with its reason, up to ``LISTED``; ``rest`` says where all of them are."""
+    for failure in failures[:LISTED]:
+        say(f"failed: {plain(failure.id)}: {failure.error} [{failure.reason}]")
+    if len(failures) > LISTED:
+        say(f"... and {len(failures) - LISTED} more: {rest}")
+
+
+def as_json(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """Failures for ``tell_json``."""
+    return [{"id": failure.id, "reason": failure.reason, "message": str(failure.error)} for failure in failures]
+
+
+def say_counts(counts: Mapping[str, int], seconds: float | None = None) -> None:
+    """One line of what is not zero."""
+    took = "" if seconds is None else f"; {seconds:.1f} s"
+    say(", ".join(f"{count} {what}" for what, count in counts.items() if count) + took)
+
+
+def say_nothing_found(ignored: int) -> None:
+    """What was looked for in vain."""
+    from dinoseg.images.formats import IMAGE_SUFFIXES
+
+    others = f" ({ignored} other files ignored)" if ignored else ""
+    say(f"No image found{others}. In folders dinoseg looks for {' '.join(sorted(IMAGE_SUFFIXES))}.")
+
+
+def progress_bar(unit: str = "images") -> tqdm[Any]:
+    """A bar on stderr if that is a terminal, nothing otherwise."""
+    from tqdm import tqdm
+
+    return tqdm(unit=f" {unit}", disable=None)

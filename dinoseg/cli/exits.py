@@ -1,0 +1,63 @@
+"""How a run ends: what an exception means to the shell, and the words for the person in front of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from cyclopts import CycloptsError
+
+from dinoseg.cli.console import say
+from dinoseg.errors import DinosegError, UsageError
+
+DONE = 0
+DEFECT = 1
+"""A defect of ours, or a machine that gave up (disk full)."""
+USAGE = 2
+"""Wrong use or configuration; nothing was touched."""
+SOME_FAILED = 3
+NOTHING_DONE = 4
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""Who read our output went away; what a shell shows for SIGPIPE."""
+
+DEBUG = "DINOSEG_DEBUG"
+
+
+def exit_code(error: BaseException) -> int:
+    """Say on stderr what ``error`` means and return its exit code; DINOSEG_DEBUG=1 adds the traceback."""
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    match error:
+        case KeyboardInterrupt():
+            say("Interrupted. What was finished is kept: the same command goes on (train and compress with --resume).")
+            return INTERRUPTED
+        case BrokenPipeError():
+            # Python flushes stdout once more at exit and would complain there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        case CycloptsError():
+            say(f"dinoseg: {error} See `{' '.join(('dinoseg', *(error.command_chain or ())))} --help`.")
+            return USAGE
+        case UsageError():
+            say(f"dinoseg: {error}")
+            return USAGE
+        case DinosegError():
+            say(f"dinoseg: {error}")
+            return NOTHING_DONE
+        case OSError():
+            say(f"dinoseg: {error}. What was finished is kept.")
+            return DEFECT
+    say(
+        f"dinoseg: {type(error).__name__}: {error}. This is a defect of dinoseg: please report it with the command, "
+        f"the output of `dinoseg doctor` and the traceback that {DEBUG}=1 shows."
+    )
+    return DEFECT
+
+
+def of_counts(done: int, failed: int) -> int:
+    """The exit code of a run over many inputs of which ``done`` have a result (now or from before)."""
+    if not done:
+        return NOTHING_DONE
+    return SOME_FAILED if failed else DONE

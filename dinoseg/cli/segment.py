@@ -1,0 +1,79 @@
+"""``dinoseg segment``: masks of photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
+from dinoseg.cli.console import (
+    as_json,
+    progress_bar,
+    say_counts,
+    say_failures,
+    say_nothing_found,
+    tell_json,
+    tell_table,
+)
+from dinoseg.cli.exits import of_counts
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+
+if TYPE_CHECKING:
+    from dinoseg.pipeline import Summary
+
+
+def segment(
+    *images: Annotated[str, IMAGES],
+    output: Annotated[OutputOptions, OUTPUT],
+    inputs: Annotated[InputOptions | None, INPUT] = None,
+    options: Annotated[SegmentOptions | None, MODEL] = None,
+) -> int:
+    """Masks, overlays and COCO json of photographs, without labels.
+
+    A second run of the same command does only what is missing.
+    """
+    inputs = inputs or InputOptions()
+    check_named(images, inputs)
+    from dinoseg.pipeline import segment_folder
+
+    with progress_bar() as bar:
+        summary = segment_folder(images, options or SegmentOptions(), inputs, output, lambda _: bar.update())
+    say_how_it_went(summary, output.output)
+    tell_results(summary, output)
+    return of_counts(summary.done + summary.skipped, len(summary.failed))
+
+
+def say_how_it_went(summary: Summary, folder: Path) -> None:
+    """Failures and counts, on stderr."""
+    say_failures(summary.failed, f"{folder / 'manifest.jsonl'} names all of them")
+    if summary.done or summary.skipped or summary.failed:
+        counts = {
+            "done": summary.done,
+            "of these without an object": summary.empty,
+            "done before": summary.skipped,
+            "failed": len(summary.failed),
+            "other files ignored": summary.ignored,
+        }
+        say_counts(counts, summary.seconds)
+    else:
+        say_nothing_found(summary.ignored)
+
+
+def tell_results(summary: Summary, output: OutputOptions) -> None:
+    """Where the results are, on stdout."""
+    places = result_places(output)
+    if output.json:
+        facts = {name: getattr(summary, name) for name in ("done", "empty", "skipped", "ignored", "seconds", "stages")}
+        tell_json(facts | {"failed": as_json(summary.failed), "results": places})
+    elif summary.done or summary.skipped:
+        tell_table(places.items())
+
+
+def result_places(output: OutputOptions) -> dict[str, Path]:
+    """The folder or file of each format, and the manifest."""
+    from dinoseg.outputs import split_formats
+
+    per_image, per_folder = split_formats(output.formats)
+    folders = {name: output.output / name for name in per_image}
+    files = {name: output.output / format_.file for name, format_ in per_folder.items()}
+    return folders | files | {"manifest": output.output / "manifest.jsonl"}

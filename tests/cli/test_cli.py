@@ -1,0 +1,151 @@
+"""The command as a shell sees it: help, wrong use, signals, pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from dinoseg import __version__
+from dinoseg.cli import VERBS, run
+from dinoseg.options import AttendOptions, CompressOptions, EvaluateOptions, OutputOptions, SegmentOptions, TrainOptions
+
+
+def dinoseg(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """`python -m dinoseg` in a process of its own."""
+    command = [sys.executable, "-m", "dinoseg", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def test_help_lists_every_verb_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    words = [line.strip("│ ").split(" ")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [word for word in words if word in VERBS] == list(VERBS)
+
+
+@pytest.mark.parametrize(
+    ("verb", "classes"),
+    [
+        ("segment", [SegmentOptions, OutputOptions]),
+        ("attend", [AttendOptions]),
+        ("train", [TrainOptions]),
+        ("compress", [CompressOptions]),
+        ("evaluate", [EvaluateOptions]),
+    ],
+)
+def test_help_shows_every_option_and_nothing_twice(
+    capsys: pytest.CaptureFixture[str], verb: str, classes: list[type]
+) -> None:
+    assert run([verb, "--help"]) == 0
+    flags = [word for word in capsys.readouterr().out.split() if word.startswith("--")]
+    for option in (field.name for options in classes for field in fields(options)):
+        assert flags.count(f"--{option.replace('_', '-')}") >= 1, option
+    assert not [flag for flag in flags if flag.startswith(("--empty", "--no-")) and flag != "--no-norm-last-layer"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [
+        ("segment", "A parameter of the method"),  # a field of the class itself
+        ("segment", "Never use the network."),  # an inherited one
+        ("segment", "masks overlays coco"),  # a default as one types it
+        ("attend", "Write the maps as .npz"),
+        ("compress", "`dinoseg models`"),
+        ("evaluate", "davis-unsupervised"),  # the registry
+    ],
+)
+def test_help_is_made_from_the_docstrings(capsys: pytest.CaptureFixture[str], verb: str, told: str) -> None:
+    assert run([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert told in " ".join(text.replace("│", " ").split())
+    assert "[default: False]" not in text
+    assert "[default: None]" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("segment a -o b --methd tokencut", "Did you mean --method?"),
+        ("sgment a -o b", 'Did you mean "segment"?'),
+        ("models ftch", "ftch"),
+        ("segment a", "--output"),  # missing
+        ("segment a -o b --batch many", "int"),
+        ("segment a -o b --refine gided", '"guided"'),
+        ("segment a -o b --offline=perhaps", "--offline"),
+        ("segment a -o b --size 3", "16..8192"),
+        ("attend a -o b --query 3", "--query"),  # half a point
+        ("attend a -o b --rollout --layer 3", "leave out --layer"),
+        ("train -o b", "IMAGES"),
+        ("compress builtin -o b", "IMAGES"),
+        ("evaluate", "PROTOCOL"),
+    ],
+)
+def test_e65_e68_wrong_use_is_exit_2_with_the_next_step(
+    capsys: pytest.CaptureFixture[str], line: str, told: str
+) -> None:
+    assert run(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_version_and_module() -> None:
+    assert dinoseg("--version").stdout.strip() == __version__
+    assert dinoseg().stdout == dinoseg("--help").stdout
+
+
+def test_b31_undecodable_arguments_do_not_trace() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dinoseg", "segment", b"caf\xe9", "--nonsense", b"\xff"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+
+
+def test_e70_a_broken_pipe_does_not_trace() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "dinoseg", "models"], stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 141
+    assert not done.stderr
+
+
+WAITING = """
+import sys, time
+import dinoseg.cli.doctor as doctor
+
+def wait():
+    print("waiting", flush=True)
+    time.sleep(60)
+
+doctor.versions = wait
+sys.argv = ["dinoseg", "doctor"]
+from dinoseg.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_d53_signals_end_a_run_with_130(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.startswith("Interrupted.")
+    assert "Traceback" not in err

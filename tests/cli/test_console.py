@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from dinoseg.cli.console import (
+    LISTED,
+    plain,
+    progress_bar,
+    safe_streams,
+    say,
+    say_failures,
+    tell,
+    tell_json,
+    tell_table,
+)
+from dinoseg.errors import TruncatedImage
+from dinoseg.types import Failure
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("sub/cat.jpg", "sub/cat.jpg"),
+        ("größe 猫 🐈.jpg", "größe 猫 🐈.jpg"),  # letters of any script stay
+        ("a\nfailed: b", "a\\nfailed: b"),  # no line of its own
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),  # clears the screen
+        ("a\x9b2Jb", "a\\x9b2Jb"),  # the same in one character
+        ("a\rb\x08c\x07", "a\\rb\\x08c\\x07"),
+        ("cat\u202egpj.exe", "cat\\u202egpj.exe"),  # writes backwards
+        ("[red]cat[/red]", "[red]cat[/red]"),  # markup is not read
+        (Path("a\tb"), "a\\tb"),
+    ],
+)
+def test_h112_names_cannot_steer_the_terminal(name: object, shown: str) -> None:
+    assert plain(name) == shown
+
+
+def test_b31_undecodable_names_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    say(name)
+    tell(name)
+    tell_json({"id": name})
+    out, err = capsys.readouterr()
+    assert err == "caf\\udce9.jpg\n"
+    assert out.splitlines()[0] == "caf\\udce9.jpg"
+    assert json.loads(out.split("\n", 1)[1]) == {"id": name}
+
+
+def test_b31_letters_that_the_terminal_lacks_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    safe_streams()
+    tell("größe")
+    sys.stdout.flush()
+    assert written.getvalue().rstrip() == b"gr\\xf6\\xdfe"
+
+
+def test_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_table([("name", "MB"), ("builtin", 12), ("a\nb", "")])
+    assert capsys.readouterr().out == "name     MB\nbuiltin  12\na\\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "lines", "last"),
+    [
+        (0, 0, None),
+        (1, 1, "failed: 0.jpg: ends early [truncated]"),
+        (LISTED, LISTED, f"failed: {LISTED - 1}.jpg: ends early [truncated]"),
+        (LISTED + 1, LISTED + 1, "... and 1 more: see manifest.jsonl"),
+        (5000, LISTED + 1, f"... and {5000 - LISTED} more: see manifest.jsonl"),
+    ],
+)
+def test_failures_are_named_up_to_a_limit(
+    capsys: pytest.CaptureFixture[str], count: int, lines: int, last: str | None
+) -> None:
+    say_failures([Failure(f"{i}.jpg", TruncatedImage("ends early")) for i in range(count)], "see manifest.jsonl")
+    out, err = capsys.readouterr()
+    assert not out
+    assert len(err.splitlines()) == lines
+    assert last is None or err.splitlines()[-1] == last
+
+
+def test_e70_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar() as bar:
+        bar.update()
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,151 @@
+"""What `segment` says and returns; the road itself is tested in tests/test_pipeline.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dinoseg.cli import run
+from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImage
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.pipeline import Summary
+from dinoseg.types import Failure
+
+
+class Road:
+    """Stands in the place of ``segment_folder``: keeps what it was asked and gives a summary made up."""
+
+    def __init__(self) -> None:
+        self.asked: tuple[Any, ...] = ()
+        self.summary = summary(done=2)
+
+    def __call__(self, *asked: Any) -> Summary:
+        *self.asked, progress = asked
+        for _ in range(self.summary.done):
+            progress("a result")
+        return self.summary
+
+
+@pytest.fixture
+def road(monkeypatch: pytest.MonkeyPatch) -> Road:
+    road = Road()
+    monkeypatch.setattr("dinoseg.pipeline.segment_folder", road)
+    return road
+
+
+def summary(done: int = 0, skipped: int = 0, failed: tuple[ImageError, ...] = (), ignored: int = 0) -> Summary:
+    failures = tuple(Failure(f"{number}.jpg", error) for number, error in enumerate(failed))
+    return Summary(
+        done=done, empty=0, skipped=skipped, failed=failures, ignored=ignored, seconds=1.5, stages={"decode": 0.5}
+    )
+
+
+def test_the_options_reach_the_road(road: Road) -> None:
+    line = (
+        "segment a b/*.png -o out --formats masks coco --overwrite --method tokencut --param tau=0.3 --param facet=key"
+    )
+    assert run([*line.split(), "--model", "dino-vits8", "--batch", "4", "--offline", "--max-pixels", "1000"]) == 0
+    images, options, inputs, output = road.asked
+    assert images == ("a", "b/*.png")
+    assert options == SegmentOptions(
+        method="tokencut", param=("tau=0.3", "facet=key"), model="dino-vits8", batch=4, offline=True
+    )
+    assert inputs == InputOptions(max_pixels=1000)
+    assert output == OutputOptions(output=Path("out"), formats=("masks", "coco"), overwrite=True)
+
+
+def test_a_list_file_stands_for_images(road: Road) -> None:
+    assert run(["segment", "--from-file", "list.txt", "-o", "out"]) == 0
+    assert road.asked[0] == ()
+    assert road.asked[2] == InputOptions(from_file=Path("list.txt"))
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["segment", "photos", "-o", "out"]) == 0
+    out, err = capsys.readouterr()
+    assert dict(line.split() for line in out.splitlines()) == {
+        "masks": "out/masks",
+        "overlays": "out/overlays",
+        "coco": "out/coco.json",
+        "contact-sheet": "out/contact_sheet.png",
+        "manifest": "out/manifest.jsonl",
+    }
+    assert err == "2 done; 1.5 s\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "told"),
+    [
+        ({"done": 2}, 0, "2 done;"),
+        ({"skipped": 3}, 0, "3 done before;"),  # a second run
+        ({"done": 2, "ignored": 4}, 0, "4 other files ignored"),
+        ({"done": 1, "failed": (TruncatedImage("ends early"),)}, 3, "failed: 0.jpg: ends early [truncated]"),
+        ({"skipped": 1, "failed": (NotAnImage("is text"),)}, 3, "1 done before, 1 failed;"),
+        ({"failed": (NotAnImage("is text"),)}, 4, "failed: 0.jpg: is text [not_an_image]"),
+    ],
+)
+def test_exit_codes(
+    road: Road, capsys: pytest.CaptureFixture[str], values: dict[str, Any], code: int, told: str
+) -> None:
+    road.summary = summary(**values)
+    assert run(["segment", "photos", "-o", "out"]) == code
+    assert told in capsys.readouterr().err
+
+
+def test_b24_no_image_found_says_what_was_looked_for(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.summary = summary(ignored=2)
+    assert run(["segment", "photos", "-o", "out"]) == 4
+    out, err = capsys.readouterr()
+    assert not out
+    assert "2 other files ignored" in err
+    assert ".jpg" in err
+    assert ".png" in err
+
+
+def test_many_failures_are_named_up_to_a_limit(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.summary = summary(done=1, failed=(TruncatedImage("ends early"),) * 500)
+    assert run(["segment", "photos", "-o", "out"]) == 3
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) < 30
+    assert "... and 480 more: out/manifest.jsonl names all of them" in err
+
+
+def test_json_is_one_document(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.summary = summary(done=1, ignored=2, failed=(TruncatedImage("ends early"),))
+    assert run(["segment", "photos", "-o", "out", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out) == {
+        "done": 1,
+        "empty": 0,
+        "skipped": 0,
+        "ignored": 2,
+        "seconds": 1.5,
+        "stages": {"decode": 0.5},
+        "failed": [{"id": "0.jpg", "reason": "truncated", "message": "ends early"}],
+        "results": {
+            "masks": "out/masks",
+            "overlays": "out/overlays",
+            "coco": "out/coco.json",
+            "contact-sheet": "out/contact_sheet.png",
+            "manifest": "out/manifest.jsonl",
+        },
+    }
+
+
+def test_nothing_named_is_wrong_use(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["segment", "-o", "out"]) == 2
+    assert "--from-file" in capsys.readouterr().err
+    assert not road.asked
+
+
+def test_what_the_road_refuses_is_wrong_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*asked: Any) -> None:
+        raise OutputConflict("out holds results of other options: pass --overwrite")
+
+    monkeypatch.setattr("dinoseg.pipeline.segment_folder", refuse)
+    assert run(["segment", "photos", "-o", "out"]) == 2
+    assert capsys.readouterr() == ("", "dinoseg: out holds results of other options: pass --overwrite\n")
