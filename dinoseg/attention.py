@@ -39,6 +39,8 @@ class Attention:
     photo: Photo
     title: str
     """What was asked for, in words."""
+    query: tuple[int, int] | None = None
+    """The pixel ``(x, y)`` whose patch was the query; None for CLS."""
 
     @property
     def mean(self) -> NDArray[np.float32]:
@@ -56,16 +58,21 @@ class Attention:
         return np.stack([mass_mask(head, mass) for head in self.heads])
 
     def figure(self) -> matplotlib.figure.Figure:
-        """The photo, every head, their mean and the outline of its mask."""
+        """The photo, every head and their mean, with the outline of the patches that hold 60 % of the mean's mass."""
         from dinoseg.draw.heads import heads_figure
+        from dinoseg.methods.threshold import mass_mask
 
-        return heads_figure(self)
+        mask = to_photo(mass_mask(self.mean).astype(np.float32), self.fit, nearest=True) > 0.5  # (H, W)
+        titles = None if len(self.heads) > 1 else [self.title]
+        return heads_figure(
+            self.photo.pixels, self.heads, self.fit, masks=mask[None], titles=titles, mark=self.query
+        )
 
     def overlay(self) -> PIL.Image.Image:
         """The photo under the mean map in colour."""
         from dinoseg.draw.heads import attention_overlay
 
-        return attention_overlay(self)
+        return attention_overlay(self.photo.pixels, self.mean, self.fit)
 
     def _repr_png_(self) -> bytes:
         from dinoseg.outputs.render import png_bytes
@@ -136,7 +143,7 @@ class Attender:
             maps = rollout(backbone, image).unflatten(-1, fitted.grid)  # (1, gh, gw)
         else:
             maps = self.rows(image, fitted, photo)
-        return Attention(photo.id, maps.float().cpu().numpy(), fitted, photo, self.title())
+        return Attention(photo.id, maps.float().cpu().numpy(), fitted, photo, self.title(), options.query)
 
     def rows(self, image: Tensor, fitted: Fit, photo: Photo) -> Tensor:
         """One softmax row per head, ``(heads, gh, gw)``."""

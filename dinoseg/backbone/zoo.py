@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import torch
+from platformdirs import user_data_path
 
+from dinoseg.atomic import atomic_write
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
-from dinoseg.errors import DeviceError, WeightsNotFound
+from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
 from dinoseg.options import ModelOptions
 
 
@@ -58,9 +63,18 @@ ZOO: dict[str, ZooEntry] = {
 
 
 def load_backbone(options: ModelOptions) -> Backbone:
-    """The network that ``options`` name, in eval mode on their device. Raises ``WeightsError`` or ``DeviceError``."""
+    """The network that ``options`` name, in eval mode on their device. Raises ``WeightsError`` or ``DeviceError``.
+
+    The last two are kept: a notebook that segments image after image loads its network once. Do not change them.
+    """
     device = choose_device(options.device)
-    return load(options.model, heads=options.heads, positions=options.positions, offline=options.offline).to(device)
+    changed = find_weights(options.model, offline=options.offline).stat().st_mtime_ns
+    return _kept(options.model, options.heads, options.positions, device, changed)
+
+
+@lru_cache(maxsize=2)
+def _kept(model: str, heads: int | None, positions: str, device: torch.device, changed: int) -> Backbone:  # noqa: ARG001
+    return load(model, heads=heads, positions=positions).to(device)
 
 
 def load(model: str, *, heads: int | None = None, positions: str = "family", offline: bool = False) -> Backbone:
@@ -68,9 +82,40 @@ def load(model: str, *, heads: int | None = None, positions: str = "family", off
     path = find_weights(model, offline=offline)
     entry = ZOO.get(model)
     rule = None if positions == "family" else positions
-    return load_file(
-        path, name=model if entry else path.stem, heads=heads or (entry.heads if entry else None), positions=rule
-    )
+    if entry is None:
+        return load_file(path, heads=heads, positions=rule)
+    try:
+        backbone = load_file(path, name=model, heads=heads or entry.heads, positions=rule)
+    except CorruptWeights as error:
+        raise CorruptWeights(f"{error} {set_aside(model, path)}") from error
+    if entry.hub:
+        compare_hash(model, backbone.spec.sha256)
+    return backbone
+
+
+def set_aside(model: str, path: Path) -> str:
+    """Move a broken file out of the hub's cache, so that it is fetched anew; says what was done."""
+    if not ZOO[model].hub:
+        return "It is the package's own: install dinoseg again."
+    blob = path.resolve()
+    blob.replace(blob.with_name(blob.name + ".corrupt"))
+    return f"It was moved to {blob.name}.corrupt; `dinoseg models fetch {model}` brings it anew."
+
+
+def compare_hash(model: str, digest: str) -> None:
+    """The hash of a fetched model is written down at first use and must stay. Raises ``CorruptWeights``."""
+    book = user_data_path("dinoseg") / "hashes.json"
+    known = json.loads(book.read_text(encoding="utf-8")) if book.exists() else {}
+    if known.get(model, digest) != digest:
+        raise CorruptWeights(
+            f"{model} is another file than at its first use (sha256 {digest[:12]}, then {known[model][:12]}). "
+            f"If this is meant to be, remove its line from {book}."
+        )
+    if model not in known:
+        with suppress(OSError):  # a home that cannot be written is no reason to refuse good weights
+            book.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(book) as file:
+                file.write(json.dumps({**known, model: digest}, indent=1, sort_keys=True).encode())
 
 
 def find_weights(model: str, *, offline: bool = False) -> Path:

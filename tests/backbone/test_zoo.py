@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from dinoseg.backbone import zoo
-from dinoseg.errors import DeviceError, WeightsNotFound
+from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
 from dinoseg.options import ModelOptions
 
 ARCHITECTURES = {
@@ -31,6 +31,7 @@ def put_into_cache(root, repository, state):
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(zoo, "user_data_path", lambda name: tmp_path / "data" / name)
     return tmp_path
 
 
@@ -48,6 +49,29 @@ def test_hub_models_load_from_the_cache_and_equal_timm(cache, name):
     with torch.inference_mode():
         images = torch.randn(1, 3, side, side)
         assert torch.allclose(backbone.tokens(images), network.forward_features(images), atol=1e-4)
+
+
+def small_state(scale=1.0):
+    state = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1).state_dict()
+    return {key: value * scale for key, value in state.items()}
+
+
+def test_c40_a_broken_file_in_the_cache_is_moved_away(cache):
+    put_into_cache(cache, zoo.ZOO["dino-vits16"].hub, {})
+    file = zoo.cached("dino-vits16")
+    file.write_bytes(b"half a download")
+    with pytest.raises(CorruptWeights, match=r"moved to model\.safetensors\.corrupt"):
+        zoo.load("dino-vits16", offline=True)
+    assert zoo.cached("dino-vits16") is None
+
+
+def test_the_hash_is_written_down_at_first_use_and_compared(cache):
+    put_into_cache(cache, zoo.ZOO["dino-vits16"].hub, small_state())
+    first = zoo.load("dino-vits16", heads=3, offline=True)
+    zoo.load("dino-vits16", heads=3, offline=True)
+    save_file(small_state(2.0), zoo.cached("dino-vits16"))
+    with pytest.raises(CorruptWeights, match=f"then {first.spec.sha256[:12]}"):
+        zoo.load("dino-vits16", heads=3, offline=True)
 
 
 def test_every_hub_name_is_timms():
