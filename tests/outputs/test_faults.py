@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,14 +124,6 @@ def go(output: Path, photos: Path, names: list[str], broken: str = "z.png", **op
         results.finish()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Waiting for the disk changes nothing that can be seen here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
-
-
 CASES = {"first": [first], "grown": [first, grown], "replaced": [first, replaced]}
 
 
@@ -146,21 +139,17 @@ def files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def prepared(root: Path, photos: Path, steps) -> Path:
-    for step in steps[:-1]:
-        step(root, photos)
-    return root
-
-
 @pytest.fixture(scope="module", params=CASES)
 def case(request, photos, tmp_path_factory):
-    """Steps of a case, the files before its last step, after it, and the number of operations of that step."""
-    steps, counter = CASES[request.param], Faults()
-    root = prepared(tmp_path_factory.mktemp("undisturbed"), photos, steps)
-    before = files(root)
+    """The last step of a case, the folder before it, the folder after it, and the number of its operations."""
+    *earlier, step = CASES[request.param]
+    before, after, counter = tmp_path_factory.mktemp("before"), tmp_path_factory.mktemp("after"), Faults()
+    for one in earlier:
+        one(before, photos)
+    shutil.copytree(before, after, dirs_exist_ok=True)
     with patched(counter):
-        steps[-1](root, photos)
-    return steps, before, files(root), counter.count
+        step(after, photos)
+    return step, before, after, counter.count
 
 
 def check_names(found: dict[str, bytes], *whole: dict[str, bytes]) -> None:
@@ -175,19 +164,19 @@ def check_names(found: dict[str, bytes], *whole: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("kill", [False, True], ids=["d51 disk full", "d52 killed"])
 def test_fault_at_every_operation(case, photos, tmp_path, kill):
-    steps, before, after, count = case
-    inputs = files(photos)
+    step, before, after, count = case
+    inputs, undisturbed = files(photos), files(after)
     assert count > 30
     for at in range(1, count + 1):
-        root = prepared(tmp_path / str(at), photos, steps)
+        root = shutil.copytree(before, tmp_path / str(at))
         with patched(Faults(at, kill)), pytest.raises(Killed) if kill else suppress(OSError, OutputConflict):
-            steps[-1](root, photos)
+            step(root, photos)
         found = files(root)
-        check_names(found, before, after)
+        check_names(found, files(before), undisturbed)
         if not kill:
             assert not [name for name in found if name.endswith(".tmp")], f"left over at operation {at}"
-        steps[-1](root, photos)
-        assert files(root) == after, f"not the undisturbed result after a fault at operation {at}"
+        step(root, photos)
+        assert files(root) == undisturbed, f"not the undisturbed result after a fault at operation {at}"
     assert files(photos) == inputs
 
 
