@@ -47,6 +47,6 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code: int | None = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         return exit_code(error)
     return code or DONE

@@ -33,7 +33,7 @@ def exit_code(error: BaseException) -> int:
         case KeyboardInterrupt():
             say("Interrupted. What was finished is kept: the same command goes on (train and compress with --resume).")
             return INTERRUPTED
-        case BrokenPipeError():
+        case BrokenPipeError() | SystemExit():  # rich exits so when it prints help
             # Python flushes stdout once more at exit and would complain there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE

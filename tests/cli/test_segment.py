@@ -13,6 +13,7 @@ from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImag
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 from dinoseg.pipeline import Summary
 from dinoseg.types import Failure
+from tests.helpers import write_images
 
 
 class Road:
@@ -149,3 +150,20 @@ def test_what_the_road_refuses_is_wrong_use(
     monkeypatch.setattr("dinoseg.pipeline.segment_folder", refuse)
     assert run(["segment", "photos", "-o", "out"]) == 2
     assert capsys.readouterr() == ("", "dinoseg: out holds results of other options: pass --overwrite\n")
+
+
+def test_the_whole_road_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    write_images(photos, 2)
+    (photos / "bad.jpg").write_bytes(b"no image")
+    (photos / "notes.txt").write_text("not looked at")
+    command = ["segment", str(photos), "-o", str(out), "--method", "prior", "--size", "64"]
+    assert run(command) == 3
+    told, err = capsys.readouterr()
+    assert "failed: bad.jpg: " in err
+    assert "2 done" in err
+    assert "1 other files ignored" in err
+    for line in told.splitlines():
+        assert Path(line.split(maxsplit=1)[1]).exists()
+    assert run(command) == 3
+    assert "2 done before, 1 failed" in capsys.readouterr().err

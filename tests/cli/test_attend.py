@@ -1,0 +1,155 @@
+"""`attend` on a small random network: figures, arrays, second runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dinoseg.backbone.export import save_backbone
+from dinoseg.backbone.vit import Backbone, BackboneSpec
+from dinoseg.backbone.weights import build
+from dinoseg.cli import run
+from tests.helpers import write_images
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A weight file of two layers with three heads, patch 8."""
+    torch.manual_seed(0)
+    spec = BackboneSpec("tiny", "dino", 8, 24, 2, 3, 48, 0, "offset", False)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_backbone(Backbone(build(spec), spec), path, store="float32")
+    return str(path)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_images(tmp_path / "photos" / "sub", 2)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def attend(model: str, photos: Path, tmp_path: Path):
+    """The command on two photographs, with more arguments."""
+
+    def call(*arguments: str) -> int:
+        return run(["attend", str(photos), "-o", str(tmp_path / "out"), "--model", model, "--size", "64", *arguments])
+
+    return call
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_figure_per_photograph(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attend() == 0
+    folder = tmp_path / "out" / "attention"
+    assert sorted(path.name for path in (folder / "sub").iterdir()) == ["photo_000.jpg.png", "photo_001.jpg.png"]
+    with Image.open(folder / "sub" / "photo_000.jpg.png") as figure:
+        assert min(figure.size) > 100
+    assert capsys.readouterr() == (f"{folder}\n", "2 done\n")
+
+
+def test_arrays_lead_back_to_pixels(attend, tmp_path: Path) -> None:
+    assert attend("--arrays") == 0
+    with np.load(tmp_path / "out" / "attention" / "sub" / "photo_000.jpg.npz", allow_pickle=False) as arrays:
+        grid = tuple(arrays["grid"])
+        assert arrays["attention"].shape == (3, *grid)
+        assert arrays["attention"].dtype == np.float32
+        assert tuple(arrays["size"]) == (96, 128)
+        assert int(arrays["patch"]) == 8
+
+
+@pytest.mark.parametrize("more", [["--layer", "1"], ["--query", "3", "4"], ["--rollout"]])
+def test_what_is_looked_at_changes_the_maps(attend, tmp_path: Path, more: list[str]) -> None:
+    maps = tmp_path / "out" / "attention" / "sub" / "photo_000.jpg.npz"
+    assert attend("--arrays") == 0
+    before = np.load(maps)["attention"]
+    assert attend("--arrays", "--overwrite", *more) == 0
+    after = np.load(maps)["attention"]
+    assert before.shape != after.shape or not np.allclose(before, after)
+
+
+def test_d54_a_second_run_does_only_what_is_missing(
+    attend, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert attend() == 0
+    before = times(tmp_path / "out")
+    write_images(photos / "sub", 3)  # the first two are the same bytes as before
+    assert attend("--batch", "2") == 0  # a batch does not change a figure
+    assert "1 done, 2 done before" in capsys.readouterr().err
+    assert times(tmp_path / "out").items() >= before.items()
+
+
+def test_d54_a_changed_photograph_is_done_again(attend, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attend() == 0
+    write_images(photos / "sub", 1, height=80)
+    assert attend() == 0
+    assert "1 done, 1 done before" in capsys.readouterr().err
+
+
+def test_arrays_that_were_not_asked_for_before_are_missing(attend, tmp_path: Path) -> None:
+    assert attend() == 0
+    assert attend("--arrays") == 0
+    assert len(list((tmp_path / "out").rglob("*.npz"))) == 2
+
+
+@pytest.mark.parametrize("obstacle", ["other options", "a foreign picture", "text"])
+def test_d55_what_is_in_the_way_is_refused(
+    attend, tmp_path: Path, capsys: pytest.CaptureFixture[str], obstacle: str
+) -> None:
+    figure = tmp_path / "out" / "attention" / "sub" / "photo_000.jpg.png"
+    figure.parent.mkdir(parents=True)
+    if obstacle == "other options":
+        assert attend("--layer", "1") == 0
+    elif obstacle == "a foreign picture":
+        Image.new("RGB", (4, 4)).save(figure)
+    else:
+        figure.write_text("mine")
+    before = figure.read_bytes()
+    assert attend() == 2
+    assert figure.read_bytes() == before
+    assert "--overwrite" in capsys.readouterr().err
+    assert attend("--overwrite") == 0
+    assert figure.read_bytes() != before
+
+
+def test_a_bad_file_costs_that_file_only(attend, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "bad.jpg").write_bytes(b"no image")
+    assert attend("--json") == 3
+    out, err = capsys.readouterr()
+    summary = json.loads(out)
+    assert (summary["done"], summary["skipped"]) == (2, 0)
+    assert [(failure["id"], failure["reason"]) for failure in summary["failed"]] == [("bad.jpg", "not_an_image")]
+    assert "failed: bad.jpg: " in err
+
+
+def test_b24_no_image_found(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run(["attend", str(tmp_path / "empty"), "-o", str(tmp_path / "out"), "--model", model]) == 4
+    assert ".jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--layer", "3"], "1..2"),  # the network has two
+        (["--query", "128", "0"], "128 x 96"),  # one px too far
+    ],
+)
+def test_e66_what_the_network_or_the_image_lacks(
+    attend, capsys: pytest.CaptureFixture[str], more: list[str], told: str
+) -> None:
+    assert attend(*more) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_nothing_named_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["attend", "-o", "out"]) == 2
+    assert "--from-file" in capsys.readouterr().err

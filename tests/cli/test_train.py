@@ -1,0 +1,67 @@
+"""What `train` asks for, says and returns; training itself is tested in tests/training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dinoseg.cli import run
+from dinoseg.errors import NonFiniteLoss, TruncatedImage
+from dinoseg.options import TrainOptions
+from dinoseg.training import TrainReport
+from dinoseg.types import Failure
+
+LINE = "train photos more.jpg -o run --epochs 3 --warmup-epochs 1 --weight-decay 0.1 0.2 --no-norm-last-layer --resume"
+
+
+def report(failed: int = 0) -> TrainReport:
+    failures = tuple(Failure(f"{number}.jpg", TruncatedImage("ends early")) for number in range(failed))
+    return TrainReport(model=Path("run/model.safetensors"), steps=6, loss=4.25, photographs=10, failed=failures)
+
+
+def test_the_options_reach_training_and_the_model_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "dinoseg.training.train", lambda images, **fields: asked.update(fields, images=images) or report()
+    )
+    assert run(LINE.split()) == 0
+    assert asked.pop("images") == ["photos", "more.jpg"]
+    assert TrainOptions(**asked) == TrainOptions(
+        output=Path("run"), epochs=3, warmup_epochs=1, weight_decay=(0.1, 0.2), norm_last_layer=False, resume=True
+    )
+    out, err = capsys.readouterr()
+    assert out == "run/model.safetensors\n"
+    assert "6 steps on 10 photographs" in err
+    assert "4.250" in err
+
+
+def test_photographs_that_could_not_be_read_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dinoseg.training.train", lambda images, **fields: report(failed=30))
+    assert run(LINE.split()) == 3
+    err = capsys.readouterr().err
+    assert "failed: 0.jpg: ends early [truncated]" in err
+    assert "10 more: run/broken.jsonl" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (NonFiniteLoss("loss is nan at step 7; run/checkpoints holds step 4"), 4, "holds step 4"),
+        (KeyboardInterrupt(), 130, "--resume"),
+    ],
+)
+def test_a_run_that_ends_early(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, told: str
+) -> None:
+    def end(images: Any, **fields: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("dinoseg.training.train", end)
+    assert run(LINE.split()) == code
+    assert told in capsys.readouterr().err
