@@ -137,7 +137,7 @@ class Segmentation:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """``(H, W)`` bool: the union of all objects."""
-        return self.masks.any(axis=0)
+        return np.asarray(self.masks.any(axis=0), bool)
 
     def photo(self) -> Photo:
         """The photograph at full resolution, decoded again. Raises ``ImageError`` if it is gone."""

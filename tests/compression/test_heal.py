@@ -21,7 +21,7 @@ from dinoseg.compression.heal import (
 )
 from dinoseg.errors import CompressionError
 from dinoseg.types import Source
-from tests.compression.networks import small_teacher
+from tests.networks import small_teacher
 from tests.helpers import disk_photo
 
 

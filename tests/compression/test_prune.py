@@ -8,7 +8,7 @@ import torch
 from dinoseg.backbone.vit import layer_scale
 from dinoseg.compression.prune import Moments, check_prunable, folded_output, prune, replace_mlp, select
 from dinoseg.errors import CompressionError
-from tests.compression.networks import small_teacher
+from tests.networks import small_teacher
 
 
 def moments_of(hidden, target):

@@ -1,0 +1,302 @@
+"""The road from end to end, on a small random network and on methods made for the test."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import dinoseg
+from dinoseg import pipeline
+from dinoseg.errors import DeviceError, NotAnImage, OptionError, OutputConflict, WeightsNotFound
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.pipeline import Segmenter, segment_folder
+from dinoseg.types import Failure, Proposal, Proposals, Segmentation
+from tests.helpers import disk_photo, write_images
+from tests.networks import save_teacher
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_teacher(path)
+    return str(path)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Everything left of the middle is an object; needs the network only to be there."""
+
+    needs_network: ClassVar[bool] = True
+    batches: ClassVar[list[int]] = []
+
+    def facets(self, family):
+        return ("key",)
+
+    def __call__(self, features, photos, fits):
+        self.batches.append(len(photos))
+        assert features.facets["key"].shape[:3] == (len(photos), *fits[0].grid)
+        return [Proposals((Proposal(left(fit.grid), 0.5),)) for fit in fits]
+
+
+def left(grid):
+    soft = np.zeros(grid, np.float32)
+    soft[:, : grid[1] // 2] = 1
+    return soft
+
+
+@pytest.fixture
+def halves(monkeypatch):
+    Halves.batches.clear()
+    monkeypatch.setattr(pipeline, "make_method", lambda name, params: Halves())
+    return Halves
+
+
+def options(model, **changes):
+    return SegmentOptions(model=model, **{"refine": "none", "size": 64, "device": "cpu", **changes})
+
+
+def test_masks_have_the_size_of_the_photograph_and_lie_where_the_method_says(model, halves):
+    photo, _ = disk_photo(70, 100)
+    result = dinoseg.segment(photo, model=model, refine="none", size=64, device="cpu")
+    assert result.masks.shape == (1, 70, 100)
+    # 64 x 45 px on a grid of 8 x 6 patches: the object's edge lies in the middle of the grid
+    assert result.masks[0, :, :48].all()
+    assert not result.masks[0, :, 52:].any()
+    assert result.boxes.tolist() == [[0, 0, 50, 70]]
+    assert result.attention.shape == (2, 6, 8)
+    assert set(result.timings) == {"decode", "backbone", "method", "refine"}
+    assert np.abs(result.soft()[0] - result.masks[0]).max() <= 0.5
+
+
+def test_every_kind_of_input_gives_the_same(model, halves, tmp_path):
+    photo, _ = disk_photo(40, 60)
+    PIL.Image.fromarray(photo).save(tmp_path / "a.png")
+    segmenter = Segmenter(model=model, size=64, device="cpu")
+    inputs = [
+        str(tmp_path / "a.png"),
+        tmp_path / "a.png",
+        (tmp_path / "a.png").read_bytes(),
+        PIL.Image.fromarray(photo),
+        photo,
+    ]
+    results = list(segmenter.stream(inputs))
+    assert [type(result) for result in results] == [Segmentation] * 5
+    assert all((result.masks == results[0].masks).all() for result in results)
+    assert [result.id for result in results] == ["a.png", "a.png", "image-000002", "image-000003", "image-000004"]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_order_is_kept_whatever_the_shapes_and_failures(model, halves, tmp_path, batch):
+    shapes = [(40, 60), (60, 40), (40, 60), (50, 50), (60, 40), (40, 60), (40, 60)]
+    inputs = [disk_photo(*shape)[0] for shape in shapes]
+    inputs.insert(3, b"no image")
+    results = list(Segmenter(model=model, size=64, device="cpu", batch=batch).stream(inputs))
+    assert [getattr(result, "size", None) for result in results] == [*shapes[:3], None, *shapes[3:]]
+    assert isinstance(results[3], Failure)
+    assert results[3].reason == "not_an_image"
+    assert max(halves.batches) == min(batch, 4)  # four photographs share a shape
+
+
+def test_a_batch_gives_the_masks_of_single_images(model):
+    inputs = [disk_photo(40, 60, seed=seed)[0] for seed in range(4)]
+    alone = [Segmenter(model=model, size=64, device="cpu", method="attention")(image) for image in inputs]
+    together = list(Segmenter(model=model, size=64, device="cpu", method="attention", batch=4).stream(inputs))
+    for one, other in zip(alone, together, strict=True):
+        assert (one.mask == other.mask).mean() > 0.999  # sums of a batch may be rounded in another order
+
+
+def test_e75_out_of_memory_halves_the_batch_and_goes_on(model, halves, monkeypatch):
+    segmenter = Segmenter(model=model, size=64, device="cpu", batch=8)
+    look, seen = segmenter.look, []
+
+    def small_device(items):
+        seen.append(len(items))
+        if len(items) > 3:
+            raise torch.OutOfMemoryError("too much")
+        return look(items)
+
+    monkeypatch.setattr(segmenter, "look", small_device)
+    results = list(segmenter.stream([disk_photo(40, 60, seed=seed)[0] for seed in range(20)]))
+    assert [result.id for result in results] == [f"image-{i:06d}" for i in range(20)]
+    assert all(isinstance(result, Segmentation) for result in results)
+    assert seen.count(8) == 1  # what did not fit once is not tried again
+    assert seen[-2:] == [2, 2]
+
+
+def test_e75_one_image_that_does_not_fit_is_a_failure(model, halves, monkeypatch):
+    segmenter = Segmenter(model=model, size=64, device="cpu")
+
+    def no_memory(items):
+        raise torch.OutOfMemoryError("too much")
+
+    monkeypatch.setattr(segmenter, "look", no_memory)
+    (result,) = segmenter.stream([disk_photo()[0]])
+    assert isinstance(result, Failure)
+    assert result.reason == "oom"
+    assert "--size" in str(result.error)
+
+
+def test_a20_features_that_are_not_finite_fail_that_image_alone(model, halves, monkeypatch):
+    segmenter = Segmenter(model=model, size=64, device="cpu", batch=3)
+    features = segmenter.features
+
+    def poisoned(items):
+        seen = features(items)
+        for i, item in enumerate(items):
+            if item.photo.id == "image-000001":
+                seen.attention[i, 0, 0, 0] = float("nan")
+        return seen
+
+    monkeypatch.setattr(segmenter, "features", poisoned)
+    results = list(segmenter.stream([disk_photo(seed=seed)[0] for seed in range(3)]))
+    assert [isinstance(result, Failure) for result in results] == [False, True, False]
+    assert results[1].reason == "nan_features"
+
+
+def test_wrong_requests_are_refused_before_anything_is_read(model):
+    with pytest.raises(OptionError, match="tau"):
+        Segmenter(model=model, method="tokencut", param=("tua=1",))
+    with pytest.raises(OptionError, match="tokencut"):
+        Segmenter(model=model, method="tokenkut")
+    with pytest.raises(WeightsNotFound):
+        Segmenter(model="no-such-model")
+    with pytest.raises(DeviceError):
+        Segmenter(model=model, device="cuda:77")
+    with pytest.raises(OptionError, match="--size 3"):
+        Segmenter(model=model, size=3)
+
+
+def test_one_bad_image_raises_and_a_list_holds_its_failure(model, halves):
+    with pytest.raises(NotAnImage):
+        dinoseg.segment(b"no image", model=model)
+    results = dinoseg.segment([b"no image", disk_photo()[0]], model=model, size=64)
+    assert [type(result) for result in results] == [Failure, Segmentation]
+
+
+def test_a17_a_constant_image_has_no_object_and_a_reason(model):
+    result = dinoseg.segment(np.full((64, 64, 3), 90, np.uint8), model=model, size=64)
+    assert result.instances == ()
+    assert result.reason == "constant_image"
+    assert result.masks.shape == (0, 64, 64)
+    assert not result.mask.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (5, 5), (7, 300), (2000, 12)])
+@pytest.mark.parametrize("method", ["attention-cut", "attention", "tokencut", "kmeans", "prior"])
+def test_a13_a15_tiny_and_narrow_images_give_a_result(model, method, shape):
+    result = dinoseg.segment(disk_photo(*shape)[0], model=model, size=64, method=method)
+    assert result.masks.shape[1:] == shape
+    assert result.instances or result.reason
+
+
+def run(photos, output, model, **changes):
+    formats = ("masks", "overlays", "labels", "cutouts", "attention", "coco", "contact-sheet")
+    return segment_folder(
+        [photos],
+        options(model, method="attention", **changes),
+        InputOptions(),
+        OutputOptions(output=output, formats=formats),
+    )
+
+
+def files_of(output):
+    return {
+        path.relative_to(output).as_posix(): path.read_bytes()
+        for path in output.rglob("*")
+        if path.is_file() and path.name not in ("manifest.jsonl", ".dinoseg.lock")
+    }
+
+
+def timeless(output):
+    lines = [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
+    return sorted(({k: v for k, v in line.items() if k != "seconds"} for line in lines), key=lambda line: line["id"])
+
+
+def test_a_folder_run_writes_everything_names_failures_and_is_not_done_twice(model, tmp_path):
+    write_images(tmp_path / "photos" / "sub", 3)
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"GIF89")
+    (tmp_path / "photos" / "notes.txt").write_text("hello")
+    before = files_of(tmp_path / "photos")
+    summary = run(tmp_path / "photos", tmp_path / "out", model)
+    assert (summary.done, summary.skipped, summary.ignored) == (3, 0, 1)
+    assert [(failure.id, failure.reason) for failure in summary.failed] == [("broken.jpg", "not_an_image")]
+    assert (tmp_path / "out" / "masks" / "sub" / "photo_000.jpg.png").exists()
+    assert files_of(tmp_path / "photos") == before  # a23: inputs are never changed
+    again = run(tmp_path / "photos", tmp_path / "out", model)
+    assert (again.done, again.skipped, len(again.failed)) == (0, 3, 1)
+    assert set(summary.stages) == {"decode", "backbone", "method", "refine", "write"}
+    line = timeless(tmp_path / "out")[1]
+    assert line["source"]["sha256"]
+    stored = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert stored["weights"] == Segmenter(model=model).backbone.spec.sha256
+    assert stored["options"]["parameters"]["threshold"] == "otsu"
+
+
+def test_a_run_that_stops_half_way_ends_as_an_undisturbed_one(model, tmp_path, monkeypatch):
+    write_images(tmp_path / "photos", 6)
+    run(tmp_path / "photos", tmp_path / "whole", model)
+
+    finish = Segmenter.finish
+
+    def stop_at_the_fourth(self, item):
+        if item.photo.id == "photo_003.jpg":
+            raise KeyboardInterrupt
+        return finish(self, item)
+
+    monkeypatch.setattr(Segmenter, "finish", stop_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "photos", tmp_path / "parts", model)
+    monkeypatch.setattr(Segmenter, "finish", finish)
+    summary = run(tmp_path / "photos", tmp_path / "parts", model)
+    assert summary.done + summary.skipped == 6
+    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
+    assert timeless(tmp_path / "parts") == timeless(tmp_path / "whole")
+
+
+def test_d54_other_options_in_the_same_folder_are_refused_and_the_device_is_none(model, tmp_path):
+    write_images(tmp_path / "photos", 1)
+    run(tmp_path / "photos", tmp_path / "out", model)
+    with pytest.raises(OutputConflict, match="size: there 64, now 48"):
+        run(tmp_path / "photos", tmp_path / "out", model, size=48)
+    assert run(tmp_path / "photos", tmp_path / "out", model, batch=3).skipped == 1
+
+
+def test_b28_the_output_may_lie_inside_the_input(model, tmp_path):
+    write_images(tmp_path / "photos", 2)
+    for _ in range(2):
+        summary = run(tmp_path / "photos", tmp_path / "photos" / "out", model)
+    assert summary.skipped == 2
+    assert summary.done == 0
+
+
+def test_a04_the_pixel_limit_of_the_input_options_holds(model, tmp_path):
+    write_images(tmp_path / "photos", 1)
+    output = OutputOptions(output=tmp_path / "out")
+    summary = segment_folder([tmp_path / "photos"], options(model), InputOptions(max_pixels=100), output)
+    assert summary.failed[0].reason == "too_large"
+
+
+def test_methods_without_a_network_load_none(tmp_path):
+    segmenter = Segmenter(method="prior", model="no-such-model", size=64)
+    assert segmenter.backbone is None
+    photo, mask = disk_photo(96, 128, seed=3)
+    found = segmenter(photo)
+    assert found.attention is None
+    assert (found.mask & mask).sum() / (found.mask | mask).sum() > 0.7
+
+
+def test_python_and_command_line_share_one_declaration():
+    assert dinoseg.segment.__wrapped__.__module__ == "dinoseg.pipeline"
+    with pytest.raises(TypeError, match="methud"):
+        dinoseg.segment(np.zeros((8, 8), np.uint8), methud="attention")
+
+
+def test_a_folder_is_streamed_by_its_path(model, halves, tmp_path):
+    write_images(tmp_path, 3)
+    results = list(Segmenter(model=model, size=64).stream(tmp_path))
+    assert [Path(result.id).name for result in results] == ["photo_000.jpg", "photo_001.jpg", "photo_002.jpg"]
