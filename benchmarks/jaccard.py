@@ -21,7 +21,8 @@ from typing import Any, Literal
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.floors import FLOORS
-from dinoseg.evaluation.protocols import ORACLE, mean_of
+from dinoseg.evaluation.foreground import BEST_HEAD
+from dinoseg.evaluation.protocols import mean_of
 from dinoseg.evaluation.report import Report, Score, versions
 
 COLUMNS = {"DUTS": "duts", "VOC foreground": "VOC2012", "DAVIS J": "DAVIS", "COCO foreground": "coco"}
@@ -48,7 +49,7 @@ def passes(models: Sequence[str], methods: Sequence[str]) -> Iterator[Pass]:
     for model in models:
         name = Path(model).stem
         for method in methods:
-            oracle = {f"{name}, {ORACLE} best head": f"{ORACLE} best head"} if method == methods[-1] else {}
+            oracle = {f"{name}, {BEST_HEAD}": BEST_HEAD} if method == methods[-1] else {}
             yield Pass({"method": method, "model": model}, {f"{name}, {method}": "IoU"} | oracle)
 
 
@@ -78,7 +79,7 @@ HEAD = """# Foreground IoU
 
 Mean over images of the IoU of all objects found with the foreground (over frames first, then sequences in DAVIS), void
 left out; 95 % bootstrap intervals over images or sequences. Choices were made on the even half: quote the odd one.
-{oracle}: the ground truth picks the best attention head of each picture; everything else is label-free.
+ORACLE: the ground truth picks the best attention head of each picture; everything else is label-free.
 """
 
 
@@ -88,7 +89,7 @@ def write(path: Path, cells: dict[tuple[str, str], dict[str, Score]], runs: list
     tables = "\n\n".join(table(cells, columns, half) for half in HALVES)
     foot = ", ".join(f"{name} {version}" for name, version in versions().items())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".md").write_text(f"{HEAD.format(oracle=ORACLE)}\n{tables}\n\n    {asked}\n\n{foot}\n")
+    path.with_suffix(".md").write_text(f"{HEAD}\n{tables}\n\n    {asked}\n\n{foot}\n")
     found = [
         {"row": row, "column": column, "half": half, **asdict(score)}
         for (row, column), halves in cells.items()

@@ -14,6 +14,8 @@ from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
 from dinoseg.types import Segmentation
 
+BEST_HEAD = f"{ORACLE} best head (60 % mass)"
+
 
 def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
     """IoU of the union of all objects, of the best attention head where there is attention, and of the floors."""
@@ -23,7 +25,7 @@ def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
 
     values = {"IoU": iou(result.mask)}
     if result.attention is not None:
-        values[f"{ORACLE} best head"] = max(iou(mask) for mask in head_masks(result))
+        values[BEST_HEAD] = max(iou(mask) for mask in head_masks(result))
     return values | {name: iou(draw(result.size)) for name, draw in FLOORS.items()}
 
 
@@ -45,7 +47,7 @@ FOREGROUND = Protocol(
     "Foreground IoU, label-free: the union of all objects found against the foreground, void left out of both sums, "
     "in the frame of the photograph; both empty counts 1. Mean over images (over the frames of a video first, then "
     "over videos). IoU of a class: mean over the pictures that contain it; classes in no picture are in no mean. "
-    f"{ORACLE} best head: per picture the 60 % mass mask of that attention head which the ground truth likes best.",
+    f"{BEST_HEAD}: per picture the mask of that attention head which the ground truth likes best.",
     measure,
     conclude,
 )

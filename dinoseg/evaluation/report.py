@@ -95,7 +95,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """The report as a page."""
-        thinned = f", every {self.every}th" if self.every > 1 else ""
+        thinned = f", 1 in {self.every}" if self.every > 1 else ""
         network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
         listed = self.images + len(self.failed)
         failed = ", ".join(f"{one_line(id_)} ({reason})" for id_, reason in self.failed[:10])

@@ -52,7 +52,7 @@ def test_the_best_head_is_an_oracle_and_needs_attention() -> None:
     values = measure(truth(LEFT | RIGHT), segmentation([LEFT], attention))
     assert values["IoU"] == 0.5
     # 60 % of the third head's mass: 20 of its 32 equal patches
-    assert values["ORACLE best head"] == pytest.approx(20 / 32)
+    assert values["ORACLE best head (60 % mass)"] == pytest.approx(20 / 32)
 
 
 def test_g98_classes_are_averaged_over_the_pictures_that_have_them() -> None:

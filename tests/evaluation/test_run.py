@@ -148,6 +148,11 @@ def test_an_earlier_report_is_kept_unless_asked(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "report.json").read_text())["split"] == "odd"
 
 
+def test_pictures_cannot_be_thinned_to_less_than_one(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--every 0"):
+        evaluate("foreground", tmp_path, every=0)
+
+
 @pytest.mark.usefixtures("faked")
 def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
@@ -160,7 +165,9 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 def scores(path: Path) -> dict[str, list[float]]:
     with path.open() as file:
-        return {row["id"]: [float(row["IoU"]), float(row["ORACLE best head"])] for row in csv.DictReader(file)}
+        return {
+            row["id"]: [float(row["IoU"]), float(row["ORACLE best head (60 % mass)"])] for row in csv.DictReader(file)
+        }
 
 
 def test_g103_batch_size_and_halves_change_no_score(tmp_path: Path, small_model: Path) -> None:
