@@ -117,8 +117,9 @@ class Segmenter:
             yield from group
             return
         if len(items) > self.batch:  # a batch was halved before
-            yield from self.compute(group[: self.batch])
-            yield from self.compute(group[self.batch :])
+            cut = self.batch  # the first part may halve it further
+            yield from self.compute(group[:cut])
+            yield from self.compute(group[cut:])
             return
         try:
             results = self.look(items)
