@@ -51,9 +51,9 @@ REFUSED = (  # images of other kinds, and what turns them into one that is read
     ("HEIC", rb".{4}ftyp(hei|hev|mif1|msf1)", "pip install pillow-heif"),
     ("AVIF", rb".{4}ftypavi", 'pip install "pillow>=11.3"'),
     ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", "pip install pillow-jxl-plugin"),
-    ("JPEG 2000", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "pip install pillow"),
+    ("JPEG 2000", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "Pillow can do that"),
     ("a camera's raw file", rb"II\*\0.{4}CR|.{4}ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0", "pip install rawpy"),
-    ("PSD", rb"8BPS", "export it there"),
+    ("PSD", rb"8BPS", "its editor can do that"),
     ("SVG", rb"\s*(<\?xml.*)?<svg", "pip install cairosvg"),
     ("PDF", rb"%PDF", "pip install pypdfium2"),
 )

@@ -19,8 +19,10 @@ ARRAYS = [
     (np.full((4, 5, 4), [10, 20, 30, 255], np.uint8), [10, 20, 30]),  # opaque
     (np.full((4, 5, 4), [10, 20, 30, 0], np.uint8), [255, 255, 255]),  # nothing but the white below
     (np.full((4, 5, 4), [0, 0, 255, 51], np.uint8), [204, 204, 255]),  # a fifth of blue over white
+    (np.full((4, 5, 4), [5, 5, 5, 100], np.uint8), [157, 157, 157]),  # 156.96, rounded
     (np.full((4, 5), True), [255, 255, 255]),  # bool
     (np.full((4, 5), 51 * 257, np.uint16), GREY),  # 16 bit: 65535 is white
+    (np.full((4, 5), 255, np.uint16), [1, 1, 1]),  # 0.99, rounded
     (np.full((4, 5, 3), 65535, np.uint16), [255, 255, 255]),  # not clipped, not wrapped
     (np.full((4, 5, 4), [0, 0, 65535, 51 * 257], np.uint16), [204, 204, 255]),  # alpha has 16 bit too
     (np.full((4, 5), 0.2, np.float32), GREY),  # float counts from 0 to 1
