@@ -13,17 +13,26 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dinoseg.evaluation import evaluate
+import torch
+from tqdm import tqdm
+
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.floors import FLOORS
-from dinoseg.evaluation.foreground import BEST_HEAD
+from dinoseg.evaluation.foreground import BEST_HEAD, FOREGROUND
 from dinoseg.evaluation.protocols import mean_of
-from dinoseg.evaluation.report import Report, Score, versions
+from dinoseg.evaluation.report import Row, Score, versions
+from dinoseg.evaluation.run import measure, open_segmenter
+from dinoseg.evaluation.samples import Sample
+from dinoseg.images.decode import as_source
+from dinoseg.options import SegmentOptions
+from dinoseg.pipeline import Segmenter
+from dinoseg.types import Failure, Segmentation
 
 COLUMNS = {"DUTS": "duts", "VOC foreground": "VOC2012", "DAVIS J": "DAVIS", "COCO foreground": "coco"}
 HALVES: tuple[Literal["odd", "even", "all"], ...] = ("odd", "even", "all")
@@ -32,30 +41,72 @@ METHODS = ("attention", "tokencut", "attention-cut")
 
 @dataclass(frozen=True)
 class Pass:
-    """One run over a data set; several rows of the table may come from it."""
+    """One run of a network over a data set, whose features all methods share."""
 
-    options: dict[str, Any]
-    rows: dict[str, str]
-    """Row of the table -> name of the value."""
+    model: str
+    methods: Sequence[str]
+    random_weights: bool = False
 
-
-def passes(models: Sequence[str], methods: Sequence[str]) -> Iterator[Pass]:
-    """What is run: the prior, untrained weights, then every model with every method."""
-    floors = {f"{name} (floor)": name for name in FLOORS}
-    yield Pass({"method": "prior"}, floors | {"prior": "IoU"})
-    for method in ("attention", "attention-cut"):
-        options = {"method": method, "model": models[0], "random_weights": True}
-        yield Pass(options, {f"random weights, {method} (floor)": "IoU"})
-    for model in models:
-        name = Path(model).stem
-        for method in methods:
-            oracle = {f"{name}, {BEST_HEAD}": BEST_HEAD} if method == methods[-1] else {}
-            yield Pass({"method": method, "model": model}, {f"{name}, {method}": "IoU"} | oracle)
+    def row(self, method: str) -> str:
+        """The row of a method in the table."""
+        if self.random_weights:
+            return f"random weights, {method} (floor)"
+        return method if method == "prior" else f"{Path(self.model).stem}, {method}"
 
 
-def scores(report: Report, halves: Mapping[Any, set[str]], value: str) -> dict[str, Score]:
-    """Mean and interval of one value over each half."""
-    return {half: mean_of(value, [row for row in report.rows if row.id in ids]) for half, ids in halves.items()}
+def passes(models: Sequence[str], methods: Sequence[str]) -> list[Pass]:
+    """What is run: the prior, untrained weights, then every model."""
+    untrained = Pass(models[0], [name for name in methods if name != "tokencut"], random_weights=True)
+    return [Pass(models[0], ["prior"]), untrained, *(Pass(model, methods) for model in models)]
+
+
+def open_segmenters(run: Pass, device: str) -> dict[str, Segmenter]:
+    """One segmenter per method, on the same weights."""
+    return {
+        name: open_segmenter(SegmentOptions(model=run.model, method=name, device=device), run.random_weights)
+        for name in run.methods
+    }
+
+
+@torch.inference_mode()
+def results(segmenters: Mapping[str, Segmenter], sample: Sample) -> dict[str, Segmentation]:
+    """What every method makes of one picture. The network runs once, for the method that wants most of it."""
+
+    def wanted(segmenter: Segmenter) -> int:
+        return len(segmenter.method.facets(segmenter.backbone.spec.family)) if segmenter.backbone else 0
+
+    leader = max(segmenters.values(), key=wanted)
+    item = leader.prepare(as_source(sample.image))
+    if isinstance(item, Failure):
+        raise item.error
+    features = leader.features([item]) if leader.backbone else None
+    found = {}
+    for name, segmenter in segmenters.items():
+        (item.proposals,) = segmenter.method(features, [item.photo], [item.fit])
+        item.attention = None if features is None else features.attention[0].float().cpu().numpy()
+        found[name] = segmenter.finish(item).segmentation
+    return found
+
+
+def rows_of(run: Pass, segmenters: Mapping[str, Segmenter], samples: Sequence[Sample]) -> dict[str, list[Row]]:
+    """Values of every picture, by row of the table: the methods, and beside them the floors or the oracle."""
+    rows: dict[str, list[Row]] = {}
+    for sample in tqdm(samples, desc=run.row(run.methods[-1]), disable=None):
+        for method, result in results(segmenters, sample).items():
+            row = measure(FOREGROUND, sample, result)
+            values = {run.row(method): row.values["IoU"]}
+            if method == "prior":
+                values = {f"{name} (floor)": row.values[name] for name in FLOORS} | values
+            elif method == run.methods[-1] and not run.random_weights:
+                values[f"{Path(run.model).stem}, {BEST_HEAD}"] = row.values[BEST_HEAD]
+            for name, value in values.items():
+                rows.setdefault(name, []).append(Row(row.id, {"IoU": value}, row.sequence, row.classes))
+    return rows
+
+
+def scores(rows: Sequence[Row], halves: Mapping[Any, set[str]]) -> dict[str, Score]:
+    """Mean and interval over each half."""
+    return {half: mean_of("IoU", [row for row in rows if row.id in ids]) for half, ids in halves.items()}
 
 
 def table(cells: dict[tuple[str, str], dict[str, Score]], columns: Sequence[str], half: str) -> str:
@@ -130,19 +181,18 @@ def main(words: Sequence[str]) -> None:
     cells: dict[tuple[str, str], dict[str, Score]] = {}
     runs: list[dict[str, Any]] = []
     for run in passes(arguments.models, arguments.methods):
+        segmenters = open_segmenters(run, arguments.device)
+        backbone = next(iter(segmenters.values())).backbone
         for column, folder in data.items():
             every = arguments.davis_every if column == "DAVIS J" else 1
-            report = evaluate("foreground", folder, device=arguments.device, every=every, **run.options)
-            if report.failed:
-                sys.exit(f"{folder}: {len(report.failed)} pictures failed, {report.failed[0]} first: no table.")
-            dataset = open_dataset(folder)
+            dataset, start = open_dataset(folder), time.perf_counter()
             halves = {half: {sample.id for sample in dataset.select(half, every)} for half in HALVES}
-            for row, value in run.rows.items():
-                cells[row, column] = scores(report, halves, value)
+            for row, values in rows_of(run, segmenters, dataset.select("all", every)).items():
+                cells[row, column] = scores(values, halves)
                 print(f"{column}: {row}: {cell(cells[row, column]['odd'])} on the odd half", file=sys.stderr)
-            runs.append(
-                {"column": column, "rows": list(run.rows), "sha256": report.sha256, "seconds": round(report.seconds)}
-            )
+            seconds = round(time.perf_counter() - start)
+            sha256 = backbone.spec.sha256 if backbone else None
+            runs.append({"column": column, "rows": [*map(run.row, run.methods)], "sha256": sha256, "seconds": seconds})
         write(arguments.output, cells, runs, asked)
     print(arguments.output.with_suffix(".md").read_text(), end="")
 

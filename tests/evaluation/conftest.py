@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compression.networks import save_teacher
+from tests.networks import save_teacher
 
 
 @pytest.fixture(scope="session")

@@ -20,13 +20,13 @@ def test_the_table_has_every_row_half_and_set_that_is_there(
     write_voc(tmp_path / "data" / "VOC2012", [8 * square(), np.full(SIZE, 15)])
     write_davis(tmp_path / "full davis", {"a": 3, "b": 3})
     words = ["--data", str(tmp_path / "data"), "--davis", str(tmp_path / "full davis"), "--davis-every", "2"]
-    words += ["--models", str(small_model), "--methods", "attention", "-o", str(tmp_path / "out" / "table")]
+    words += ["--models", str(small_model), "--methods", "attention", "attention-cut", "-o", str(tmp_path / "out" / "table")]
     jaccard.main(words)
     page = capsys.readouterr().out
     assert page == (tmp_path / "out" / "table.md").read_text()
     assert "| odd | DUTS (2 images) | VOC foreground (1 images) | DAVIS J (1 sequences) |" in page
     assert "| all | DUTS (4 images) | VOC foreground (2 images) | DAVIS J (2 sequences) |" in page
-    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")][2:9]
+    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")][2:10]
     assert rows == [
         "| centred ellipse (floor)",
         "| whole image (floor)",
@@ -34,6 +34,7 @@ def test_the_table_has_every_row_half_and_set_that_is_there(
         "| random weights, attention (floor)",
         "| random weights, attention-cut (floor)",
         "| small, attention",
+        "| small, attention-cut",
         "| small, ORACLE best head (60 % mass)",
     ]
     assert str(tmp_path) not in page
@@ -41,7 +42,7 @@ def test_the_table_has_every_row_half_and_set_that_is_there(
     content = json.loads((tmp_path / "out" / "table.json").read_text())
     assert str(tmp_path) not in json.dumps(content)
     found = {(x["row"], x["column"], x["half"]): x["value"] for x in content["scores"]}
-    assert len(found) == 7 * 3 * 3
+    assert len(found) == 8 * 3 * 3
     assert found["whole image (floor)", "DUTS", "odd"] == pytest.approx(square().mean())
     for row in ("prior", "small, ORACLE best head (60 % mass)"):
         even, odd, both = (found[row, "DUTS", half] for half in ("even", "odd", "all"))
