@@ -153,7 +153,7 @@ def write(path: Path, cells: dict[tuple[str, str], dict[str, Score]], runs: list
 def data_sets(arguments: argparse.Namespace) -> dict[str, Path]:
     """Column -> folder, of those that are there."""
     found = {column: arguments.data / folder for column, folder in COLUMNS.items()} if arguments.data else {}
-    given = {"VOC foreground": arguments.voc, "DAVIS J": arguments.davis}
+    given = {"DUTS": arguments.duts, "VOC foreground": arguments.voc, "DAVIS J": arguments.davis}
     found |= {column: folder for column, folder in given.items() if folder}
     return {column: folder for column, folder in found.items() if folder.exists()}
 
@@ -166,6 +166,7 @@ def public(word: str) -> str:
 def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with duts/, VOC2012/, DAVIS/, coco/")
+    parser.add_argument("--duts", type=Path, help="a folder with images/ and masks/")
     parser.add_argument("--voc", type=Path, help="the full VOC2012 folder")
     parser.add_argument("--davis", type=Path, help="the full DAVIS folder")
     parser.add_argument("--davis-every", type=int, default=1, metavar="N", help="every N-th frame of each sequence")
@@ -176,7 +177,7 @@ def main(words: Sequence[str]) -> None:
     arguments = parser.parse_args(words)
     data = data_sets(arguments)
     if not data:
-        parser.error("no data set is there: give --data, --voc or --davis")
+        parser.error("no data set is there: give --data, --duts, --voc or --davis")
     asked = shlex.join(["python", "benchmarks/jaccard.py", *map(public, words)])
     cells: dict[tuple[str, str], dict[str, Score]] = {}
     runs: list[dict[str, Any]] = []

@@ -113,9 +113,8 @@ def prepare_output(options: CompressOptions) -> Path:
 
 def remember(work: Path, options: CompressOptions, teacher: Backbone, photographs: int) -> None:
     """Write down what decides the result; a resumed run must ask for the same. Raises ``OutputConflict``."""
-    asked = {
-        k: v for k, v in asdict(options).items() if k not in ("output", "resume", "overwrite", "device", "offline")
-    }
+    elsewhere = ("output", "store", "resume", "overwrite", "device", "offline")
+    asked = {k: v for k, v in asdict(options).items() if k not in elsewhere}
     settings = {**asked, "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
     file = work / "settings.json"
     if file.exists():

@@ -1,0 +1,63 @@
+"""What each step of `dinoseg compress` costs and keeps: teacher, other patch, pruned, healed, int8.
+
+    python benchmarks/compression.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
+
+Makes the compressed network with the defaults of `dinoseg compress` (or goes on with what is in DIR), then scores all
+five networks on the pictures of FOLDER/duts (see jaccard.py, whose table it writes to FILE.md and FILE.json) and puts
+minutes, cosines to the teacher on held-out photographs and the curve of healing beside them in FILE.curve.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import jaccard
+import torch
+
+from dinoseg.backbone.export import save_backbone
+from dinoseg.backbone.weights import load_file
+from dinoseg.backbone.zoo import load
+from dinoseg.compression import compress, with_patch
+from dinoseg.options import CompressOptions
+
+
+def stages(teacher: str, student: Path, options: CompressOptions) -> list[Path]:
+    """A weight file for every stage between the teacher and the stored student."""
+    work = student.with_name(student.name + ".work")
+    folder = student.parent
+    resized, pruned, healed = (folder / f"{name}.safetensors" for name in ("patch-10", "pruned", "healed"))
+    save_backbone(with_patch(load(teacher), options.patch), resized, store="float32")
+    network = load_file(work / "pruned.safetensors")
+    save_backbone(network, pruned, store="float32")
+    network.vit.load_state_dict(torch.load(work / "heal.pt", weights_only=True)["average"])
+    save_backbone(network, healed, store="float32")
+    return [resized, pruned, healed, student]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("teacher")
+    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="folder of the networks (default: a temporary one)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    arguments = parser.parse_args()
+    folder = arguments.work or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    student = folder / "int8.safetensors"
+    options = CompressOptions(output=student, resume=True)
+    report = compress(arguments.teacher, arguments.photos, options)
+    curve = [json.loads(line) for line in (folder / "int8.safetensors.work" / "heal.jsonl").read_text().splitlines()]
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    facts = asdict(report) | {"file": student.name, "curve": curve}
+    arguments.output.with_suffix(".curve.json").write_text(json.dumps(facts, indent=1) + "\n")
+    models = [arguments.teacher, *map(str, stages(arguments.teacher, student, options))]
+    jaccard.main(["--duts", str(arguments.data / "duts"), "--models", *models, "-o", str(arguments.output)])
+
+
+if __name__ == "__main__":
+    main()
