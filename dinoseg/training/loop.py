@@ -51,12 +51,18 @@ class TrainReport:
     """Photographs that could not be read."""
 
 
-def run_training(images: Sequence[str | Path], options: TrainOptions) -> TrainReport:
-    """Train a Vision Transformer on photographs without labels; see ``train``."""
+def run_training(images: str | Path | Sequence[str | Path], options: TrainOptions) -> TrainReport:
+    """Train a Vision Transformer on photographs (files, folders, globs) without labels, into ``options.output``.
+
+    Stopped by Ctrl-C, SIGTERM or anything worse, it goes on with ``resume=True`` and ends as if it had not been
+    stopped (bit for bit on a CPU). Raises ``UsageError`` before the first step, ``TrainingError`` for too many broken
+    photographs or too little memory, ``NonFiniteLoss``, and ``KeyboardInterrupt`` when it was stopped and has saved.
+    """
     device = choose_device(options.device)
     folder = RunFolder(options)
     short_side = round(SHORT_SIDE * options.global_size)
-    cache, broken = load_photos(images, short_side, exclude=options.output)
+    paths = [images] if isinstance(images, str | Path) else images
+    cache, broken = load_photos(paths, short_side, exclude=options.output)
     if len(cache) < options.batch:
         raise OptionError(
             f"--batch {options.batch} is out of range: there are {len(cache)} photographs, and a step takes a full "
@@ -130,7 +136,7 @@ class Trainer:
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Pixels and sizes of the steps that are left; read ahead where they must travel to the device first."""
         steps = range(self.saved, self.schedules.steps)
-        if self.cache.device == self.device:
+        if self.cache.device.type == self.device.type:
             return map(self.cache.batch, map(self.chosen, steps))
         return read_ahead(map(self.chosen, steps), self.cache.batch, workers=1, ahead=2)
 
@@ -158,7 +164,7 @@ class Trainer:
         kept = self.folder.checkpoints.path(self.saved) if self.saved else "none yet"
         return NonFiniteLoss(
             f"The loss became {loss} at step {step} (learning rate {settings.lr:.3g}); {self.folder.non_finite} says "
-            f"what went in. Last good checkpoint: {kept}. Try a smaller --lr or --clip, or --amp off."
+            f"what went in. Last good checkpoint: {kept}. Start again with a smaller --lr or --clip, or with --amp off."
         )
 
     def line(self, step: int, measures: Measures, seconds: float) -> str:

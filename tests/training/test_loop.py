@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,8 @@ def test_runs_in_another_thread(photos, undisturbed, tmp_path):
 
 
 def test_train_takes_the_options_as_keywords(photos, tmp_path):
+    values = {**asdict(options(tmp_path / "run")), "epochs": 1}
+    assert dinoseg.train(photos[0], **values).steps == 2  # one folder, not in a list
     with pytest.raises(OptionError, match="--epochs 0"):
         dinoseg.train(photos, output=tmp_path / "run", epochs=0)
     (tmp_path / "notes.txt").write_text("mine")
