@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,9 @@ def tell(text: object = "") -> None:
 
 def tell_json(value: object) -> None:
     """The result as one JSON document on stdout, ASCII only."""
-    print(json.dumps(value, indent=2, default=str))
+    from dinoseg.outputs.strict_json import to_json
+
+    print(to_json(value, indent=2))
 
 
 def tell_table(rows: Iterable[Sequence[object]]) -> None:
@@ -55,7 +56,9 @@ def tell_table(rows: Iterable[Sequence[object]]) -> None:
 def say_failures(failures: Sequence[Failure], rest: str) -> None:
     """Name each failed input with its reason, up to ``LISTED``; ``rest`` says where all of them are."""
     for failure in failures[:LISTED]:
-        say(f"failed: {plain(failure.id)}: {failure.error} [{failure.reason}]")
+        told = str(failure.error)
+        named = told if failure.id in told else f"{failure.id}: {told}"
+        say(plain(f"failed: {named} [{failure.reason}]"))
     if len(failures) > LISTED:
         say(f"... and {len(failures) - LISTED} more: {rest}")
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from dinoseg import __version__
 from dinoseg.errors import OutputConflict
 from dinoseg.outputs.files import relative_path, write_under
 from dinoseg.outputs.record import fingerprint, unchanged
+from dinoseg.outputs.strict_json import to_json
 from dinoseg.types import Source
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ class Figures:
         self.root, self.arrays, self.overwrite = Path(os.path.realpath(root)), arrays, overwrite
         options = {name: value for name, value in asdict(attender.options).items() if name not in FREE}
         run = {"options": options, "weights": attender.backbone.spec.sha256, "version": __version__}
-        self.run = json.loads(json.dumps(run))
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.run = json.loads(to_json(run))
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputConflict(f"{root} cannot hold figures: {error.strerror}; name another folder.") from error
 
     def done(self, source: Source) -> bool:
         """Whether an earlier run made the same. Raises ``OutputConflict`` for a file that is in the way."""
@@ -53,7 +57,7 @@ class Figures:
         """Write what was asked for; the figure last, so that it stands for all."""
         if self.arrays:
             write_under(self.root, place(source.id, ".npz"), [npz(attention)])
-        record = json.dumps({"run": self.run, "source": fingerprint(source.content)})
+        record = to_json({"run": self.run, "source": fingerprint(source.content)})
         buffer = io.BytesIO()
         attention.figure().savefig(buffer, format="png", metadata={KEY: record})
         write_under(self.root, place(source.id, ".png"), [buffer.getvalue()])
@@ -69,7 +73,7 @@ def record_of(figure: Path) -> Mapping[str, Any]:
     try:
         with Image.open(figure, formats=["PNG"]) as image:
             record = json.loads(image.info.get(KEY, "{}"))
-    except (OSError, UnidentifiedImageError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -120,6 +120,14 @@ def test_d55_what_is_in_the_way_is_refused(
     assert figure.read_bytes() != before
 
 
+def test_b34_a_folder_that_cannot_be_made_is_wrong_use(
+    attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    assert attend() == 2
+    assert "name another folder" in capsys.readouterr().err
+
+
 def test_a_bad_file_costs_that_file_only(attend, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (photos / "bad.jpg").write_bytes(b"no image")
     assert attend("--json") == 3

@@ -85,6 +85,21 @@ def test_failures_are_named_up_to_a_limit(
     assert last is None or err.splitlines()[-1] == last
 
 
+@pytest.mark.parametrize(
+    ("id_", "message", "line"),
+    [
+        ("cat.jpg", "ends early", "failed: cat.jpg: ends early [truncated]"),
+        ("cat.jpg", "cat.jpg: ends early", "failed: cat.jpg: ends early [truncated]"),  # not named twice
+        ("a\nb.jpg", "a\nb.jpg: ends early", "failed: a\\nb.jpg: ends early [truncated]"),  # one line
+    ],
+)
+def test_a_failure_is_one_line_that_names_its_input(
+    capsys: pytest.CaptureFixture[str], id_: str, message: str, line: str
+) -> None:
+    say_failures([Failure(id_, TruncatedImage(message))], "")
+    assert capsys.readouterr().err == f"{line}\n"
+
+
 def test_e70_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar() as bar:
         bar.update()
