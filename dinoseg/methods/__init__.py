@@ -1,0 +1,64 @@
+"""How objects are found: one file per method, one line each in ``METHODS``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from dinoseg.errors import OptionError
+from dinoseg.methods.base import Method
+from dinoseg.methods.parameters import Parameter, parameters_of, parse_parameters, unknown
+
+METHODS: dict[str, str] = {
+    "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
+    "attention": "dinoseg.methods.attention:AttentionMap",
+    "tokencut": "dinoseg.methods.tokencut:TokenCut",
+    "kmeans": "dinoseg.methods.kmeans:PatchClusters",
+    "prior": "dinoseg.methods.prior:Prior",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A method, told to people."""
+
+    name: str
+    summary: str
+    """One line."""
+    text: str
+    """The whole docstring, with the formula of the score."""
+    needs_network: bool
+    parameters: tuple[Parameter, ...]
+
+
+def make_method(name: str, params: Sequence[str] = ()) -> Method:
+    """The method of that name with parameters given as ``["tau=0.3"]``.
+
+    Raises ``OptionError`` for a name, parameter, type or value that does not exist, with the nearest that does.
+    """
+    cls = method_class(name)
+    method: Method = cls(**parse_parameters(cls, name, params))
+    return method
+
+
+def method_class(name: str) -> type[Any]:
+    """The dataclass behind a name. Raises ``OptionError``."""
+    if name not in METHODS:
+        raise OptionError(unknown(f"--method {name} is unknown.", name, list(METHODS)))
+    module, _, attribute = METHODS[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def describe(name: str) -> Description:
+    """What a method does and its parameters. Raises ``OptionError`` for an unknown name."""
+    cls = method_class(name)
+    text = inspect.cleandoc(cls.__doc__ or "")
+    return Description(name, text.partition("\n")[0], text, cls.needs_network, parameters_of(cls))
+
+
+def describe_methods() -> list[Description]:
+    """All methods, the default first."""
+    return [describe(name) for name in METHODS]

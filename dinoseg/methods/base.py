@@ -1,0 +1,113 @@
+"""What a method is, and one image as a method sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.types import Fit, Photo, Proposal, Proposals
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dinoseg.backbone.vit import Features
+
+Facet: TypeAlias = Literal["query", "key", "value", "token"]
+
+
+@runtime_checkable
+class Method(Protocol):
+    """Finds objects in photographs. A frozen dataclass whose fields are its parameters."""
+
+    needs_network: ClassVar[bool]
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """The patch features that it needs from a network of this family."""
+        ...
+
+    def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
+        """What it finds in each photograph of a batch; ``features`` are None only where it needs no network."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What the network gave for one image."""
+
+    fit: Fit
+    family: str
+    attention: NDArray[np.float64]
+    """CLS attention of the last layer, ``(heads, gh, gw)``."""
+    facets: dict[str, NDArray[np.float64]]
+    """Those that were asked for, each ``(N, d)`` in reading order of the grid."""
+
+
+class NetworkMethod:
+    """A method that looks at one image's features at a time: subclasses write ``propose``.
+
+    Images without contrast and features that are not finite never reach it.
+    """
+
+    needs_network: ClassVar[bool] = True
+
+    def facets(self, family: str) -> tuple[str, ...]:  # noqa: ARG002
+        """None, unless a subclass says otherwise."""
+        return ()
+
+    def propose(self, view: View) -> Proposals:
+        """The objects of one image."""
+        raise NotImplementedError
+
+    def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
+        """See ``Method``."""
+        if features is None:
+            raise ValueError(f"{type(self).__name__} needs the features of a network")
+        return [self.look(features, index, *pair) for index, pair in enumerate(zip(photos, fits, strict=True))]
+
+    def look(self, features: Features, index: int, photo: Photo, fit: Fit) -> Proposals:
+        """Image ``index`` of the batch."""
+        if is_constant(photo):
+            return nothing("constant_image")
+        view = view_of(features, index, fit)
+        if not all(np.isfinite(array).all() for array in (view.attention, *view.facets.values())):
+            return nothing("nan_features")
+        return self.propose(view)
+
+
+def view_of(features: Features, index: int, fit: Fit) -> View:
+    """Image ``index`` of a batch in numpy."""
+    facets = {name: to_numpy(facet[index].flatten(0, 1)) for name, facet in features.facets.items()}
+    return View(fit, features.family, to_numpy(features.attention[index]), facets)
+
+
+def to_numpy(tensor: Tensor) -> NDArray[np.float64]:
+    """Any float tensor, of any device, in float64."""
+    return tensor.detach().float().cpu().numpy().astype(np.float64)
+
+
+def is_constant(photo: Photo) -> bool:
+    """Whether all pixels have one colour."""
+    first = photo.pixels[0, 0]
+    return bool((photo.pixels[::16, ::16] == first).all() and (photo.pixels == first).all())
+
+
+def one(soft: NDArray[np.float32], score: float, why: str) -> Proposals:
+    """A single object."""
+    return Proposals((Proposal(soft, score, why),))
+
+
+def nothing(reason: str) -> Proposals:
+    """No object, and why."""
+    return Proposals((), reason)
+
+
+def facet_for(family: str) -> Facet:
+    """The facet that methods work on: keys for DINO v1, as published; final tokens for the others.
+
+    All keys of DINOv2 point in one direction; DINOv3 is untested here on real weights.
+    """
+    return "key" if family == "dino" else "token"

@@ -1,0 +1,74 @@
+"""``kmeans``: patches grouped by what they look like, groups chosen by where CLS attention is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one
+from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.grid import border_of
+from dinoseg.methods.score import agreement
+from dinoseg.methods.threshold import otsu_soft
+from dinoseg.options import require
+from dinoseg.types import Proposals
+
+STARTS = 10
+"""k-means++ starts, from a fixed seed; the best is kept."""
+
+
+@dataclass(frozen=True)
+class PatchClusters(NetworkMethod):
+    """k-means of patch features; clusters that CLS attention prefers and the border does not are the object."""
+
+    clusters: int = 3
+    """How many groups of patches."""
+    facet: Facet | None = None
+    """Patch features (default: key for DINO v1, token for the others)."""
+
+    def __post_init__(self) -> None:
+        require(2 <= self.clusters <= 64, "--param clusters", self.clusters, "2..64")
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """The one facet that is clustered."""
+        return (self.facet or facet_for(family),)
+
+    def propose(self, view: View) -> Proposals:
+        """One object at most: the patches nearer to a foreground than to any background cluster."""
+        (name,) = self.facets(view.family)
+        attention = fuse_heads(view.attention)  # (gh, gw)
+        distance = distances(view.facets[name], self.clusters)  # (N, k)
+        labels = distance.argmin(axis=1)  # (N,)
+        chosen = otsu_soft(votes_of(labels.reshape(attention.shape), attention), view.fit)
+        if chosen is None:
+            return nothing("no_object")
+        front = np.unique(labels[chosen.ravel() > 0.5])
+        near, far = distance[:, front].min(axis=1), np.delete(distance, front, axis=1).min(axis=1)
+        soft = (far / (near + far)).reshape(attention.shape).astype(np.float32)
+        told = f"{len(front)} of {distance.shape[1]} clusters by CLS attention and border"
+        return one(soft, agreement(soft, attention), told)
+
+
+def distances(features: NDArray[np.float64], clusters: int) -> NDArray[np.float64]:
+    """Distance of every patch to every centre, ``(N, k)``, on the unit sphere; fewer centres than asked for where
+    there are fewer different patches.
+    """
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    clusters = min(clusters, len(np.unique(unit, axis=0)))
+    return KMeans(clusters, n_init=STARTS, random_state=0).fit_transform(unit)
+
+
+def votes_of(labels: NDArray[np.intp], attention: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each patch of the grid what speaks for its cluster, ``(gh, gw)``, at least 0.
+
+    The cluster's mean attention, less in proportion to how often it is on the border: nothing is left at twice the
+    border's share of the grid.
+    """
+    border = border_of(labels.shape)
+    size = np.bincount(labels.ravel())
+    looked = np.bincount(labels.ravel(), attention.ravel()) / size
+    contact = np.bincount(labels[border], minlength=len(size)) / size / border.mean()
+    return (looked * np.maximum(1 - contact / 2, 0))[labels]

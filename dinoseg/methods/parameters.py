@@ -1,0 +1,111 @@
+"""The parameters of a method: fields of its dataclass, told to people and read from ``name=value``."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from itertools import pairwise
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from dinoseg.errors import OptionError
+
+BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a method."""
+
+    name: str
+    type: str
+    """``float``, ``otsu | mass``, ``int | none`` ..."""
+    default: Any
+    help: str
+
+
+def parameters_of(cls: type[Any]) -> tuple[Parameter, ...]:
+    """Name, type, default and attribute docstring of every field of a dataclass."""
+    hints, docs = get_type_hints(cls), attribute_docs(cls)
+    return tuple(Parameter(f.name, type_name(hints[f.name]), f.default, docs.get(f.name, "")) for f in fields(cls))
+
+
+def attribute_docs(cls: type[Any]) -> dict[str, str]:
+    """The string below each annotated attribute, of the class and its bases."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        body = tree.body if isinstance(tree, ast.ClassDef) else []
+        for field, text in pairwise(body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                    docs[name] = inspect.cleandoc(said).replace("\n", " ")
+    return docs
+
+
+def type_name(hint: Any) -> str:
+    """A type in words."""
+    if hint is NoneType:
+        return "none"
+    if get_origin(hint) is Literal:
+        return " | ".join(map(str, get_args(hint)))
+    return hint.__name__ if isinstance(hint, type) else " | ".join(map(type_name, get_args(hint)))
+
+
+def parse_parameters(cls: type[Any], method: str, given: Sequence[str]) -> dict[str, Any]:
+    """``["tau=0.3"]`` -> ``{"tau": 0.3}``, by the fields of ``cls``. Raises ``OptionError``."""
+    hints = get_type_hints(cls)
+    known = [field.name for field in fields(cls)]
+    values: dict[str, Any] = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise OptionError(f"--param {item} must be name=value, for instance --param {example(cls)}.")
+        if name not in known:
+            raise OptionError(unknown(f"--method {method} has no parameter {name!r}.", name, known))
+        if name in values:
+            raise OptionError(f"--param {name} is given twice.")
+        values[name] = parse(hints[name], text, f"--param {item}")
+    return values
+
+
+def parse(hint: Any, text: str, told: str) -> Any:
+    """A value of the hinted type from its text. Raises ``OptionError`` that begins with ``told``."""
+    for kind in get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,):
+        try:
+            return parse_one(kind, text)
+        except ValueError:
+            continue
+    raise OptionError(f"{told}: {text!r} is not {type_name(hint)}.")
+
+
+def parse_one(kind: Any, text: str) -> Any:
+    """A value of one plain type. Raises ``ValueError``."""
+    choices: dict[str, Any] | None = None
+    if kind is NoneType:
+        choices = {"none": None}
+    elif kind is bool:
+        choices = BOOLS
+    elif get_origin(kind) is Literal:
+        choices = {str(choice): choice for choice in get_args(kind)}
+    if choices is None:
+        return kind(text)
+    if text.lower() not in choices:
+        raise ValueError(text)
+    return choices[text.lower()]
+
+
+def unknown(told: str, name: str, known: Sequence[str]) -> str:
+    """The message for a name that is not there: what was asked, the nearest name, all names."""
+    near = get_close_matches(name, known, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    return f"{told}{guess} There are: {', '.join(known) or 'none'}."
+
+
+def example(cls: type[Any]) -> str:
+    """``name=default`` of the first field."""
+    return next((f"{field.name}={field.default}" for field in fields(cls)), "name=value")

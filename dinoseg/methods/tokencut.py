@@ -1,0 +1,65 @@
+"""``tokencut``: the normalised cut of the patch graph, as published (Wang et al. 2022)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one
+from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.graph import Cut, affinity, normalised_cut
+from dinoseg.methods.grid import components
+from dinoseg.methods.score import agreement
+from dinoseg.options import require
+from dinoseg.types import Proposals
+
+
+@dataclass(frozen=True)
+class TokenCut(NetworkMethod):
+    """TokenCut as published: second eigenvector of the patch graph, cut at its mean, the piece of its largest entry."""
+
+    tau: float = 0.2
+    """Cosine above which two patches are joined, 0..1."""
+    facet: Facet | None = None
+    """Patch features of the graph (default: key for DINO v1, token for the others)."""
+    centre: bool | None = None
+    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
+    weighted: bool = False
+    """Weigh edges by their cosine instead of 1."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.tau < 1, "--param tau", self.tau, "0 up to 1")
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """The one facet of the graph."""
+        return (self.facet or facet_for(family),)
+
+    def features(self, view: View) -> NDArray[np.float64]:
+        """Nodes of the graph, ``(N, d)``."""
+        (name,) = self.facets(view.family)
+        features = view.facets[name]
+        centre = self.centre
+        if centre is None:
+            centre = view.family.startswith("dinov2") and name != "token"
+        return features - features.mean(axis=0) if centre else features
+
+    def cut(self, view: View) -> Cut | None:
+        """The cut of the image's graph."""
+        return normalised_cut(affinity(self.features(view), self.tau, weighted=self.weighted))
+
+    def propose(self, view: View) -> Proposals:
+        """One object at most."""
+        cut = self.cut(view)
+        if cut is None:
+            return nothing("degenerate_graph")
+        soft = seed_component(cut, view.fit.grid).astype(np.float32)
+        return one(soft, agreement(soft, fuse_heads(view.attention)), f"normalised cut {cut.eigenvalues[0]:.3f}")
+
+
+def seed_component(cut: Cut, grid: tuple[int, int]) -> NDArray[np.bool_]:
+    """The 4-connected piece, ``(gh, gw)``, that holds the seed on the seed's side of the vector's plain mean."""
+    above = cut.vector > cut.vector.mean()
+    side = (above == above[cut.seed]).reshape(grid)
+    return next(piece for piece in components(side) if piece.flat[cut.seed])

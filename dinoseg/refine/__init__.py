@@ -1,0 +1,41 @@
+"""How soft masks are fitted to the photograph: one file per refinement, one line each in ``REFINEMENTS``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.errors import OptionError
+from dinoseg.images.fit import to_photo
+from dinoseg.types import Fit, Photo
+
+REFINEMENTS: dict[str, str] = {
+    "guided": "dinoseg.refine.guided:guided_filter",
+    "none": "",
+}
+"""Name -> ``module:function`` that takes (soft, photo, fit) and gives ``(H, W)`` in 0..1."""
+KEPT = 0.5
+"""A refined mask whose IoU with the mask before is below this has lost the object."""
+
+
+def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> NDArray[np.float32]:
+    """A soft mask ``(mh, mw)`` over the padded frame -> the same over the upright photo, ``(H, W)``, in 0..1.
+
+    The mask is where the result is above 0.5. A refinement that loses the object is not used: then, and with
+    ``none``, the map is upsampled bilinearly. Raises ``OptionError`` for an unknown name.
+    """
+    if name not in REFINEMENTS:
+        raise OptionError(f"--refine {name} is unknown. There are: {', '.join(REFINEMENTS)}.")
+    plain = to_photo(soft, fit)  # (H, W)
+    if not REFINEMENTS[name]:
+        return plain
+    module, _, function = REFINEMENTS[name].partition(":")
+    refined: NDArray[np.float32] = getattr(import_module(module), function)(soft, photo, fit)
+    return refined if agree(plain > 0.5, refined > 0.5) else plain
+
+
+def agree(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:
+    """Whether two masks of one shape share most of their object; two empty ones do."""
+    return bool(np.count_nonzero(before & after) >= KEPT * np.count_nonzero(before | after))
