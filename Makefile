@@ -17,8 +17,8 @@ help:
 
 demo: $(VENV)/.installed
 	$(PY) -m dinoseg samples demo/photos
-	$(PY) -m dinoseg segment demo/photos -o $(SEGMENT)
-	$(PY) -m dinoseg attend demo/photos -o $(ATTEND)
+	$(PY) -m dinoseg segment demo/photos -o $(SEGMENT) --overwrite
+	$(PY) -m dinoseg attend demo/photos -o $(ATTEND) --overwrite
 	@echo
 	@echo 'photographs     demo/photos/'
 	@echo 'masks           $(SEGMENT)/masks/'
