@@ -17,7 +17,7 @@ from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, to_photo
-from dinoseg.options import AttendOptions, with_options
+from dinoseg.options import AttendOptions, InputOptions, with_options
 from dinoseg.types import Failure, Fit, Image, Photo, Source
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ class Attention:
 
         mask = to_photo(mass_mask(self.mean).astype(np.float32), self.fit, nearest=True) > 0.5  # (H, W)
         titles = None if len(self.heads) > 1 else [self.title]
-        return heads_figure(
-            self.photo.pixels, self.heads, self.fit, masks=mask[None], titles=titles, mark=self.query
-        )
+        return heads_figure(self.photo.pixels, self.heads, self.fit, masks=mask[None], titles=titles, mark=self.query)
 
     def overlay(self) -> PIL.Image.Image:
         """The photo under the mean map in colour."""
@@ -116,6 +114,7 @@ class Attender:
     def __init__(self, options: AttendOptions) -> None:
         self.options = options
         self.backbone = load_backbone(options)
+        self.max_pixels = InputOptions().max_pixels
         depth = self.backbone.spec.depth
         if options.layer is not None and options.layer > depth:
             raise OptionError(f"--layer {options.layer} is out of range: {self.backbone.spec.name} has 1..{depth}.")
@@ -136,7 +135,7 @@ class Attender:
         """The maps of one source. Raises ``ImageError``; ``OptionError`` for a query outside of the image."""
         backbone, options = self.backbone, self.options
         patch = backbone.spec.patch
-        photo = decode(source, reduce_to=REDUCED * (options.size or 32 * patch))
+        photo = decode(source, max_pixels=self.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
         pixels, fitted = fit(photo, patch, options.size)
         image = padded(backbone.normalise(torch.from_numpy(pixels).to(backbone.device).permute(2, 0, 1)), fitted)
         if options.rollout:

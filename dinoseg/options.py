@@ -250,6 +250,16 @@ class CompressOptions:
     overwrite: Annotated[bool, Flag] = False
     """Replace the file if it is there."""
 
+    def __post_init__(self) -> None:
+        require(4 <= self.patch <= 64, "--patch", self.patch, "4..64 px")
+        require(self.neurons >= 1, "--neurons", self.neurons, "1 or more")
+        require(self.calibration_crops >= 1, "--calibration-crops", self.calibration_crops, "1 or more")
+        require(self.heal_crops >= 0, "--heal-crops", self.heal_crops, "0 or more")
+        require(self.batch >= 1, "--batch", self.batch, "1 or more")
+        require(self.lr > 0, "--lr", self.lr, "above 0")
+        require(2 <= self.grid <= 64, "--grid", self.grid, "2..64 patches")
+        require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

@@ -141,7 +141,7 @@ def builtin_file() -> Path:
 def cached(model: str) -> Path | None:
     """The file of a zoo name if it is on this machine."""
     if model == BUILTIN:
-        return builtin_file()
+        return builtin_file() if builtin_file().is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(ZOO[model].hub, FILE)

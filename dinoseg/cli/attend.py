@@ -62,6 +62,7 @@ def attend(
 
     listing = find(images, inputs, exclude=output.output)
     attender = Attender(**asdict(options or AttendOptions()))
+    attender.max_pixels = inputs.max_pixels
     figures = Figures(output.output, attender, arrays=output.arrays, overwrite=output.overwrite)
     with progress_bar() as bar:
         tally = draw_all(listing, attender, figures, bar.update)

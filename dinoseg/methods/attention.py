@@ -22,7 +22,9 @@ from dinoseg.types import Proposals
 class AttentionMap(NetworkMethod):
     """CLS attention of the last layer, its heads fused without labels, cut at Otsu's threshold or by mass.
 
-    With ``threshold=mass head=0 blur=0`` it is the picture of Caron et al. (2021, Fig. 4).
+    With ``threshold=mass``, ``head=0`` and ``blur=0`` it is the picture of Caron et al. (2021, Fig. 4).
+
+    Score: correlation of the mask with the soft mask, times that with the attention map.
     """
 
     threshold: Literal["otsu", "mass"] = "otsu"

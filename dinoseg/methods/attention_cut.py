@@ -24,7 +24,13 @@ CLIP = 2.0
 
 @dataclass(frozen=True)
 class AttentionCut(TokenCut):
-    """TokenCut's eigenvector, turned to where CLS attention is, mixed with it and smoothed over like patches."""
+    """TokenCut's eigenvector, turned to where CLS attention is, mixed with it and smoothed over like patches.
+
+    The map is the mean of the fused attention, stretched to 0..1, and the logistic of the vector; ridge regression on
+    the patch features smooths it, Otsu's threshold cuts it.
+
+    Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
+    """
 
     output: Literal["map", "component"] = "map"
     """The smoothed mixture, or the one piece of the cut that attention picks."""

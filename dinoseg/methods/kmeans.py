@@ -22,7 +22,10 @@ STARTS = 10
 
 @dataclass(frozen=True)
 class PatchClusters(NetworkMethod):
-    """k-means of patch features; clusters that CLS attention prefers and the border does not are the object."""
+    """k-means of patch features; clusters that CLS attention prefers and the border does not are the object.
+
+    Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
+    """
 
     clusters: int = 3
     """How many groups of patches."""

@@ -42,6 +42,8 @@ class Prior:
     """Regions that differ from a background known by its long border with the image's frame; no network at all.
 
     The honest floor of every learned method.
+
+    Score: correlation of the mask with the soft mask.
     """
 
     needs_network: ClassVar[bool] = False

@@ -18,7 +18,10 @@ from dinoseg.types import Proposals
 
 @dataclass(frozen=True)
 class TokenCut(NetworkMethod):
-    """TokenCut as published: second eigenvector of the patch graph, cut at its mean, the piece of its largest entry."""
+    """TokenCut as published: second eigenvector of the patch graph, cut at its mean, the piece of its largest entry.
+
+    Score: correlation of the mask with the fused CLS attention.
+    """
 
     tau: float = 0.2
     """Cosine above which two patches are joined, 0..1."""

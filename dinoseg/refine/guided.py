@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,17 +36,17 @@ def coefficients(
     """Mean a and b of q = a I + b for images ``(h, w)`` (He et al., equations 5, 6 and 8)."""
     count = box_sum(np.ones_like(guide), radius)  # pixels of the window that are in the image
 
-    def mean(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def mean(image: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         return box_sum(image, radius) / count
 
     guide_mean, mask_mean = mean(guide), mean(mask)
     covariance = mean(guide * mask) - guide_mean * mask_mean
-    variance = mean(guide * guide) - guide_mean**2
+    variance = mean(guide * guide) - guide_mean * guide_mean
     a = covariance / (variance + EPS)
     return mean(a), mean(mask_mean - a * guide_mean)
 
 
-def box_sum(image: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+def box_sum(image: NDArray[np.floating[Any]], radius: int) -> NDArray[np.float32]:
     """Sum over the window of ``(2 radius + 1)`` squared px around each, zeros outside of the image."""
     side = 2 * radius + 1
     summed = cv2.boxFilter(image, cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
@@ -59,4 +60,4 @@ def upsampled(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.f
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """RGB ``(h, w, 3)`` -> luma in 0..1, ``(h, w)``."""
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)

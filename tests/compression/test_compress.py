@@ -10,8 +10,8 @@ from dinoseg.backbone.weights import load_file
 from dinoseg.compression import compress
 from dinoseg.errors import CompressionError, OutputConflict
 from dinoseg.options import CompressOptions
-from tests.networks import save_teacher
 from tests.helpers import write_images
+from tests.networks import save_teacher
 
 
 @pytest.fixture

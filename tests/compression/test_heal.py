@@ -21,8 +21,8 @@ from dinoseg.compression.heal import (
 )
 from dinoseg.errors import CompressionError
 from dinoseg.types import Source
-from tests.networks import small_teacher
 from tests.helpers import disk_photo
+from tests.networks import small_teacher
 
 
 def sources(count=6):

@@ -20,7 +20,8 @@ def test_the_table_has_every_row_half_and_set_that_is_there(
     write_voc(tmp_path / "data" / "VOC2012", [8 * square(), np.full(SIZE, 15)])
     write_davis(tmp_path / "full davis", {"a": 3, "b": 3})
     words = ["--data", str(tmp_path / "data"), "--davis", str(tmp_path / "full davis"), "--davis-every", "2"]
-    words += ["--models", str(small_model), "--methods", "attention", "attention-cut", "-o", str(tmp_path / "out" / "table")]
+    words += ["--models", str(small_model), "--methods", "attention", "attention-cut"]
+    words += ["-o", str(tmp_path / "out" / "table")]
     jaccard.main(words)
     page = capsys.readouterr().out
     assert page == (tmp_path / "out" / "table.md").read_text()

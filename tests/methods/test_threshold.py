@@ -1,0 +1,81 @@
+"""Mass, Otsu and the shift to 0.5."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dinoseg.methods.threshold import mass_mask, min_max, otsu_soft
+from dinoseg.types import Fit
+from tests.methods.scenes import disk, fit_of
+
+
+@pytest.mark.parametrize(
+    ("values", "mass", "kept"),
+    [
+        ([5, 1, 3, 1], 0.5, [1, 0, 0, 0]),  # the largest alone is exactly half
+        ([5, 1, 3, 1], 0.6, [1, 0, 1, 0]),  # the cell that crosses the cut is kept
+        ([5, 1, 3, 1], 1.0, [1, 1, 1, 1]),  # everything
+        ([2, 2, 2, 2], 0.5, [0, 0, 1, 1]),  # ties: stable, the later ones
+        ([0, 0, 4, 0], 0.9, [0, 0, 1, 0]),
+        ([0, 0, 0, 0], 0.6, [0, 0, 0, 0]),  # no mass, no mask
+    ],
+)
+def test_mass_keeps_the_fewest_largest_cells(values, mass, kept):
+    mask = mass_mask(np.array(values, np.float32).reshape(2, 2), mass)
+    assert mask.shape == (2, 2)
+    assert mask.ravel().tolist() == [bool(keep) for keep in kept]
+
+
+@pytest.mark.shared
+def test_mass_masks_are_those_of_the_reference(shared: Path):
+    golden = np.load(shared / "golden" / "attention.npz")
+    cases = [key.removesuffix("/mask60_margin") for key in golden.files if key.endswith("/mask60_margin")]
+    assert len(cases) >= 9
+    for case in cases:
+        heads = zip(
+            golden[f"{case}/cls_attention"], golden[f"{case}/mask60"], golden[f"{case}/mask60_margin"], strict=True
+        )
+        for attention, mask, margin in heads:
+            if margin > 1e-5:
+                np.testing.assert_array_equal(mass_mask(attention, 0.6), mask, err_msg=case)
+
+
+def test_otsu_lies_at_one_half_whatever_the_range():
+    object_ = disk()
+    map_ = np.where(object_, 7.0, -3.0) + np.random.default_rng(0).normal(0, 0.5, object_.shape)
+    soft = otsu_soft(map_, fit_of(object_.shape))
+    assert soft.dtype == np.float32
+    assert soft.min() >= 0
+    assert soft.max() <= 1
+    np.testing.assert_array_equal(soft > 0.5, object_)
+    np.testing.assert_allclose(otsu_soft(100 + map_ / 10, fit_of(object_.shape)), soft, atol=1e-5)
+
+
+def test_otsu_does_not_look_at_the_padding():
+    map_ = np.zeros((4, 4))
+    map_[:, :2], map_[:, 3] = 1.0, 50.0  # the last column is padding, much brighter than all else
+    fit = Fit((32, 24), (32, 24), (4, 4), 8)
+    np.testing.assert_array_equal(otsu_soft(map_, fit)[:, :3] > 0.5, map_[:, :3] > 0.5)
+
+
+@pytest.mark.parametrize(
+    "map_",
+    [
+        np.zeros((3, 3)),
+        np.full((3, 3), 0.7),
+        np.full((3, 3), 1e6) + np.eye(3) * 1e-6,  # rounding is no contrast
+        np.ones((1, 1)),
+        np.pad(np.ones((3, 2)), ((0, 0), (0, 1)), constant_values=5),  # differs in the padding only
+    ],
+    ids=["zero", "flat", "rounding", "one cell", "padding"],
+)
+def test_a18_a_flat_map_has_no_threshold(map_):
+    height, width = map_.shape
+    fit = Fit((8 * height, 8 * width), (8 * height, 8 * max(1, width - 1)), (height, width), 8)
+    assert otsu_soft(map_, fit) is None
+
+
+def test_min_max():
+    np.testing.assert_array_equal(min_max(np.array([[2, 4], [3, 2]])), [[0, 1], [0.5, 0]])
+    assert min_max(np.full((2, 2), -1.0)) is None
