@@ -6,13 +6,13 @@ Nothing heavy is imported here: ``--help`` needs this file only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Concatenate, Literal, ParamSpec, TypeVar
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from dinoseg.errors import OptionError
 
@@ -21,6 +21,16 @@ X = TypeVar("X")
 O = TypeVar("O")
 R = TypeVar("R")
 
+
+def whole_number(type_: object, tokens: Sequence[Token]) -> int:  # noqa: ARG001 (how cyclopts calls a converter)
+    """An integer and nothing else: cyclopts by itself would round 1.5 to 2."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is not a whole number.") from None
+
+
+Whole = Annotated[int, Parameter(converter=whole_number)]
 Flag = Parameter(negative="")
 Items = Parameter(negative="", consume_multiple=False)
 
@@ -32,15 +42,15 @@ class ModelOptions:
 
     model: str = "builtin"
     """A name of `dinoseg models`, or the path of a weight file."""
-    heads: int | None = None
+    heads: Whole | None = None
     """Attention heads, where the weight file does not say (default: width / 64)."""
-    size: int | None = None
+    size: Whole | None = None
     """Long side in px (default: 32 patches); never more than twice the photograph."""
     positions: Literal["family", "timm"] = "family"
     """Resize the position table as the network's own program does, or as timm does."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    batch: int | None = None
+    batch: Whole | None = None
     """Images per forward pass (default: 1 on a CPU, 32 on a GPU)."""
     offline: Annotated[bool, Flag] = False
     """Never use the network."""
@@ -58,7 +68,7 @@ class InputOptions:
 
     from_file: Path | None = None
     """A text file with one path a line, relative to that file."""
-    max_pixels: int = 178_956_970
+    max_pixels: Whole = 178_956_970
     """Refuse larger images (width x height)."""
 
     def __post_init__(self) -> None:
@@ -83,9 +93,9 @@ class SegmentOptions(ModelOptions):
 class AttendOptions(ModelOptions):
     """Which attention is looked at."""
 
-    query: tuple[int, int] | None = None
+    query: tuple[Whole, Whole] | None = None
     """X Y in px of the upright image: attention of that patch instead of CLS."""
-    layer: int | None = None
+    layer: Whole | None = None
     """1..depth (default: the last)."""
     rollout: Annotated[bool, Flag] = False
     """Attention rolled out over all layers (Abnar and Zuidema 2020)."""
@@ -132,31 +142,31 @@ class TrainOptions:
     """Start again although the folder holds a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    seed: int = 0
+    seed: Whole = 0
     """Of weights, order and augmentation."""
-    epochs: int = 100
+    epochs: Whole = 100
     """Passes over the photographs."""
-    batch: int = 64
+    batch: Whole = 64
     """Photographs per step."""
-    patch: int = 16
+    patch: Whole = 16
     """px per patch."""
-    width: int = 192
+    width: Whole = 192
     """Embedding width (192 tiny, 384 small, 768 base)."""
-    depth: int = 12
+    depth: Whole = 12
     """Transformer blocks."""
-    heads: int = 3
+    heads: Whole = 3
     """Attention heads."""
-    global_size: int = 128
+    global_size: Whole = 128
     """px of the 2 global crops."""
-    local_size: int = 48
+    local_size: Whole = 48
     """px of the local crops."""
-    local_crops: int = 8
+    local_crops: Whole = 8
     """Local crops per photograph."""
-    prototypes: int = 65536
+    prototypes: Whole = 65536
     """Outputs of the head (K)."""
     lr: float = 5e-4
     """Peak learning rate at batch 256; scaled linearly with the batch."""
-    warmup_epochs: int = 10
+    warmup_epochs: Whole = 10
     """Linear warm-up of the learning rate."""
     weight_decay: tuple[float, float] = (0.04, 0.4)
     """First and last value of its cosine."""
@@ -164,9 +174,9 @@ class TrainOptions:
     """First value of the teacher's momentum; its cosine ends at 1."""
     teacher_temp: tuple[float, float] = (0.04, 0.04)
     """First and final teacher temperature."""
-    teacher_temp_epochs: int = 0
+    teacher_temp_epochs: Whole = 0
     """Epochs of linear warm-up between them."""
-    freeze_last_layer: int = 1
+    freeze_last_layer: Whole = 1
     """Epochs in which the head's last layer stays as it is."""
     norm_last_layer: bool = True
     """Keep the norm of the last layer's weights at 1."""
@@ -174,7 +184,7 @@ class TrainOptions:
     """Of the student, rising linearly over depth."""
     clip: float = 3.0
     """Largest gradient norm, per tensor."""
-    save_every: int = 20
+    save_every: Whole = 20
     """Epochs between checkpoints that are kept."""
     cache: Literal["auto", "device", "memory"] = "auto"
     """Where the decoded photographs are held."""
@@ -221,27 +231,27 @@ class CompressOptions:
 
     output: Annotated[Path, Parameter(alias="-o")]
     """The file to write (.safetensors); progress is kept beside it in FILE.work/."""
-    patch: int = 10
+    patch: Whole = 10
     """px per patch of the student."""
-    neurons: int = 384
+    neurons: Whole = 384
     """MLP neurons kept per block."""
-    calibration_crops: int = 1024
+    calibration_crops: Whole = 1024
     """Crops from which the pruning is solved."""
-    heal_crops: int = 5000
+    heal_crops: Whole = 5000
     """Crops of distillation afterwards (0: none)."""
-    batch: int = 24
+    batch: Whole = 24
     """Crops per healing step."""
     lr: float = 6e-5
     """Peak learning rate of healing."""
-    grid: int = 16
+    grid: Whole = 16
     """Patches per side of the crops, in teacher and student."""
     store: Literal["int8", "float16"] = "int8"
     """How matrices are stored."""
-    heads: int | None = None
+    heads: Whole | None = None
     """Attention heads of the teacher, where its file does not say."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    seed: int = 0
+    seed: Whole = 0
     """Of the crops."""
     offline: Annotated[bool, Flag] = False
     """Never use the network."""
@@ -268,7 +278,7 @@ class EvaluateOptions(SegmentOptions):
 
     split: Literal["all", "even", "odd"] = "all"
     """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
-    every: int = 1
+    every: Whole = 1
     """Score every n-th picture (of each video) of the split."""
     random_weights: Annotated[bool, Flag] = False
     """Measure a network of the model's shape that was never trained: a floor."""

@@ -75,7 +75,9 @@ def test_help_is_made_from_the_docstrings(capsys: pytest.CaptureFixture[str], ve
         ("sgment a -o b", 'Did you mean "segment"?'),
         ("models ftch", "ftch"),
         ("segment a", "--output"),  # missing
-        ("segment a -o b --batch many", "int"),
+        ("segment a -o b --batch many", "'many' is not a whole number"),
+        ("segment a -o b --batch 1.5", "'1.5' is not a whole number"),  # never rounded
+        ("compress builtin a -o b --lr 0", "above 0"),
         ("segment a -o b --refine gided", '"guided"'),
         ("segment a -o b --offline=perhaps", "--offline"),
         ("segment a -o b --size 3", "16..8192"),
