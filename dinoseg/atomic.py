@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and a folder belongs to one run at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from dinoseg.errors import OutputConflict
+
+LOCK = ".dinoseg.lock"
 
 
 @contextmanager
@@ -28,3 +32,29 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def lock(folder: Path) -> int:
+    """Lock a folder for this process; the lock ends when the descriptor is closed, however the process ends.
+
+    Raises ``OutputConflict`` when another process has it.
+    """
+    import fcntl  # not on Windows
+
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise OutputConflict(f"{folder} is in use by another run; wait for it or name another folder.") from error
+    return descriptor
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """``lock``, for the length of a block."""
+    descriptor = lock(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

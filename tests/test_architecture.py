@@ -21,7 +21,7 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "errors": set(),
     "options": {"errors"},
     "types": {"errors"},
-    "atomic": set(),
+    "atomic": {"errors"},
     "training": {"images", "backbone", "training"},
     "compression": {"images", "backbone", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},

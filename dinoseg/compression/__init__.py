@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
+from dinoseg.atomic import locked
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
@@ -34,6 +35,7 @@ from dinoseg.types import Source
 CALIBRATE, HEAL, HELD_OUT = 0, 1, 2  # streams of crops
 HELD_OUT_CROPS = 72
 HELD_OUT_SHARE = 0.05
+SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +70,16 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     teacher = teacher.to(choose_device(options.device))
     used, held_out = divide(images, options.seed)
     sizes = (options.grid * teacher.spec.patch, options.grid * options.patch)
-    held_out_crops = held_out_set(CropFeed(held_out, sizes, options.seed))
-    judge = Judge(teacher, held_out_crops)
-    remember(work, options, teacher, len(used))
-
-    feed = CropFeed(used, sizes, options.seed)
-    student, cosine_pruned = pruned_student(teacher, feed, options, work, judge)
-    if options.heal_crops:
-        heal(teacher, student, feed, options, work, judge)
-    cosine_healed = judge(student)
-    facts = {"teacher_sha256": teacher.spec.sha256, "dinoseg": __version__, "neurons": str(options.neurons)}
-    save_backbone(student, options.output, store=options.store, **facts)
+    judge = Judge(teacher, held_out_set(CropFeed(held_out, sizes, options.seed)))
+    with locked(work):
+        remember(work, options, teacher, len(used))
+        feed = CropFeed(used, sizes, options.seed)
+        student, cosine_pruned = pruned_student(teacher, feed, options, work, judge)
+        if options.heal_crops:
+            heal(teacher, student, feed, options, work, judge)
+        cosine_healed = judge(student)
+        facts = {"teacher_sha256": teacher.spec.sha256, "dinoseg": __version__, "neurons": str(options.neurons)}
+        save_backbone(student, options.output, store=options.store, **facts)
     stored = load_file(options.output).to(teacher.device)
     return CompressReport(
         file=str(options.output),
@@ -100,12 +101,12 @@ def prepare_output(options: CompressOptions) -> Path:
     work = options.output.with_name(options.output.name + ".work")
     if options.output.exists() and not (options.overwrite or options.resume):
         raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
-    if work.exists() and any(work.iterdir()) and not options.resume:
+    if (work / SETTINGS).exists() and not options.resume:
         if not options.overwrite:
             raise OutputConflict(
                 f"{work} holds an unfinished compression: pass --resume to go on, --overwrite to start anew."
             )
-        for name in ("settings.json", "pruned.safetensors", "heal.pt", "heal.jsonl"):
+        for name in (SETTINGS, "pruned.safetensors", "heal.pt", "heal.jsonl"):
             (work / name).unlink(missing_ok=True)
     work.mkdir(parents=True, exist_ok=True)
     return work
@@ -116,7 +117,7 @@ def remember(work: Path, options: CompressOptions, teacher: Backbone, photograph
     elsewhere = ("output", "store", "resume", "overwrite", "device", "offline")
     asked = {k: v for k, v in asdict(options).items() if k not in elsewhere}
     settings = {**asked, "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
-    file = work / "settings.json"
+    file = work / SETTINGS
     if file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
         other = [key for key in settings if before.get(key) != settings[key]]

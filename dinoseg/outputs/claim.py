@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from dinoseg.errors import OutputConflict
 from dinoseg.outputs.strict_json import plain, to_json
 
-LOCK = ".dinoseg.lock"
 RUN = "run.json"
 
 
@@ -37,22 +35,6 @@ def refuse_foreign(root: Path) -> None:
         raise OutputConflict(
             f"{root} holds files that are not dinoseg's; name another folder, or --overwrite to write among them."
         )
-
-
-def lock(root: Path) -> int:
-    """Lock the folder for this process; the lock ends when the descriptor is closed, however the process ends.
-
-    Raises ``OutputConflict`` when another process has it.
-    """
-    import fcntl  # not on Windows
-
-    descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise OutputConflict(f"{root} is in use by another run; wait for it or name another folder.") from error
-    return descriptor
 
 
 def refuse_other_run(root: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:

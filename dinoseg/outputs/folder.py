@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.atomic import lock
 from dinoseg.errors import OutputConflict
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
 from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
-from dinoseg.outputs.claim import RUN, lock, read_run, refuse_foreign, refuse_other_run, run_id
+from dinoseg.outputs.claim import RUN, read_run, refuse_foreign, refuse_other_run, run_id
 from dinoseg.outputs.files import existing, remove_files, sweep, write_under
 from dinoseg.outputs.format import Scene
 from dinoseg.outputs.manifest import Manifest

@@ -49,7 +49,7 @@ class RunFolder:
             raise OutputConflict(
                 f"{self.path} holds a run: pass --resume to go on with it, --overwrite to start again."
             )
-        if not there and self.path.exists() and any(self.path.iterdir()):
+        if not there and self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise OutputConflict(f"{self.path} holds other files: name an empty or new folder with --output.")
 
     def begin(self, cache: PhotoCache, broken: Sequence[Failure]) -> None:
@@ -59,7 +59,6 @@ class RunFolder:
         if self.options.resume:
             self.compare({**asked, "photographs": photographs})
         else:
-            self.path.mkdir(parents=True, exist_ok=True)
             self.clear()
             versions = {"dinoseg": __version__, "torch": torch.__version__}
             self.write_json(self.record, {"options": asked, "photographs": photographs, "versions": versions})

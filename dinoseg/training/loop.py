@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dinoseg.atomic import locked
 from dinoseg.backbone.export import metadata_of, save_backbone
 from dinoseg.backbone.zoo import choose_device
 from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
@@ -68,10 +69,11 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
             f"--batch {options.batch} is out of range: there are {len(cache)} photographs, and a step takes a full "
             "batch of them (what is left at the end of an epoch is dropped)."
         )
-    folder.begin(cache, broken)
+    folder.path.mkdir(parents=True, exist_ok=True)
     devices = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices):
+        with locked(folder.path), torch.random.fork_rng(devices):
+            folder.begin(cache, broken)
             trainer = Trainer(options, place(cache, device, options.cache), folder, device)
             trainer.run()
     except torch.OutOfMemoryError as error:
