@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from dinoseg.images.decode import decode
 from dinoseg.images.feed import read_ahead
 from dinoseg.types import Photo, Source
 
+log = logging.getLogger(__name__)
 AREA = (0.35, 1.0)
 ASPECT = (3 / 4, 4 / 3)
 TRIES = 10
@@ -51,6 +53,7 @@ class CropFeed:
             try:
                 photo = decode(source, reduce_to=2 * max(self.sizes))
             except ImageError as error:
+                log.warning("%s; another photograph takes its place.", error)
                 failure = error
                 continue
             return resized_crops(photo, self.sizes, generator)

@@ -147,9 +147,10 @@ def test_boxes_have_the_stated_area_and_aspect():
     assert np.log(w / h).max() <= math.log(4 / 3) + 1e-9
 
 
-def test_unreadable_photographs_are_replaced_and_too_many_are_an_error():
+def test_unreadable_photographs_are_named_and_replaced_and_too_many_are_an_error(caplog):
     broken = Source("broken", b"no image")
     feed = CropFeed([*sources(2), broken], (32,), seed=0)
     assert len([crop for (batch,) in feed.batches(0, 0, 20, 5) for crop in batch]) == 20
+    assert "broken" in caplog.text
     with pytest.raises(CompressionError, match="10 photographs in a row"):
         CropFeed([broken], (32,), seed=0).crop(0, 0)
