@@ -17,5 +17,6 @@ def agreement(soft: NDArray[np.float32], *maps: NDArray[np.floating[Any]]) -> fl
     mask = soft > 0.5
     if mask.all() or not mask.any():
         return 0.0
-    factors = [np.corrcoef(mask.ravel(), np.asarray(map_, np.float64).ravel())[0, 1] for map_ in (soft, *maps)]
+    with np.errstate(invalid="ignore"):  # a flat map has no correlation
+        factors = [np.corrcoef(mask.ravel(), np.asarray(map_, np.float64).ravel())[0, 1] for map_ in (soft, *maps)]
     return float(np.prod(np.nan_to_num(np.maximum(factors, 0))).clip(0, 1))

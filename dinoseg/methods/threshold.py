@@ -47,7 +47,5 @@ def otsu_soft(map_: NDArray[np.floating[Any]], fit: Fit) -> NDArray[np.float32] 
     if stretched is None:
         return None
     upsampled = to_photo(stretched.astype(np.float32), replace(fit, size=fit.scaled))  # (h, w)
-    if upsampled.min() == upsampled.max():  # all that differs lies in the padding
-        return None
     threshold: float = threshold_otsu(upsampled)  # type: ignore[no-untyped-call]
     return np.clip(stretched + (0.5 - threshold), 0, 1).astype(np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +16,9 @@ PATCH = 8
 NETWORK_METHODS = ("attention-cut", "attention", "tokencut", "kmeans")
 
 
-def disk(grid: tuple[int, int] = (12, 16), centre: tuple[float, float] = (6, 8), radius: float = 3.5) -> NDArray[np.bool_]:
+def disk(
+    grid: tuple[int, int] = (12, 16), centre: tuple[float, float] = (6, 8), radius: float = 3.5
+) -> NDArray[np.bool_]:
     """A disk on the patch grid, ``(gh, gw)``."""
     y, x = np.mgrid[: grid[0], : grid[1]] + 0.5
     return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
@@ -65,6 +65,3 @@ def found(method: Method | str, given: Features, photo: Photo | None = None) -> 
 def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """Intersection over union."""
     return float((a & b).sum() / (a | b).sum())
-
-
-Change = Callable[[Features], object]
