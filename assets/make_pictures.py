@@ -18,7 +18,7 @@ import dinoseg
 from dinoseg.cli.samples import SAMPLES
 
 HERE = Path(__file__).parent
-SHOWN = ("chelsea.png", "rocket.jpg", "coffee.png", "flower.jpg")
+SHOWN = ("astronaut.png", "china.jpg", "motorcycle_left.png", "flower.jpg")
 CELL = (216, 162)  # width, height px
 GAP = 6
 HEAD = 22
