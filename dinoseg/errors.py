@@ -150,6 +150,18 @@ class NanFeatures(ImageError):
     reason = "nan_features"
 
 
+class NumericalFailure(ImageError):
+    """A method's equations could not be solved for this image."""
+
+    reason = "numerical"
+
+
+class QueryOutside(ImageError):
+    """The pixel that was to be the query lies outside of this image."""
+
+    reason = "query_outside"
+
+
 class OutOfMemory(ImageError):
     """The device is too small even for this one image."""
 

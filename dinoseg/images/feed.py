@@ -45,16 +45,18 @@ def submit(items: Iterable[A], work: Callable[[A], B], pool: ThreadPoolExecutor)
 def batches(items: Iterable[B], key: Callable[[B], Hashable], size: int, window: int) -> Iterator[list[tuple[int, B]]]:
     """Lists of at most ``size`` items of equal ``key``, each with its position in ``items``.
 
-    No more than ``window`` items wait: when they are that many, the group that has waited longest goes as it is.
+    A key of None means: with no other, at once. An item leaves as one of the last ``window`` that were read, full
+    group or not, so who puts the results back into order holds no more than that either.
     """
     groups: dict[Hashable, list[tuple[int, B]]] = {}  # in the order of their oldest item
-    waiting = 0
     for index, item in enumerate(items):
-        group = groups.setdefault(key(item), [])
-        group.append((index, item))
-        waiting += 1
-        if len(group) == size or waiting == window:
-            ready = key(item) if len(group) == size else next(iter(groups))
-            waiting -= len(groups[ready])
-            yield groups.pop(ready)
+        name = key(item)
+        if name is None:
+            yield [(index, item)]
+        else:
+            groups.setdefault(name, []).append((index, item))
+            if len(groups[name]) == size:
+                yield groups.pop(name)
+        while groups and index - next(iter(groups.values()))[0][0] + 1 >= window:
+            yield groups.pop(next(iter(groups)))
     yield from groups.values()

@@ -119,8 +119,17 @@ class OutputFolder:
             return False
         return record.files[name] is None or existing(self.root, record.files[name]) is not None
 
-    def write(self, segmentation: Segmentation, photo: Photo, soft: NDArray[np.float32] | None = None) -> None:
+    def write(
+        self,
+        segmentation: Segmentation,
+        photo: Photo,
+        soft: NDArray[np.float32] | None = None,
+        source: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write one image's files and its line; ``soft`` ``(n, H, W)`` is made again when a format needs it.
+
+        ``source`` is the ``fingerprint`` of the file from *before* it was decoded: if the file changes in between,
+        the next run sees that and does it again.
 
         Formats that earlier runs wrote for this image are written too, so that none of them is left stale.
         """
@@ -129,7 +138,7 @@ class OutputFolder:
         formats = split_formats([*self.per_image, *known])[0]
         scene = Scene(segmentation, photo, soft, self._backdrop)
         files = write_files(self.root, scene, formats, known)
-        source = fingerprint(segmentation.source.content)
+        source = source or fingerprint(segmentation.source.content)
         self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
 
     def fail(self, failure: Failure) -> None:
