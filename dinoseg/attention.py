@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.backbone.vit import Backbone, attention_rows
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import ImageError, OptionError
+from dinoseg.errors import ImageError, OptionError, QueryOutside
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, to_photo
 from dinoseg.options import AttendOptions, InputOptions, with_options
@@ -132,12 +131,12 @@ class Attender:
 
     @torch.inference_mode()
     def __call__(self, source: Source) -> Attention:
-        """The maps of one source. Raises ``ImageError``; ``OptionError`` for a query outside of the image."""
+        """The maps of one source. Raises ``ImageError``, also for a query outside of the image."""
         backbone, options = self.backbone, self.options
         patch = backbone.spec.patch
         photo = decode(source, max_pixels=self.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
         pixels, fitted = fit(photo, patch, options.size)
-        image = padded(backbone.normalise(torch.from_numpy(pixels).to(backbone.device).permute(2, 0, 1)), fitted)
+        image = backbone.prepare(pixels, fitted)
         if options.rollout:
             maps = rollout(backbone, image).unflatten(-1, fitted.grid)  # (1, gh, gw)
         else:
@@ -163,17 +162,11 @@ class Attender:
         return f"attention of {of}, layer {options.layer or self.backbone.spec.depth} of {self.backbone.spec.depth}"
 
 
-def padded(image: Tensor, fitted: Fit) -> Tensor:
-    """A normalised image ``(3, h, w)`` with zeros to the right and below, as a batch of one."""
-    height, width = (length * fitted.patch for length in fitted.grid)
-    return F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1]))[None]
-
-
 def patch_of(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:
-    """Row-major index of the patch under a pixel ``(x, y)`` of the upright photo. Raises ``OptionError``."""
+    """Row-major index of the patch under a pixel ``(x, y)`` of the upright photo. Raises ``QueryOutside``."""
     (x, y), (height, width) = query, fitted.size
     if not (0 <= x < width and 0 <= y < height):
-        raise OptionError(f"--query {x} {y} lies outside of {photo.id}, which has {width} x {height} px.")
+        raise QueryOutside(f"{photo.id}: --query {x} {y} lies outside of its {width} x {height} px.")
     row = int((y + 0.5) * fitted.scaled[0] / height) // fitted.patch
     column = int((x + 0.5) * fitted.scaled[1] / width) // fitted.patch
     return row * fitted.grid[1] + column

@@ -84,8 +84,8 @@ class SegmentOptions(ModelOptions):
     """A name of `dinoseg methods`."""
     param: Annotated[tuple[str, ...], Items] = ()
     """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`)."""
-    refine: Literal["guided", "none"] = "guided"
-    """How masks are fitted to the image's edges."""
+    refine: str = "guided"
+    """How masks are fitted to the image's edges: guided (guided filter) or none."""
 
 
 @Parameter(name="*")
@@ -269,6 +269,9 @@ class CompressOptions:
         require(self.lr > 0, "--lr", self.lr, "above 0")
         require(2 <= self.grid <= 64, "--grid", self.grid, "2..64 patches")
         require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
+        require(self.seed >= 0, "--seed", self.seed, "0 or more")
+        if self.resume and self.overwrite:
+            raise OptionError("--resume goes on with what is there, --overwrite starts anew: pass one of them.")
 
 
 @Parameter(name="*")

@@ -143,7 +143,7 @@ class Segmentation:
         """The photograph at full resolution, decoded again. Raises ``ImageError`` if it is gone."""
         from dinoseg.images.decode import decode
 
-        return decode(self.source)
+        return decode(self.source, max_pixels=self.size[0] * self.size[1])  # it was read before
 
     def soft(self) -> NDArray[np.float32]:
         """``(n, H, W)`` soft masks in 0..1: refinement is run again on the method's maps."""

@@ -7,7 +7,7 @@ import torch
 import dinoseg
 from dinoseg.attention import Attender, fuse, patch_of, rollout
 from dinoseg.backbone.vit import attention_rows
-from dinoseg.errors import NotAnImage, OptionError
+from dinoseg.errors import NotAnImage, OptionError, QueryOutside
 from dinoseg.images.decode import as_source
 from dinoseg.types import Failure, Fit, Photo
 from tests.helpers import disk_photo
@@ -58,7 +58,7 @@ def test_patch_under_a_pixel(query, patch):
 
 def test_wrong_queries_and_layers_are_refused(model):
     photo, _ = disk_photo(60, 90)
-    with pytest.raises(OptionError, match="90 x 60 px"):
+    with pytest.raises(QueryOutside, match="90 x 60 px"):
         dinoseg.attend(photo, model=model, size=64, query=(90, 0))
     with pytest.raises(OptionError, match=r"has 1\.\.2"):
         dinoseg.attend(photo, model=model, layer=3)

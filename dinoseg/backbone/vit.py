@@ -11,10 +11,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from torch import Tensor, nn
+
+from dinoseg.types import Fit
 
 FACETS = ("query", "key", "value", "token")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -95,6 +99,12 @@ class Backbone(nn.Module):
         """Images ``(B, 3, h, w)`` uint8 or float 0..1 -> float with ImageNet's mean and deviation taken out."""
         images = images.float() / 255 if images.dtype == torch.uint8 else images
         return (images - self.mean) / self.std
+
+    def prepare(self, pixels: NDArray[np.uint8], fit: Fit) -> Tensor:
+        """A scaled photo ``(h, w, 3)`` on the device, normalised, zeros right and below it, ``(1, 3, gh p, gw p)``."""
+        image = self.normalise(torch.from_numpy(pixels).to(self.device).permute(2, 0, 1))  # (3, h, w)
+        height, width = (length * fit.patch for length in fit.grid)
+        return F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1]))[None]
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Tokens that enter the first block, ``(B, prefix + N, d)``, and the rotary table where the family has one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import math
 import pickle
 import re
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from dinoseg.backbone.vit import Backbone, BackboneSpec
 from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound
 
+log = logging.getLogger(__name__)
 WRAPPERS = ("teacher", "student", "model", "state_dict", "model_state_dict")
 PREFIXES = ("module.", "backbone.", "vit.")
 NOT_BACKBONE = re.compile(r"(head|dino_head|ibot_head|fc_norm|mask_token)(\.|$)")
@@ -210,6 +212,7 @@ def tensors_of(loaded: Any, path: Path) -> dict[str, Tensor]:
     """The state dict inside a checkpoint, the teacher's before the student's."""
     for key in WRAPPERS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            log.info("%s: a checkpoint; the tensors under %r are used.", path, key)
             return {name: value for name, value in loaded[key].items() if isinstance(value, Tensor)}
     tensors = {k: v for k, v in loaded.items() if isinstance(v, Tensor)} if isinstance(loaded, Mapping) else {}
     if not tensors:

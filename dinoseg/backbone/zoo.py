@@ -98,14 +98,20 @@ def set_aside(model: str, path: Path) -> str:
     if not ZOO[model].hub:
         return "It is the package's own: install dinoseg again."
     blob = path.resolve()
-    blob.replace(blob.with_name(blob.name + ".corrupt"))
+    try:
+        blob.replace(blob.with_name(blob.name + ".corrupt"))
+    except OSError as error:
+        return f"It could not be moved away ({error.strerror}): remove {blob}."
     return f"It was moved to {blob.name}.corrupt; `dinoseg models fetch {model}` brings it anew."
 
 
 def compare_hash(model: str, digest: str) -> None:
     """The hash of a fetched model is written down at first use and must stay. Raises ``CorruptWeights``."""
     book = user_data_path("dinoseg") / "hashes.json"
-    known = json.loads(book.read_text(encoding="utf-8")) if book.exists() else {}
+    try:
+        known = json.loads(book.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none yet, or torn: begin a new one
+        known = {}
     if known.get(model, digest) != digest:
         raise CorruptWeights(
             f"{model} is another file than at its first use (sha256 {digest[:12]}, then {known[model][:12]}). "
@@ -121,6 +127,8 @@ def compare_hash(model: str, digest: str) -> None:
 def find_weights(model: str, *, offline: bool = False) -> Path:
     """The file behind a name (fetched at first use unless ``offline``) or a path. Raises ``WeightsNotFound``."""
     if model == BUILTIN:
+        if not builtin_file().is_file():
+            raise WeightsNotFound(f"{builtin_file()} is not there: the installation is broken, install dinoseg again.")
         return builtin_file()
     entry = ZOO.get(model)
     if entry is not None:

@@ -6,6 +6,7 @@ The straight line is ``compress``: load -> resize the patch -> prune -> heal -> 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
-from dinoseg.atomic import locked
+from dinoseg.atomic import atomic_write, locked
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
@@ -72,7 +73,7 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     sizes = (options.grid * teacher.spec.patch, options.grid * options.patch)
     judge = Judge(teacher, held_out_set(CropFeed(held_out, sizes, options.seed)))
     with locked(work):
-        remember(work, options, teacher, len(used))
+        claim(work, options, teacher, used)
         feed = CropFeed(used, sizes, options.seed)
         student, cosine_pruned = pruned_student(teacher, feed, options, work, judge)
         if options.heal_crops:
@@ -98,33 +99,40 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
 
 def prepare_output(options: CompressOptions) -> Path:
     """The working folder beside the output. Raises ``OutputConflict`` where something would be lost."""
-    work = options.output.with_name(options.output.name + ".work")
     if options.output.exists() and not (options.overwrite or options.resume):
         raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
-    if (work / SETTINGS).exists() and not options.resume:
-        if not options.overwrite:
-            raise OutputConflict(
-                f"{work} holds an unfinished compression: pass --resume to go on, --overwrite to start anew."
-            )
-        for name in (SETTINGS, "pruned.safetensors", "heal.pt", "heal.jsonl"):
-            (work / name).unlink(missing_ok=True)
-    work.mkdir(parents=True, exist_ok=True)
+    work = options.output.with_name(options.output.name + ".work")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputConflict(f"{work} cannot be made ({error.strerror}): name another file.") from error
     return work
 
 
-def remember(work: Path, options: CompressOptions, teacher: Backbone, photographs: int) -> None:
-    """Write down what decides the result; a resumed run must ask for the same. Raises ``OutputConflict``."""
+def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequence[Source]) -> None:
+    """Make a locked working folder this compression's: begin it, or go on with one that was begun with the same.
+
+    Raises ``OutputConflict`` for one of another compression.
+    """
     elsewhere = ("output", "store", "resume", "overwrite", "device", "offline")
     asked = {k: v for k, v in asdict(options).items() if k not in elsewhere}
+    ids = "\n".join(source.id for source in used).encode("utf-8", "surrogateescape")
+    photographs = {"count": len(used), "sha256": hashlib.sha256(ids).hexdigest()}
     settings = {**asked, "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
     file = work / SETTINGS
-    if file.exists():
+    if file.exists() and options.resume:
         before = json.loads(file.read_text(encoding="utf-8"))
         other = [key for key in settings if before.get(key) != settings[key]]
         if other:
             told = ", ".join(f"{key} was {before.get(key)}, now {settings[key]}" for key in other)
             raise OutputConflict(f"{work} was begun with other settings ({told}): use the same, or --overwrite.")
-    file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        return
+    if file.exists() and not options.overwrite:
+        raise OutputConflict(f"{work} holds an unfinished compression: --resume goes on, --overwrite starts anew.")
+    for name in (SETTINGS, "pruned.safetensors", "heal.pt", "heal.jsonl"):
+        (work / name).unlink(missing_ok=True)
+    with atomic_write(file) as content:
+        content.write(json.dumps(settings, indent=1).encode() + b"\n")
 
 
 def divide(images: Sequence[str | Path], seed: int) -> tuple[list[Source], list[Source]]:
@@ -216,7 +224,10 @@ def heal(
 
 def bfloat16_pays(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 natively (measured: the step takes two thirds of float32's time)."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if device.type == "cpu":
+        supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # not in every build
+        return bool(supported and supported())
+    return device.type == "cuda"
 
 
 def count(backbone: Backbone) -> int:

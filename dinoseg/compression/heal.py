@@ -134,15 +134,16 @@ class Healing:
         """Heal to the end and leave the averaged weights in the student. ``measure`` gives the held-out cosine."""
         options = self.options
         done = self.step * options.batch
-        loss, started = math.nan, time.perf_counter()
+        loss, started = None, time.perf_counter()
         for large, small in self.feed.batches(stream, done, options.crops - done, options.batch):
             loss = self.one_step(large, small)
             progress(len(large), loss)
             if self.step % SAVE_EVERY == 0:
                 self.save()
                 self.note(loss, measure, time.perf_counter() - started)
-        self.save()
-        self.note(loss, measure, time.perf_counter() - started)
+        if loss is not None:  # else all was done before
+            self.save()
+            self.note(loss, measure, time.perf_counter() - started)
         self.swap_average()
 
     def one_step(self, large: Tensor, small: Tensor) -> float:

@@ -199,12 +199,12 @@ def read_list(path: Path) -> Found:
 
 
 def listed(list_file: Path, number: int, name: str) -> Source | Failure:
-    """One line of a list. Its folder, links resolved, must lie below the list's: a list may come from anywhere."""
+    """One line of a list. With links resolved, it must lie below the list's folder: a list may come from anywhere."""
     where = f"{name} (line {number} of {list_file.name})"
     path = list_file.parent / name
-    real, root = real_path(path.parent) / path.name, real_path(list_file.parent)
-    if path.name == ".." or not real.is_relative_to(root):
+    root = real_path(list_file.parent)
+    if not real_path(path).is_relative_to(root) or not (folder := real_path(path.parent)).is_relative_to(root):
         return Failure(name, OutsideRoot(f"{where}: leaves the list's folder; put the list above its photographs."))
     if not os.path.lexists(path):
         return Failure(name, InputNotFound(f"{where}: there is no such file."))
-    return Source(real.relative_to(root).as_posix(), path)
+    return Source((folder / path.name).relative_to(root).as_posix(), path)

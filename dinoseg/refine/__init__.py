@@ -26,14 +26,19 @@ def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> NDAr
     The mask is where the result is above 0.5. A refinement that loses the object is not used: then, and with
     ``none``, the map is upsampled bilinearly. Raises ``OptionError`` for an unknown name.
     """
-    if name not in REFINEMENTS:
-        raise OptionError(f"--refine {name} is unknown. There are: {', '.join(REFINEMENTS)}.")
+    check_refinement(name)
     plain = to_photo(soft, fit)  # (H, W)
     if not REFINEMENTS[name]:
         return plain
     module, _, function = REFINEMENTS[name].partition(":")
     refined: NDArray[np.float32] = getattr(import_module(module), function)(soft, photo, fit)
     return refined if agree(plain > 0.5, refined > 0.5) else plain
+
+
+def check_refinement(name: str) -> None:
+    """Raise ``OptionError`` for an unknown name."""
+    if name not in REFINEMENTS:
+        raise OptionError(f"--refine {name} is unknown. There are: {', '.join(REFINEMENTS)}.")
 
 
 def agree(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:

@@ -42,7 +42,8 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_gives_the_same_network(tmp_path, layout):
+def test_every_layout_gives_the_same_network(tmp_path, layout, caplog):
+    caplog.set_level("INFO")
     backbone = tiny()
     torch.save(LAYOUTS[layout](backbone.vit.state_dict()), tmp_path / "w.pth")
     loaded = load_file(tmp_path / "w.pth")
@@ -50,6 +51,7 @@ def test_every_layout_gives_the_same_network(tmp_path, layout):
     assert (loaded.spec.patch, loaded.spec.width, loaded.spec.depth, loaded.spec.hidden) == (8, 64, 2, 96)
     assert loaded.spec.sha256 == sha256(tmp_path / "w.pth")
     assert not any(p.requires_grad for p in loaded.parameters())
+    assert ("under 'teacher'" in caplog.text) == ("teacher" in LAYOUTS[layout]({}))  # c41: which part was used
 
 
 def test_c44_prefixes_are_stripped_only_at_the_front(tmp_path):

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from dinoseg.atomic import locked
 from dinoseg.backbone.weights import load_file
 from dinoseg.compression import compress
-from dinoseg.errors import CompressionError, OutputConflict
+from dinoseg.errors import CompressionError, OptionError, OutputConflict
 from dinoseg.options import CompressOptions
 from tests.helpers import write_images
 from tests.networks import save_teacher
@@ -70,6 +71,35 @@ def test_a_resumed_compression_gives_the_same_file(tmp_path, teacher_and_photos)
     (tmp_path / "student.safetensors.work" / "heal.pt").unlink()  # killed after pruning
     compress(*teacher_and_photos, options(tmp_path, resume=True))
     assert (tmp_path / "student.safetensors").read_bytes() == whole
+
+
+def test_a_compression_that_was_finished_is_only_read_again(tmp_path, teacher_and_photos):
+    compress(*teacher_and_photos, options(tmp_path))
+    curve = (tmp_path / "student.safetensors.work" / "heal.jsonl").read_text()
+    whole = (tmp_path / "student.safetensors").read_bytes()
+    compress(*teacher_and_photos, options(tmp_path, resume=True))
+    assert (tmp_path / "student.safetensors").read_bytes() == whole
+    assert (tmp_path / "student.safetensors.work" / "heal.jsonl").read_text() == curve
+
+
+def test_f85_other_photographs_of_the_same_number_are_not_mixed_in(tmp_path, teacher_and_photos):
+    compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
+    (tmp_path / "photos" / "photo_003.jpg").rename(tmp_path / "photos" / "other.jpg")
+    with pytest.raises(OutputConflict, match="photographs was"):
+        compress(*teacher_and_photos, options(tmp_path, heal_crops=0, resume=True))
+
+
+def test_e66_e67_wrong_options_are_refused(tmp_path):
+    with pytest.raises(OptionError, match="pass one of them"):
+        options(tmp_path, resume=True, overwrite=True)
+    with pytest.raises(OptionError, match="--seed -1"):
+        options(tmp_path, seed=-1)
+
+
+def test_d62_two_compressions_of_one_file_do_not_meet(tmp_path, teacher_and_photos):
+    (tmp_path / "student.safetensors.work").mkdir()
+    with locked(tmp_path / "student.safetensors.work"), pytest.raises(OutputConflict, match="in use"):
+        compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
 
 
 def test_too_few_photographs_are_an_error(tmp_path, teacher_and_photos):

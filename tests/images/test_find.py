@@ -23,7 +23,7 @@ from dinoseg.images.decode import decode
 from dinoseg.images.find import find
 from dinoseg.options import InputOptions
 from dinoseg.types import Failure, Source
-from tests.helpers import encode, gradient
+from tests.helpers import encode, gradient, write_images
 
 
 def grow(folder, *names):
@@ -308,6 +308,15 @@ def test_h106_a_list_does_not_lead_out_of_its_folder(tmp_path, line):
     (tmp_path / "data/linked").symlink_to(tmp_path / "away")
     (failure,) = from_list(tmp_path / "data/list.txt", line.format(root=tmp_path).encode())
     assert isinstance(failure.error, OutsideRoot)
+    assert failure.reason == "outside_root"
+
+
+def test_h106_a_link_in_a_list_does_not_lead_out_either(tmp_path):
+    write_images(tmp_path / "outside", 1)
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "link.jpg").symlink_to(tmp_path / "outside" / "photo_000.jpg")
+    (tmp_path / "inside" / "list.txt").write_text("link.jpg\n")
+    (failure,) = find([], InputOptions(from_file=tmp_path / "inside" / "list.txt"))
     assert failure.reason == "outside_root"
 
 
