@@ -5,20 +5,19 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from dinoseg import __version__
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import DinosegError, NanFeatures, OutOfMemory
+from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.feed import batches, read_ahead
 from dinoseg.images.find import find
@@ -26,8 +25,9 @@ from dinoseg.images.fit import fit
 from dinoseg.methods import make_method
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, with_options
 from dinoseg.outputs.folder import OutputFolder
-from dinoseg.outputs.rle import encode_rle
-from dinoseg.refine import refine
+from dinoseg.outputs.record import fingerprint
+from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
+from dinoseg.refine import check_refinement, refine
 from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposals, Segmentation, Source
 
 WORKERS = max(2, min(8, (os.cpu_count() or 2)))
@@ -67,10 +67,14 @@ class Segmenter:
     def __init__(self, options: SegmentOptions) -> None:
         self.options = options
         self.method = make_method(options.method, options.param)
+        check_refinement(options.refine)
         self.backbone: Backbone | None = load_backbone(options) if self.method.needs_network else None
+        if self.backbone:
+            self.method.check(self.backbone.spec.heads)
         on_cpu = self.backbone is None or self.backbone.device.type == "cpu"
         self.batch = options.batch or (1 if on_cpu else 32)
         self.max_pixels = InputOptions().max_pixels
+        """Larger images are refused; set it to read them."""
 
     def __call__(self, image: Image) -> Segmentation:
         """The objects of one image. Raises ``ImageError`` if it cannot be read."""
@@ -89,11 +93,11 @@ class Segmenter:
 
     def run(self, sources: Iterable[Source | Failure]) -> Iterator[Finished | Failure]:
         """The road itself: read ahead, batch by shape, compute, refine behind."""
-        window = 1 if self.batch == 1 else 4 * self.batch
-        prepared = read_ahead(sources, self.prepare, workers=WORKERS, ahead=window + WORKERS)
+        window = 1 if self.batch == 1 else 2 * self.batch
+        prepared = read_ahead(sources, self.prepare, workers=WORKERS, ahead=self.batch + WORKERS)
         groups = batches(prepared, grid_of, self.batch, window)
         computed = in_order((index, item) for group in groups for index, item in self.compute(group))
-        yield from read_ahead(computed, self.finish, workers=WORKERS, ahead=window + WORKERS)
+        yield from read_ahead(computed, self.finish, workers=WORKERS, ahead=WORKERS)
 
     def prepare(self, source: Source | Failure) -> Item | Failure:
         """Decode and fit one photograph."""
@@ -121,18 +125,29 @@ class Segmenter:
             yield from self.compute(group[:cut])
             yield from self.compute(group[cut:])
             return
-        try:
-            results = self.look(items)
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            if len(items) == 1:
-                told = f"{items[0].source.id}: out of memory at one image a pass; use --size or --device cpu."
-                yield group[0][0], Failure(items[0].source.id, OutOfMemory(told), items[0].source)
-                return
+        results = self.attempt(items)
+        if isinstance(results, NumericalFailure) and len(items) > 1:  # one of them: find out which
+            for indexed in group:
+                yield from self.compute([indexed])
+        elif isinstance(results, OutOfMemory) and len(items) > 1:
             self.batch = len(items) // 2
             yield from self.compute(group)
-            return
-        yield from zip((index for index, _ in group), results, strict=True)
+        elif isinstance(results, DinosegError):
+            yield group[0][0], Failure(items[0].source.id, results, items[0].source)
+        else:
+            yield from zip((index for index, _ in group), results, strict=True)
+
+    def attempt(self, items: Sequence[Item]) -> list[Item | Failure] | DinosegError:
+        """``look``, or why it did not go. When this returns, nothing holds the tensors of a pass that failed."""
+        name = items[0].source.id
+        try:
+            return self.look(items)
+        except (torch.OutOfMemoryError, MemoryError):
+            error: DinosegError = OutOfMemory(f"{name}: out of memory at one image a pass; use --size or --device cpu.")
+        except np.linalg.LinAlgError as cause:
+            error = NumericalFailure(f"{name}: {self.options.method} cannot be solved ({cause}); try another --method.")
+        torch.cuda.empty_cache()
+        return error
 
     @torch.inference_mode()
     def look(self, items: Sequence[Item]) -> list[Item | Failure]:
@@ -154,14 +169,8 @@ class Segmenter:
     def features(self, items: Sequence[Item]) -> Features:
         """Normalise, pad with zeros, run the backbone."""
         assert self.backbone is not None
-        backbone, fitted = self.backbone, items[0].fit
-        height, width = fitted.grid[0] * fitted.patch, fitted.grid[1] * fitted.patch
-        images = []
-        for item in items:
-            pixels = torch.from_numpy(np.ascontiguousarray(item.pixels)).to(backbone.device).permute(2, 0, 1)
-            image = backbone.normalise(pixels)  # (3, h, w)
-            images.append(F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])))
-        return backbone(torch.stack(images), facets=self.method.facets(backbone.spec.family))
+        images = torch.cat([self.backbone.prepare(item.pixels, item.fit) for item in items])  # (B, 3, h, w)
+        return self.backbone(images, facets=self.method.facets(self.backbone.spec.family))
 
     def finish(self, item: Item | Failure) -> Finished | Failure:
         """Refine and threshold the proposals of one photograph at its full size."""
@@ -195,6 +204,7 @@ class Summary:
     failed: tuple[Failure, ...]
     ignored: int
     """Files beside the photographs that are no images."""
+    device: str
     seconds: float
     stages: dict[str, float]
     """Seconds by stage, summed over photographs; decode and refine run beside the network."""
@@ -229,6 +239,7 @@ def segment_folder(
     Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
     """
     start = time.perf_counter()
+    OutputFolder(output, {})  # wrong formats and backgrounds are refused before the network is loaded
     listing = find(inputs, input_options, exclude=output.output)
     segmenter = Segmenter(**asdict(options))
     segmenter.max_pixels = input_options.max_pixels
@@ -239,6 +250,7 @@ def segment_folder(
         [],
         dict.fromkeys(("decode", "backbone", "method", "refine", "write"), 0.0),
     )
+    prints: dict[str, Mapping[str, Any] | None] = {}  # of the files on the road, from before they are decoded
     with OutputFolder(output, run_of(segmenter)) as folder:
 
         def missing() -> Iterator[Source | Failure]:
@@ -247,6 +259,7 @@ def segment_folder(
                 if isinstance(source, Source) and folder.done(source):
                     skipped += 1
                 else:
+                    prints[source.id] = fingerprint(source.content) if isinstance(source, Source) else None
                     yield source
 
         def write(result: Finished | Failure) -> Finished | Failure:
@@ -254,7 +267,7 @@ def segment_folder(
             if isinstance(result, Failure):
                 folder.fail(result)
             else:
-                folder.write(result.segmentation, result.photo, result.soft)
+                folder.write(result.segmentation, result.photo, result.soft, prints.pop(result.segmentation.id))
                 result.segmentation.timings["write"] = time.perf_counter() - begun
             return result
 
@@ -268,7 +281,8 @@ def segment_folder(
             for stage, seconds in result.segmentation.timings.items():
                 stages[stage] += seconds
         folder.finish()
-    return Summary(done, empty, skipped, tuple(failed), listing.ignored, time.perf_counter() - start, stages)
+    device = str(segmenter.backbone.device) if segmenter.backbone else "cpu"
+    return Summary(done, empty, skipped, tuple(failed), listing.ignored, device, time.perf_counter() - start, stages)
 
 
 def run_of(segmenter: Segmenter) -> dict[str, object]:
@@ -282,6 +296,8 @@ def sources_of(inputs: str | Path | Iterable[Image]) -> Iterable[Source | Failur
     """Whatever a stream is given, as sources."""
     if isinstance(inputs, (str, Path)):
         return find([inputs], InputOptions())
+    if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, np.ndarray)):
+        raise OptionError(f"stream takes a folder or many images, not one {type(inputs).__name__}: put it into a list.")
     return (as_source(image, index) for index, image in enumerate(inputs))
 
 
@@ -330,6 +346,5 @@ def book(items: Sequence[Item], stage: str, start: float) -> None:
 
 def instance(soft: NDArray[np.float32], score: float, mask: NDArray[np.bool_], label: int) -> Instance:
     """One object from its full-size mask ``(H, W)``, which must not be empty."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
-    return Instance(encode_rle(mask), box, int(mask.sum()), float(score), label, soft)
+    rle = encode_rle(mask)
+    return Instance(rle, rle_box(rle), rle_area(rle), float(score), label, soft)

@@ -37,6 +37,9 @@ class Halves:
     def facets(self, family):
         return ("key",)
 
+    def check(self, heads):
+        assert heads == 2
+
     def __call__(self, features, photos, fits):
         self.batches.append(len(photos))
         assert features.facets["key"].shape[:3] == (len(photos), *fits[0].grid)
@@ -158,6 +161,34 @@ def test_a20_features_that_are_not_finite_fail_that_image_alone(model, halves, m
     assert results[1].reason == "nan_features"
 
 
+def test_e79_equations_that_cannot_be_solved_fail_that_image_alone(model, halves, monkeypatch):
+    propose = Halves.__call__
+
+    def singular(self, features, photos, fits):
+        if any(photo.id == "image-000002" for photo in photos):
+            raise np.linalg.LinAlgError("singular")
+        return propose(self, features, photos, fits)
+
+    monkeypatch.setattr(Halves, "__call__", singular)
+    results = list(Segmenter(model=model, size=64, device="cpu", batch=4).stream([disk_photo()[0]] * 5))
+    assert [isinstance(result, Failure) for result in results] == [False, False, True, False, False]
+    assert results[2].reason == "numerical"
+
+
+def test_b35_a_rare_shape_does_not_hold_the_stream(model, halves):
+    taken = 0
+
+    def photos():
+        nonlocal taken
+        for index in range(200):
+            taken += 1
+            yield disk_photo(60, 40)[0] if index == 0 else disk_photo(40, 60, seed=index)[0]
+
+    stream = Segmenter(model=model, size=32, device="cpu", batch=4).stream(photos())
+    next(stream)
+    assert taken < 50  # the first result does not wait for the last photograph
+
+
 def test_wrong_requests_are_refused_before_anything_is_read(model):
     with pytest.raises(OptionError, match="tau"):
         Segmenter(model=model, method="tokencut", param=("tua=1",))
@@ -167,6 +198,12 @@ def test_wrong_requests_are_refused_before_anything_is_read(model):
         Segmenter(model="no-such-model")
     with pytest.raises(DeviceError):
         Segmenter(model=model, device="cuda:77")
+    with pytest.raises(OptionError, match=r"head 2 is out of range: the network has 0\.\.1"):
+        Segmenter(model=model, method="attention", param=("head=2",))
+    with pytest.raises(OptionError, match="--refine sharp is unknown"):
+        Segmenter(model=model, refine="sharp")
+    with pytest.raises(OptionError, match="put it into a list"):
+        list(Segmenter(model=model).stream(np.zeros((40, 60, 3), np.uint8)))
     with pytest.raises(OptionError, match="--size 3"):
         Segmenter(model=model, size=3)
 

@@ -41,6 +41,11 @@ class AttentionMap(NetworkMethod):
         require(self.head is None or self.head >= 0, "--param head", self.head, "0 or more")
         require(0 <= self.blur <= 16, "--param blur", self.blur, "0..16 patches")
 
+    def check(self, heads: int) -> None:
+        """Raise ``OptionError`` for a head that the network does not have."""
+        if self.head is not None and self.head >= heads:
+            raise OptionError(f"--param head {self.head} is out of range: the network has 0..{heads - 1}.")
+
     def propose(self, view: View) -> Proposals:
         """One object at most."""
         map_ = self.map_of(view.attention)  # (gh, gw)
@@ -52,9 +57,7 @@ class AttentionMap(NetworkMethod):
         return one(soft, agreement(soft, map_), f"CLS attention, {told}, threshold by {self.threshold}")
 
     def map_of(self, attention: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The map to cut, ``(gh, gw)``. Raises ``OptionError`` for a head that the network does not have."""
+        """The map to cut, ``(gh, gw)``."""
         if self.head is None:
             return fuse_heads(attention, self.blur)
-        if self.head >= len(attention):
-            raise OptionError(f"--param head {self.head} is out of range: the network has 0..{len(attention) - 1}.")
         return smooth(attention[self.head], self.blur)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,15 @@ Facet: TypeAlias = Literal["query", "key", "value", "token"]
 class Method(Protocol):
     """Finds objects in photographs. A frozen dataclass whose fields are its parameters."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     needs_network: ClassVar[bool]
 
     def facets(self, family: str) -> tuple[str, ...]:
         """The patch features that it needs from a network of this family."""
+        ...
+
+    def check(self, heads: int) -> None:
+        """Raise ``OptionError`` if a network with so many heads is not what the parameters ask for."""
         ...
 
     def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
@@ -57,6 +62,9 @@ class NetworkMethod:
     def facets(self, family: str) -> tuple[str, ...]:  # noqa: ARG002
         """None, unless a subclass says otherwise."""
         return ()
+
+    def check(self, heads: int) -> None:
+        """Any network will do, unless a subclass says otherwise."""
 
     def propose(self, view: View) -> Proposals:
         """The objects of one image."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackError, eigsh
 
 EPS = 1e-5
 """Weight between patches that are not alike: it keeps the graph connected."""
@@ -66,7 +66,8 @@ def normalised_cut(weights: NDArray[np.float64]) -> Cut | None:
 
 def alike(weights: NDArray[np.float64]) -> bool:
     """Whether all pairs of different patches have the same weight."""
-    pairs = weights[~np.eye(len(weights), dtype=bool)]
+    count = len(weights)
+    pairs = weights.ravel()[1:].reshape(count - 1, count + 1)[:, :-1]  # a view on all but the diagonal
     return bool(np.ptp(pairs) <= TIE)
 
 
@@ -78,6 +79,6 @@ def largest_two(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     start = np.random.default_rng(0).standard_normal(len(matrix))
     try:
         return eigsh(matrix, k=2, which="LA", v0=start, maxiter=ITERATIONS)
-    except ArpackNoConvergence:
+    except ArpackError:
         last = len(matrix) - 1
         return scipy.linalg.eigh(matrix, subset_by_index=[last - 1, last])

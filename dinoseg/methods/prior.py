@@ -54,6 +54,9 @@ class Prior:
     def __post_init__(self) -> None:
         require(8 <= self.superpixels <= 2000, "--param superpixels", self.superpixels, "8..2000")
 
+    def check(self, heads: int) -> None:
+        """There is no network to check."""
+
     def facets(self, family: str) -> tuple[str, ...]:  # noqa: ARG002
         """None."""
         return ()
