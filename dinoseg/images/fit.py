@@ -61,8 +61,8 @@ def positions(axis: int, cells: int, fit: Fit) -> NDArray[np.float64]:
 
 
 def interpolate(rows: NDArray[np.float32], at: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Linear interpolation between rows: ``(n, m)`` at ``(k,)`` fractional indices -> ``(k, m)``."""
-    below = np.minimum(at.astype(int), max(len(rows) - 2, 0))
+    """Linear interpolation between rows: ``(n, m)`` at ``(k,)`` fractional indices in ``0..n - 1`` -> ``(k, m)``."""
+    below = at.astype(int)
     weight = (at - below).astype(np.float32)[:, None]  # (k, 1)
     steps = np.diff(rows, axis=0, append=rows[-1:])  # (n, m)
     result = steps[below]  # (k, m)

@@ -445,6 +445,10 @@ def test_reduced_scale_keeps_what_is_needed(reduce_to, long_side):
     assert photo.size == (1000, 1600)
 
 
+def test_a15_reduced_scale_of_a_strip():
+    assert decode(as_source(encode(gradient(5, 4000), "JPEG")), reduce_to=600).pixels.shape == (2, 1000, 3)
+
+
 def test_reduced_scale_of_other_formats_is_the_whole_image():
     assert decode(as_source(encode(gradient(100, 160))), reduce_to=10).pixels.shape == (100, 160, 3)
 
