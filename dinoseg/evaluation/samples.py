@@ -9,10 +9,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from dinoseg.errors import DatasetError
+from dinoseg.errors import DatasetError, ImageError, ImageTooLarge
 from dinoseg.evaluation.metrics import Mask
+from dinoseg.images.decode import open_file, typed_errors
+from dinoseg.images.formats import open_image
+from dinoseg.options import InputOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,13 +88,17 @@ def by_id(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 def read_labels(path: Path) -> tuple[NDArray[np.uint8], str]:
     """Values of a mask file as stored, ``(H, W)``, and its mode: palette indices (``P``) or grey levels (``L``, ``1``).
 
-    Raises ``DatasetError`` for a file that cannot be read or that holds colours.
+    Read by content and by the readers of photographs, as large as these may be. Raises ``DatasetError`` for a file that
+    cannot be read or that holds colours.
     """
     try:
-        with Image.open(path) as image:
+        with typed_errors(), open_file(path) as stream:
+            _, image = open_image(stream)
+            if image.width * image.height > InputOptions.max_pixels:
+                raise ImageTooLarge(f"has {image.width} x {image.height} px: more than any picture that is read")
             values, mode = np.array(image), image.mode
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as a mask ({error}): fetch it again.") from error
+    except ImageError as error:
+        raise DatasetError(f"{path} cannot be read as a mask: it {error}.") from error
     if mode == "RGB" and (values == values[..., :1]).all():
         values, mode = values[..., 0], "L"
     if mode not in ("P", "L", "1"):

@@ -83,6 +83,27 @@ def test_a_mask_that_is_half_a_download_is_named(tmp_path: Path) -> None:
         read_labels(path)
 
 
+PAGE = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 3\n%%EndComments\n" + bytes(40)
+HUGE = b"P5 20000 20000 255\n" + bytes(40)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (PAGE, "is not an image"),  # Pillow would hand it to Ghostscript
+        (HUGE, "20000 x 20000 px"),  # Pillow would raise an error of its own
+        (b"P5 10000 10000 255\n" + bytes(40), "cut short"),  # Pillow would warn on stderr
+        (b"", "is empty"),
+    ],
+)
+def test_h109_h110_masks_pass_the_gate_of_photographs(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"a\.png cannot be read as a mask: .*{told}"):
+        read_labels(path)
+
+
 def test_g94_a_missing_file_is_told(tmp_path: Path) -> None:
     path = write_mask(tmp_path / "a.png", VALUES)
     reasons = [
