@@ -22,12 +22,13 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 def relative_path(folder: str, id_: str, suffix: str, *, marked: bool = False) -> str:
     """``folder/<id><suffix>``: the id's tree and extension are kept.
 
-    A part that is too long for a name or would leave the folder is shortened and marked with a hash, and so is the
-    name of a ``marked`` path.
+    A part that is too long for a name or would leave the folder is shortened and marked with a hash, and so is every
+    part of a ``marked`` path.
     """
     *parents, name = id_.split("/")
-    name = mark(name, NAME_BYTES - len(suffix)) if marked else safe_part(name, NAME_BYTES - len(suffix))
-    return "/".join([folder, *(safe_part(part, NAME_BYTES) for part in parents), name + suffix])
+    named = mark if marked else safe_part
+    folders = [named(part, NAME_BYTES) for part in parents]
+    return "/".join([folder, *folders, named(name, NAME_BYTES - len(suffix)) + suffix])
 
 
 def safe_part(part: str, room: int) -> str:
@@ -45,9 +46,16 @@ def mark(part: str, room: int) -> str:
 
 
 def free_path(root: Path, folder: str, id_: str, suffix: str) -> str:
-    """The path of a new file: a marked one where another id's file would be hit because case does not count."""
+    """The path of a new file: a marked one where the plain one is taken.
+
+    By another id's file, where case does not count; or by a folder where the file belongs or a file where a folder
+    does: ``a.jpg`` beside ``a.jpg.png/b.jpg``.
+    """
     relative = relative_path(folder, id_, suffix)
-    if (root / relative).exists() and not spelled_so(root, relative):
+    path = root / relative
+    above = path.parents[: relative.count("/")]
+    taken = path.is_dir() or any(parent.is_file() for parent in above)
+    if taken or (path.exists() and not spelled_so(root, relative)):
         return relative_path(folder, id_, suffix, marked=True)
     return relative
 

@@ -75,6 +75,22 @@ def test_b33_other_case_on_a_case_insensitive_system_is_a_clash(tmp_path, monkey
     assert free_path(tmp_path, "masks", "new.jpg", ".png") == "masks/new.jpg.png"
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["a.jpg", "a.jpg.png/b.jpg", "a.jpg.png/c/b.jpg"],  # a file where a folder belongs
+        ["a.jpg.png/b.jpg", "a.jpg.png/c/b.jpg", "a.jpg"],  # a folder where a file belongs
+    ],
+)
+def test_b27_a_photograph_beside_a_folder_of_its_results_name(tmp_path, ids):
+    paths = []
+    for id_ in ids:
+        paths.append(free_path(tmp_path, "masks", id_, ".png"))
+        write_under(tmp_path, paths[-1], [id_.encode()])
+    assert [(tmp_path / path).read_bytes().decode() for path in paths] == ids
+    assert [free_path(tmp_path, "masks", id_, ".png") for id_ in ids] == paths  # found again
+
+
 def test_writing_makes_folders_and_replaces(tmp_path):
     for content in (b"old", b"new"):
         assert write_under(tmp_path, "a/b/c.png", [content[:1], content[1:]]).read_bytes() == content
