@@ -122,11 +122,16 @@ class OutputOptions:
     )
     """Any of masks, labels, overlays, cutouts, coco, attention, contact-sheet."""
     background: str | None = None
-    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent)."""
+    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent); asks for cutouts."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the results that are in the folder."""
     json: Annotated[bool, Flag] = False
     """Print one machine-readable summary on stdout."""
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The formats, and cutouts where a background is named."""
+        return self.formats if self.background is None else (*self.formats, "cutouts")
 
 
 @Parameter(name="*")

@@ -73,7 +73,7 @@ def result_places(output: OutputOptions) -> dict[str, Path]:
     """The folder or file of each format, and the manifest."""
     from dinoseg.outputs import split_formats
 
-    per_image, per_folder = split_formats(output.formats)
+    per_image, per_folder = split_formats(output.wanted)
     folders = {name: output.output / name for name in per_image}
     files = {name: output.output / format_.file for name, format_ in per_folder.items()}
     return folders | files | {"manifest": output.output / "manifest.jsonl"}

@@ -14,7 +14,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageColor, ImageOps
 
-from dinoseg.errors import OptionError
+from dinoseg.errors import ImageError, OptionError
 from dinoseg.images.decode import decode
 from dinoseg.types import Source
 
@@ -30,7 +30,7 @@ BLUR = 0.03
 def make_backdrop(background: str | None) -> Backdrop | None:
     """What the option names: ``blur``, a colour (name or hex), or an image file. None stays None (transparent).
 
-    Raises ``OptionError`` when it is none of these and ``ImageError`` when the file cannot be read.
+    Raises ``OptionError`` when it is none of these or the file cannot be read.
     """
     if background is None:
         return None
@@ -41,15 +41,16 @@ def make_backdrop(background: str | None) -> Backdrop | None:
         return partial(flat, colour)
     path = Path(background)
     if path.is_file():
-        return partial(covered, decode(Source(path.name, path)).pixels)
+        try:
+            return partial(covered, decode(Source(background, path)).pixels)
+        except ImageError as error:
+            raise OptionError(f"--background {error}") from error
     raise OptionError(f"--background {background!r} is no colour, no image file and not 'blur'.")
 
 
-def describe_backdrop(background: str | None) -> dict[str, str]:
-    """What of the option determines results: its text, and the content of an image file."""
-    if background is None:
-        return {}
-    if background == "blur" or parse_colour(background) is not None:
+def describe_backdrop(background: str | None) -> dict[str, str | None]:
+    """What of the option determines cut-outs: its text, and the content of an image file."""
+    if background is None or background == "blur" or parse_colour(background) is not None:
         return {"background": background}
     return {"background": background, "background_sha256": hashlib.sha256(Path(background).read_bytes()).hexdigest()}
 

@@ -5,13 +5,46 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
+from dinoseg.atomic import locked
 from dinoseg.errors import OutputConflict
 from dinoseg.outputs.strict_json import plain, to_json
 
 RUN = "run.json"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[Path]:
+    """Make a folder and hold its lock for the length of a block; gives its real path.
+
+    Raises ``OutputConflict`` where it cannot be made or another run has it.
+    """
+    with ExitStack() as stack:
+        with refusing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder))
+        yield folder.resolve()
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ``OutputConflict`` unless files can be made in ``folder``, or it where it is not there yet; leaves none."""
+    with refusing(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with TemporaryFile(dir=there):
+            pass
+
+
+@contextmanager
+def refusing(folder: Path) -> Iterator[None]:
+    """Tell what the system says of ``folder`` as an ``OutputConflict``."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputConflict(f"{folder} cannot hold the results: {error.strerror}; name another folder.") from error
 
 
 def run_id(run: Mapping[str, Any]) -> str:
@@ -39,9 +72,10 @@ def refuse_foreign(root: Path) -> None:
 
 def refuse_other_run(root: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     """Raise ``OutputConflict`` when the folder's run is another than ``run``, saying in what."""
-    if known["id"] != run["id"]:
+    now = plain(run)
+    if known != now:
         raise OutputConflict(
-            f"{root} holds results of other options ({'; '.join(differences(known, plain(run)))}); "
+            f"{root} holds results of other options ({'; '.join(differences(known, now))}); "
             "name another folder, or --overwrite to replace them."
         )
 

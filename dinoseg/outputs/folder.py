@@ -19,20 +19,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.atomic import lock
-from dinoseg.errors import OutputConflict
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
 from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
-from dinoseg.outputs.claim import RUN, read_run, refuse_foreign, refuse_other_run, run_id
+from dinoseg.outputs.claim import RUN, check_writable, read_run, refuse_foreign, refuse_other_run, refusing, run_id
 from dinoseg.outputs.files import existing, remove_files, sweep, write_under
 from dinoseg.outputs.format import Scene
 from dinoseg.outputs.manifest import Manifest
 from dinoseg.outputs.record import Record, failure_record, fingerprint, record_of, unchanged
 from dinoseg.outputs.render import write_files
-from dinoseg.outputs.strict_json import to_json
+from dinoseg.outputs.strict_json import plain, to_json
 from dinoseg.types import Failure, Photo, Segmentation, Source
 
 MANIFEST = "manifest.jsonl"
+
+
+def check_output(options: OutputOptions) -> None:
+    """Refuse what ``OutputFolder`` would refuse whatever its run: to be asked before a network is loaded for it.
+
+    Raises ``OptionError`` for unknown formats and for a background that is unknown or cannot be read, and
+    ``OutputConflict`` for a folder that is not writable or not ours. Nothing is created.
+    """
+    split_formats(options.wanted)
+    make_backdrop(options.background)
+    check_writable(options.output)
+    if options.output.exists() and not options.overwrite:
+        refuse_foreign(options.output)
 
 
 class OutputFolder:
@@ -41,6 +53,10 @@ class OutputFolder:
     ``run`` is everything that determines results (method options, hash of the weights, version), but neither the
     formats nor the place. ``write`` and ``fail`` belong to one thread, ``done`` may be asked from another.
 
+    Results of inputs that a later run is not asked for stay, in the manifest and in ``coco.json`` too: several runs of
+    the same options may fill one folder one after the other. An id that comes again with other content replaces its
+    results.
+
     Raises ``OptionError`` for unknown formats and backgrounds (when made), and ``OutputConflict`` on entering: the
     folder is in use, not writable, not ours, or holds results of another run and ``options.overwrite`` is not set.
     Afterwards ``OSError`` with the file's name when the disk is full or fails.
@@ -48,16 +64,15 @@ class OutputFolder:
 
     def __init__(self, options: OutputOptions, run: Mapping[str, Any]) -> None:
         self.options = options
-        self.per_image, self.per_folder = split_formats(options.formats)
+        self.per_image, self.per_folder = split_formats(options.wanted)
         self._backdrop = make_backdrop(options.background)
-        run = {**run, **describe_backdrop(options.background)}
         self.id = run_id(run)
         """Hash of ``run``; results of another id are never mixed in."""
         self._run = {"id": self.id, **run}
 
     def __enter__(self) -> OutputFolder:
         output = self.options.output
-        try:
+        with refusing(output):
             output.mkdir(parents=True, exist_ok=True)
             self.root = output.resolve()
             if not self.options.overwrite:
@@ -69,22 +84,26 @@ class OutputFolder:
             except BaseException:
                 os.close(self._lock)
                 raise
-        except OSError as error:
-            raise OutputConflict(f"{output} cannot hold the results: {error.strerror}; name another folder.") from error
         return self
 
     def _claim(self) -> None:
-        """Make the folder this run's: go on with what it holds, or start with nothing of ours in it."""
+        """Make the folder this run's: go on with what it holds, or start with nothing of ours in it.
+
+        The background is part of the run from the first cut-outs on: without them it decides nothing.
+        """
         sweep(self.root)
         known = read_run(self.root)
-        if known is not None and not self.options.overwrite:
-            refuse_other_run(self.root, known, self._run)
-            return
-        if known is not None:
-            self._clear()
         if self.options.overwrite:
+            if known is not None:
+                self._clear()
+                known = None
             write_under(self.root, MANIFEST, [])
-        write_under(self.root, RUN, [to_json(self._run, indent=2).encode() + b"\n"])
+        background = describe_backdrop(self.options.background)
+        if known is not None:
+            refuse_other_run(self.root, background | known, self._run | background)
+        run = (known or {}) | self._run | (background if "cutouts" in self.per_image else {})
+        if known != plain(run):
+            write_under(self.root, RUN, [to_json(run, indent=2).encode() + b"\n"])
 
     def _clear(self) -> None:
         """Remove what the folder's run wrote, by its manifest, which stays until all is gone."""

@@ -7,7 +7,9 @@ import PIL.Image
 import pytest
 
 from dinoseg.errors import OptionError, OutputConflict, TruncatedImage
+from dinoseg.options import OutputOptions
 from dinoseg.outputs.coco import coco_dataset
+from dinoseg.outputs.folder import check_output
 from dinoseg.types import Failure, Source
 from tests.outputs.scenes import ALL, RUN, disk, folder, segmentation, write_disk
 
@@ -73,6 +75,26 @@ def test_run_json_says_what_decided_the_results(out, photos):
     content = json.loads((out / "run.json").read_text("utf-8"))
     assert content.pop("id") == lines(out)[0]["run"]
     assert content == {**RUN, "background": "red"}
+
+
+def test_a_background_decides_nothing_before_there_are_cutouts(out, photos):
+    run(out, photos[:1], "masks")
+    assert "background" not in json.loads((out / "run.json").read_text("utf-8"))
+    assert run(out, photos[:1], "masks", background="red") == ["a.png"]  # adds what it stands behind
+    assert (out / "cutouts/a.png.png").is_file()
+    assert run(out, photos[:1], "masks", background="red") == []
+    for other in (None, "blur"):
+        with pytest.raises(OutputConflict, match='background: there "red", now'):
+            run(out, photos[:1], "masks", background=other)
+    assert run(out, photos[:1], "cutouts", background="blur", overwrite=True) == ["a.png"]
+
+
+def test_d54_another_image_under_the_background_s_name_is_refused(out, photos, tmp_path):
+    sea = write_disk(tmp_path / "sea.png", seed=4)
+    run(out, photos[:1], background=str(sea))
+    write_disk(sea, seed=5)
+    with pytest.raises(OutputConflict, match="background_sha256"):
+        run(out, photos[:1], background=str(sea))
 
 
 def test_coco_of_a_folder_is_that_of_its_segmentations(out, photos):
@@ -203,12 +225,57 @@ def test_a_photograph_that_fails_now_loses_its_old_results(out, photos):
     [
         (("mask",), None, "did you mean masks"),
         (("masks",), "no-such-file.jpg", "--background"),
+        (("masks",), __file__, "--background .*test_folder.py: is text"),
     ],
 )
 def test_wrong_options_are_told_before_anything_is_touched(out, formats, background, message):
     with pytest.raises(OptionError, match=message):
         folder(out, *formats, background=background)
+    with pytest.raises(OptionError, match=message):
+        check_output(OutputOptions(output=out, formats=formats, background=background))
     assert not out.exists()
+
+
+def a_file(out):
+    out.write_text("mine")
+
+
+def a_foreign_folder(out):
+    out.mkdir()
+    (out / "holiday.jpg").write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "place", "message"),
+    [
+        (a_file, "", "cannot hold the results: Not a directory"),
+        (a_file, "deep/er", "cannot hold the results: Not a directory"),
+        (a_foreign_folder, "", "not dinoseg's"),
+    ],
+)
+def test_b34_d55_an_output_that_cannot_be_is_told_before_the_network_is_loaded(out, obstacle, place, message):
+    obstacle(out)
+    with pytest.raises(OutputConflict, match=message):
+        check_output(OutputOptions(output=out / place))
+
+
+def test_checking_an_output_leaves_nothing_there(out, photos):
+    check_output(OutputOptions(output=out / "deep/er"))
+    assert not out.exists()
+    run(out, photos[:1], "masks")
+    before = names(out)
+    check_output(OutputOptions(output=out))
+    assert names(out) == before
+    (out / "run.json").unlink()
+    check_output(OutputOptions(output=out, overwrite=True))
+
+
+def test_results_of_inputs_that_are_not_asked_for_again_stay(out, photos):
+    run(out, photos[:1])
+    photos[0].content.unlink()
+    assert run(out, photos[1:]) == ["b.png", "sub/a.png"]
+    assert [line["id"] for line in lines(out)] == ["a.png", "b.png", "sub/a.png"]
+    assert len(json.loads((out / "coco.json").read_text("utf-8"))["images"]) == 3
 
 
 def test_d56_missing_folders_are_created(out, photos):
@@ -221,7 +288,7 @@ def test_d56_missing_folders_are_created(out, photos):
     [
         ({"run": {**RUN, "weights": "11"}}, 'weights: there "00ff", now "11"'),
         ({"run": {**RUN, "options": {"method": "other", "size": None}}}, 'method: there "by-hand", now "other"'),
-        ({"background": "red"}, 'background: there null, now "red"'),
+        ({"background": "red"}, 'background: there null, now "red"'),  # cut-outs are there, on nothing
     ],
 )
 def test_d54_other_options_are_refused(out, photos, options, message):
@@ -315,6 +382,8 @@ def test_b34_a_folder_that_may_not_be_written(out, photos):
     out.mkdir(mode=0o555)
     with pytest.raises(OutputConflict, match="Permission denied"):
         run(out, photos)
+    with pytest.raises(OutputConflict, match="Permission denied"):
+        check_output(OutputOptions(output=out))
 
 
 def test_the_lock_is_given_back_when_entering_fails(out, photos):
