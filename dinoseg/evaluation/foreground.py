@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from dinoseg.evaluation.attention_jaccard import head_masks
 from dinoseg.evaluation.floors import FLOORS
-from dinoseg.evaluation.metrics import Mask, jaccard
+from dinoseg.evaluation.metrics import Mask, bootstrap, jaccard
 from dinoseg.evaluation.protocols import ORACLE, Protocol, mean_of, means
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
@@ -32,21 +33,27 @@ def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
 def conclude(rows: Sequence[Row]) -> list[Score]:
     """Means over images; where there are classes, also over the pictures of each class and over the classes."""
     classes = sorted({name for row in rows for name in row.classes})
+    if not classes:
+        return means(rows)
     per_class = [mean_of("IoU", (row for row in rows if name in row.classes)) for name in classes]
-    scores = means(rows)
-    if per_class:
-        mean = float(np.mean([score.value for score in per_class]))
-        scores.append(Score("IoU, mean over classes", mean, None, len(classes), "classes", "label-free"))
-    return scores + [
-        Score(f"IoU, {name}", score.value, score.interval, score.units, score.unit, score.kind)
-        for name, score in zip(classes, per_class, strict=True)
+    return [*means(rows), mean_over_classes(rows, classes, per_class)] + [
+        replace(score, name=f"IoU, {name}") for name, score in zip(classes, per_class, strict=True)
     ]
+
+
+def mean_over_classes(rows: Sequence[Row], classes: Sequence[str], per_class: Sequence[Score]) -> Score:
+    """Mean of the classes' scores. Its interval is over pictures: the classes are all there are, not a sample."""
+    values = [[row.values["IoU"] if name in row.classes else np.nan for name in classes] for row in rows if row.classes]
+    interval = bootstrap(np.array(values)) if len(values) > 1 else None
+    mean = float(np.mean([score.value for score in per_class]))
+    return Score("IoU, mean over classes", mean, interval, len(classes), "classes", "label-free")
 
 
 FOREGROUND = Protocol(
     "Foreground IoU, label-free: the union of all objects found against the foreground, void left out of both sums, "
     "in the frame of the photograph; both empty counts 1. Mean over images (over the frames of a video first, then "
-    "over videos). IoU of a class: mean over the pictures that contain it; classes in no picture are in no mean. "
+    "over videos). IoU of a class: mean over the pictures that contain it; classes in no picture are in no mean; the "
+    "interval of the mean over classes is over pictures too. "
     f"{BEST_HEAD}: per picture the mask of that attention head which the ground truth likes best.",
     measure,
     conclude,

@@ -98,11 +98,21 @@ def series_statistics(values: Sequence[float] | NDArray[np.float64]) -> SeriesSt
 
 
 def bootstrap(
-    values: Sequence[float], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    values: Sequence[float] | NDArray[np.float64], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of ``values`` under resampling with replacement (Efron 1979)."""
-    sample = np.asarray(values, np.float64)
+    """Percentile interval of the mean of ``values`` under resampling with replacement (Efron 1979).
+
+    ``(n,)``; or ``(n, groups)``, NaN where a value is not in a group: then the units are drawn again, and the interval
+    is that of the mean over groups of the means within them. A group that a resample does not hold is not in its mean.
+    """
+    table = np.asarray(values, np.float64).reshape(len(values), -1)  # (n, groups)
+    present = (~np.isnan(table)).astype(np.float64)
+    table = np.where(present, table, 0)
     generator = np.random.default_rng(seed)
-    means = [sample[generator.integers(len(sample), size=len(sample))].mean() for _ in range(resamples)]
+    means = []
+    for _ in range(resamples):
+        drawn = np.bincount(generator.integers(len(table), size=len(table)), minlength=len(table))  # (n,) how often
+        sums, counts = drawn @ table, drawn @ present
+        means.append(np.mean(sums[counts > 0] / counts[counts > 0]))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -68,6 +68,13 @@ def test_g98_classes_are_averaged_over_the_pictures_that_have_them() -> None:
     assert (scores["IoU, dog"].value, scores["IoU, dog"].units) == (0.5, 1)
     mean = scores["IoU, mean over classes"]
     assert (mean.value, mean.units, mean.unit) == (pytest.approx(0.6), 2, "classes")
+    # Drawn again: twice a (0.9), twice b (0.5), or both (0.6); the picture without a class is in none of them.
+    assert mean.interval == (pytest.approx(0.5), pytest.approx(0.9))
+
+
+def test_a_mean_over_classes_of_one_picture_has_no_interval() -> None:
+    scores = conclude([Row("a", {"IoU": 0.9}, classes=("cat",)), Row("b", {"IoU": 0.5})])
+    assert [score.interval for score in scores if "classes" in score.name] == [None]
 
 
 def test_without_classes_there_are_none() -> None:

@@ -156,3 +156,20 @@ def test_bootstrap_repeats_and_has_the_width_of_the_standard_error() -> None:
     assert (low, high) == bootstrap(values)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / math.sqrt(400), rel=0.1)
     assert bootstrap([0.3, 0.3]) == (0.3, 0.3)
+
+
+def test_bootstrap_of_groups_draws_the_units_again() -> None:
+    values = np.random.default_rng(1).normal(0.5, 0.1, 100)
+    assert bootstrap(np.stack([values, values], axis=1)) == pytest.approx(bootstrap(values))  # twins add nothing
+    halves = np.full((100, 2), np.nan)
+    halves[:50, 0], halves[50:, 1] = values[:50], values[50:]
+    low, high = bootstrap(halves)
+    error = np.hypot(values[:50].std(), values[50:].std()) / 2 / np.sqrt(50)  # of the mean of two independent means
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_g98_a_group_that_a_resample_does_not_hold_is_not_in_its_mean() -> None:
+    rare = np.full((50, 2), np.nan)
+    rare[:, 0] = 0.25
+    rare[0, 1] = 0.75  # about a third of the resamples lack this unit
+    assert bootstrap(rare) == (0.25, 0.5)
