@@ -302,6 +302,8 @@ class EvaluateOptions(SegmentOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.every >= 1, "--every", self.every, "1 or more")
+        if self.overwrite and self.output is None:
+            raise OptionError("--overwrite replaces a report: name its folder with --output.")
 
 
 def require(fine: bool, name: str, value: object, range_: str) -> None:

@@ -47,6 +47,9 @@ CLASSES = (
         (InputOptions, {"max_pixels": 0}, "--max-pixels 0"),
         (SegmentOptions, {"batch": -1}, "--batch -1"),  # inherited checks run
         (EvaluateOptions, {"size": 0}, "--size 0"),
+        (EvaluateOptions, {"every": 0}, "--every 0"),
+        (EvaluateOptions, {"every": -2}, "--every -2"),
+        (EvaluateOptions, {"overwrite": True}, "name its folder with --output"),  # nothing to overwrite
         (AttendOptions, {"heads": -1}, "--heads -1"),
         (AttendOptions, {"layer": 0}, "--layer 0"),
         (AttendOptions, {"rollout": True, "layer": 3}, "leave out --layer"),  # contradiction

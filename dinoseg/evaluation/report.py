@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
+from dinoseg.outputs.claim import check_writable
 from dinoseg.outputs.strict_json import plain
 
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
@@ -41,7 +42,7 @@ class Score:
     value: float
     """0..1, but for a decay."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval over the units; none for fewer than two."""
+    """95 % bootstrap interval over images or sequences; none for fewer than two."""
     units: int
     """How many things were averaged, and which: images or sequences or classes."""
     unit: str
@@ -138,9 +139,10 @@ class Report:
         return [folder / name for name in FILES]
 
 
-def check_free(directory: Path) -> None:
-    """Raise ``OutputConflict`` when the folder holds a report, before anything is measured."""
-    for name in FILES:
+def check_place(directory: Path, overwrite: bool) -> None:
+    """Raise ``OutputConflict`` before anything is measured: when the folder holds a report, or cannot hold one."""
+    check_writable(directory)
+    for name in () if overwrite else FILES:
         if (directory / name).exists():
             raise OutputConflict(f"{directory / name} is there already: name another folder, or pass --overwrite.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +16,12 @@ from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
 from dinoseg.evaluation.protocols import Protocol
-from dinoseg.evaluation.report import Report, Row, check_free, versions
+from dinoseg.evaluation.report import Report, Row, check_place, versions
 from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
 from dinoseg.options import EvaluateOptions, SegmentOptions
+from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
 from dinoseg.types import Failure, Segmentation
 
@@ -31,39 +33,40 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     """See ``evaluate``."""
     start = time.perf_counter()
     protocol = make_protocol(name)
-    if options.output and not options.overwrite:
-        check_free(options.output)
+    if options.output:
+        check_place(options.output, options.overwrite)
     dataset = open_dataset(data)
     samples = dataset.select(options.split, options.every)
     asked = segment_options(options, protocol, name)
     segmenter = open_segmenter(asked, options.random_weights)
-    rows, failed = measure_all(protocol, samples, segmenter, progress)
-    spec = segmenter.backbone.spec if segmenter.backbone else None
-    model = f"random weights in the shape of {asked.model}" if options.random_weights else asked.model
-    report = Report(
-        protocol=name,
-        definition=protocol.definition,
-        dataset=dataset.name,
-        layout=dataset.layout,
-        foreground=dataset.foreground,
-        split=options.split,
-        every=options.every,
-        images=len(rows),
-        failed=tuple(failed),
-        scores=tuple(protocol.conclude(rows)) if rows and (options.partial or not failed) else (),
-        absent=absent(dataset, rows),
-        rows=tuple(rows),
-        model=model if spec else None,
-        sha256=spec.sha256 if spec else None,
-        device=str(segmenter.backbone.device) if segmenter.backbone else "cpu",
-        size=asked.size or BUDGET * (spec.patch if spec else PATCH_WITHOUT_NETWORK),
-        options=asdict(asked),
-        command=command(name, data, options),
-        versions=versions(),
-        seconds=time.perf_counter() - start,
-    )
-    if options.output:
-        report.save(options.output)
+    with claimed(options.output) if options.output else nullcontext():
+        rows, failed = measure_all(protocol, samples, segmenter, progress)
+        spec = segmenter.backbone.spec if segmenter.backbone else None
+        model = f"random weights in the shape of {asked.model}" if options.random_weights else asked.model
+        report = Report(
+            protocol=name,
+            definition=protocol.definition,
+            dataset=dataset.name,
+            layout=dataset.layout,
+            foreground=dataset.foreground,
+            split=options.split,
+            every=options.every,
+            images=len(rows),
+            failed=tuple(failed),
+            scores=tuple(protocol.conclude(rows)) if rows and (options.partial or not failed) else (),
+            absent=absent(dataset, rows),
+            rows=tuple(rows),
+            model=model if spec else None,
+            sha256=spec.sha256 if spec else None,
+            device=str(segmenter.backbone.device) if segmenter.backbone else "cpu",
+            size=asked.size or BUDGET * (spec.patch if spec else PATCH_WITHOUT_NETWORK),
+            options=asdict(asked),
+            command=command(name, data, options),
+            versions=versions(),
+            seconds=time.perf_counter() - start,
+        )
+        if options.output:
+            report.save(options.output)
     return report
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dinoseg.errors import OutputConflict
-from dinoseg.evaluation.report import FILES, Report, Row, Score, check_free, harmless, one_line, versions
+from dinoseg.evaluation.report import FILES, Report, Row, Score, check_place, harmless, one_line, versions
 
 ROWS = (
     Row("a.jpg", {"IoU": 0.5, "whole image": 0.25}, classes=("cat", "dog")),
@@ -132,11 +132,19 @@ def test_files_are_written_and_names_that_are_no_text_survive(tmp_path: Path) ->
 
 
 def test_a_report_is_not_replaced_unasked(tmp_path: Path) -> None:
-    check_free(tmp_path)
-    check_free(tmp_path / "not there yet")
+    check_place(tmp_path, overwrite=False)
+    check_place(tmp_path / "not there yet", overwrite=False)
     REPORT.save(tmp_path)
     with pytest.raises(OutputConflict, match=r"report\.json is there already: .*--overwrite"):
-        check_free(tmp_path)
+        check_place(tmp_path, overwrite=False)
+    check_place(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_b34_a_place_that_cannot_hold_a_report_is_refused(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputConflict, match="name another folder"):
+        check_place(tmp_path / "file", overwrite)
 
 
 def test_versions_name_what_a_score_depends_on() -> None:

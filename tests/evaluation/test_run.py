@@ -17,6 +17,7 @@ from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import run as module
 from dinoseg.evaluation.metrics import jaccard
 from dinoseg.options import EvaluateOptions
+from dinoseg.outputs.claim import claimed
 from dinoseg.types import Failure, Segmentation
 from tests.evaluation.results import heads, segmentation
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc
@@ -146,6 +147,30 @@ def test_an_earlier_report_is_kept_unless_asked(tmp_path: Path) -> None:
         evaluate("foreground", root, output=tmp_path / "out")
     evaluate("foreground", root, output=tmp_path / "out", split="odd", overwrite=True)
     assert json.loads((tmp_path / "out" / "report.json").read_text())["split"] == "odd"
+
+
+@pytest.mark.usefixtures("faked")
+def test_b34_a_place_that_cannot_hold_the_report_is_refused_before_the_data_is_read(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputConflict, match="name another folder"):
+        evaluate("foreground", tmp_path / "no data", output=tmp_path / "out")
+
+
+@pytest.mark.usefixtures("faked")
+def test_d62_the_folder_of_the_report_belongs_to_one_run(tmp_path: Path) -> None:
+    root, out = write_pairs(tmp_path / "set", 2), tmp_path / "out"
+    with claimed(out), pytest.raises(OutputConflict, match="in use by another run"):
+        evaluate("foreground", root, output=out)
+    assert not (out / "report.json").exists()
+    evaluate("foreground", root, output=out)
+    assert (out / "report.json").exists()
+
+
+@pytest.mark.usefixtures("faked")
+def test_wrong_use_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        evaluate("foreground", tmp_path / "no data", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_pictures_cannot_be_thinned_to_less_than_one(tmp_path: Path) -> None:
