@@ -24,7 +24,7 @@ from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods import make_method
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, with_options
-from dinoseg.outputs.folder import OutputFolder
+from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import check_refinement, refine
@@ -239,7 +239,7 @@ def segment_folder(
     Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
     """
     start = time.perf_counter()
-    OutputFolder(output, {})  # wrong formats and backgrounds are refused before the network is loaded
+    check_output(output)
     listing = find(inputs, input_options, exclude=output.output)
     segmenter = Segmenter(**asdict(options))
     segmenter.max_pixels = input_options.max_pixels
