@@ -8,12 +8,17 @@ from dinoseg.atomic import atomic_write, locked
 from dinoseg.errors import OutputConflict
 
 
+def write_half(path):
+    with atomic_write(path) as file:
+        file.write(b"half")
+        raise RuntimeError("killed")
+
+
 def test_d52_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), atomic_write(path) as file:
-        file.write(b"half")
-        raise RuntimeError("killed")
+    with pytest.raises(RuntimeError):
+        write_half(path)
     assert path.read_bytes() == b"old"
     with atomic_write(path) as file:
         file.write(b"new")
@@ -33,8 +38,7 @@ def test_files_have_the_permissions_that_the_user_asks_for(tmp_path):
 
 
 def test_d62_a_folder_has_one_run_at_a_time(tmp_path):
-    with locked(tmp_path):
-        with pytest.raises(OutputConflict, match="in use by another run"), locked(tmp_path):
-            pass
+    with locked(tmp_path), pytest.raises(OutputConflict, match="in use by another run"), locked(tmp_path):
+        pass
     with locked(tmp_path):
         pass
