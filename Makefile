@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	@echo 'photographs     demo/photos/'
 	@echo 'masks           $(SEGMENT)/masks/'
 	@echo 'overlays        $(SEGMENT)/overlays/'
-	@echo 'attention heads $(ATTEND)/attention/'
+	@echo 'attention heads $(ATTEND)/heads/'
 	@echo 'contact sheet   $(SEGMENT)/contact_sheet.png  (look at this first)'
 
 test: $(VENV)/.installed-dev

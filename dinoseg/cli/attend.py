@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dinoseg import __version__
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
 from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
@@ -16,8 +17,11 @@ from dinoseg.options import AttendOptions, Flag, InputOptions
 
 if TYPE_CHECKING:
     from dinoseg.attention import Attender
-    from dinoseg.cli.figures import Figures
+    from dinoseg.outputs.heads import HeadsFolder
     from dinoseg.types import Failure, Source
+
+FREE = ("device", "batch", "offline")
+"""Options that do not change a figure."""
 
 
 @Parameter(name="*")
@@ -57,23 +61,32 @@ def attend(
     inputs = inputs or InputOptions()
     check_named(images, inputs)
     from dinoseg.attention import Attender
-    from dinoseg.cli.figures import Figures
     from dinoseg.images.find import find
+    from dinoseg.outputs.claim import check_writable, claimed
+    from dinoseg.outputs.heads import HeadsFolder
 
+    check_writable(output.output)
     listing = find(images, inputs, exclude=output.output)
     attender = Attender(**asdict(options or AttendOptions()))
     attender.max_pixels = inputs.max_pixels
-    figures = Figures(output.output, attender, arrays=output.arrays, overwrite=output.overwrite)
-    with progress_bar() as bar:
-        tally = draw_all(listing, attender, figures, bar.update)
+    with claimed(output.output) as root, progress_bar() as bar:
+        folder = HeadsFolder(root, run_of(attender), arrays=output.arrays, overwrite=output.overwrite)
+        tally = draw_all(listing, attender, folder, bar.update)
     report(tally, listing.ignored, output)
     return of_counts(tally.done + tally.skipped, len(tally.failed))
 
 
+def run_of(attender: Attender) -> dict[str, object]:
+    """What determines figures and maps."""
+    options = {name: value for name, value in asdict(attender.options).items() if name not in FREE}
+    return {"options": options, "weights": attender.backbone.spec.sha256, "version": __version__}
+
+
 def draw_all(
-    sources: Iterable[Source | Failure], attender: Attender, figures: Figures, progress: Callable[[], object]
+    sources: Iterable[Source | Failure], attender: Attender, folder: HeadsFolder, progress: Callable[[], object]
 ) -> Tally:
     """Make the figures that are missing."""
+    from dinoseg.outputs.record import fingerprint
     from dinoseg.types import Failure
 
     tally = Tally()
@@ -81,19 +94,24 @@ def draw_all(
         progress()
         if isinstance(source, Failure):
             tally.failed.append(source)
-        elif figures.done(source):
+        elif folder.done(source):
             tally.skipped += 1
-        elif isinstance(found := next(attender.stream([source])), Failure):
-            tally.failed.append(found)
         else:
-            figures.write(source, found)
+            known = fingerprint(source.content)
+            found = next(attender.stream([source]))
+            if isinstance(found, Failure):
+                tally.failed.append(found)
+                continue
+            folder.write(found, known)
             tally.done += 1
     return tally
 
 
 def report(tally: Tally, ignored: int, output: FigureOptions) -> None:
     """Where the figures are, on stdout; what went wrong, on stderr."""
-    folder = output.output / "attention"
+    from dinoseg.outputs.claim import HEADS
+
+    folder = output.output / HEADS
     say_failures(tally.failed, "--json lists all of them")
     if tally.done or tally.skipped or tally.failed:
         say_counts({"done": tally.done, "done before": tally.skipped, "failed": len(tally.failed)})
@@ -101,6 +119,6 @@ def report(tally: Tally, ignored: int, output: FigureOptions) -> None:
         say_nothing_found(ignored)
     if output.json:
         counts = {"done": tally.done, "skipped": tally.skipped, "ignored": ignored}
-        tell_json(counts | {"failed": as_json(tally.failed), "results": {"attention": folder}})
+        tell_json(counts | {"failed": as_json(tally.failed), "results": {HEADS: folder}})
     elif tally.done or tally.skipped:
         tell(folder)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from dataclasses import asdict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dinoseg.outputs.format import ImageFormat, Scene
+from dinoseg.types import Fit
 
 
 def encode(scene: Scene) -> bytes | None:
+    """The arrays of ``npz``; None when the method did not look at attention."""
+    attention = scene.segmentation.attention
+    return None if attention is None else npz(attention, scene.segmentation.fit)
+
+
+def npz(attention: NDArray[np.float32], fit: Fit, comment: str = "") -> bytes:
     """Arrays ``attention`` ``(heads, gh, gw)`` float32, ``grid`` ``(gh, gw)``, ``patch`` px, ``size`` ``(H, W)`` px
-    of the upright original, ``scaled`` ``(h, w)`` px before padding; None when the method did not look at attention.
+    of the upright original, ``scaled`` ``(h, w)`` px before padding; ``comment`` is the archive's.
 
     ``numpy.load`` reads it without pickle.
     """
-    attention, fit = scene.segmentation.attention, scene.segmentation.fit
-    if attention is None:
-        return None
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, attention=attention, grid=fit.grid, patch=fit.patch, size=fit.size, scaled=fit.scaled)
+    np.savez_compressed(buffer, attention=attention, **asdict(fit))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = comment.encode("ascii")
     return buffer.getvalue()
 
 

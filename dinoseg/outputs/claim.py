@@ -15,6 +15,8 @@ from dinoseg.errors import OutputConflict
 from dinoseg.outputs.strict_json import plain, to_json
 
 RUN = "run.json"
+HEADS = "heads"
+"""Folder of what ``attend`` writes; ``segment`` leaves it alone."""
 
 
 @contextmanager
@@ -63,8 +65,8 @@ def read_run(root: Path) -> dict[str, Any] | None:
 
 
 def refuse_foreign(root: Path) -> None:
-    """Raise ``OutputConflict`` for a folder with files but without our ``run.json``; hidden files do not count."""
-    if read_run(root) is None and any(not path.name.startswith(".") for path in root.iterdir()):
+    """Raise ``OutputConflict`` for a folder with files but without our ``run.json``; hidden ones and heads are fine."""
+    if read_run(root) is None and any(not path.name.startswith(".") and path.name != HEADS for path in root.iterdir()):
         raise OutputConflict(
             f"{root} holds files that are not dinoseg's; name another folder, or --overwrite to write among them."
         )

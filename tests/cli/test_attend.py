@@ -14,6 +14,7 @@ from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, BackboneSpec
 from dinoseg.backbone.weights import build
 from dinoseg.cli import run
+from dinoseg.outputs.claim import claimed
 from tests.helpers import write_images
 
 
@@ -49,7 +50,7 @@ def times(folder: Path) -> dict[str, int]:
 
 def test_one_figure_per_photograph(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert attend() == 0
-    folder = tmp_path / "out" / "attention"
+    folder = tmp_path / "out" / "heads"
     assert sorted(path.name for path in (folder / "sub").iterdir()) == ["photo_000.jpg.png", "photo_001.jpg.png"]
     with Image.open(folder / "sub" / "photo_000.jpg.png") as figure:
         assert min(figure.size) > 100
@@ -58,7 +59,7 @@ def test_one_figure_per_photograph(attend, tmp_path: Path, capsys: pytest.Captur
 
 def test_arrays_lead_back_to_pixels(attend, tmp_path: Path) -> None:
     assert attend("--arrays") == 0
-    with np.load(tmp_path / "out" / "attention" / "sub" / "photo_000.jpg.npz", allow_pickle=False) as arrays:
+    with np.load(tmp_path / "out" / "heads" / "sub" / "photo_000.jpg.npz", allow_pickle=False) as arrays:
         grid = tuple(arrays["grid"])
         assert arrays["attention"].shape == (3, *grid)
         assert arrays["attention"].dtype == np.float32
@@ -68,7 +69,7 @@ def test_arrays_lead_back_to_pixels(attend, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [["--layer", "1"], ["--query", "3", "4"], ["--rollout"]])
 def test_what_is_looked_at_changes_the_maps(attend, tmp_path: Path, more: list[str]) -> None:
-    maps = tmp_path / "out" / "attention" / "sub" / "photo_000.jpg.npz"
+    maps = tmp_path / "out" / "heads" / "sub" / "photo_000.jpg.npz"
     assert attend("--arrays") == 0
     before = np.load(maps)["attention"]
     assert attend("--arrays", "--overwrite", *more) == 0
@@ -104,7 +105,7 @@ def test_arrays_that_were_not_asked_for_before_are_missing(attend, tmp_path: Pat
 def test_d55_what_is_in_the_way_is_refused(
     attend, tmp_path: Path, capsys: pytest.CaptureFixture[str], obstacle: str
 ) -> None:
-    figure = tmp_path / "out" / "attention" / "sub" / "photo_000.jpg.png"
+    figure = tmp_path / "out" / "heads" / "sub" / "photo_000.jpg.png"
     figure.parent.mkdir(parents=True)
     if obstacle == "other options":
         assert attend("--layer", "1") == 0
@@ -120,11 +121,11 @@ def test_d55_what_is_in_the_way_is_refused(
     assert figure.read_bytes() != before
 
 
-def test_b34_a_folder_that_cannot_be_made_is_wrong_use(
-    attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_b34_a_folder_that_cannot_be_made_is_told_before_the_network_is_loaded(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out").write_text("a file")
-    assert attend() == 2
+    assert run(["attend", str(photos), "-o", str(tmp_path / "out"), "--model", "missing.safetensors"]) == 2
     assert "name another folder" in capsys.readouterr().err
 
 
@@ -144,18 +145,34 @@ def test_b24_no_image_found(model: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert ".jpg" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("more", "told"),
-    [
-        (["--layer", "3"], "1..2"),  # the network has two
-        (["--query", "128", "0"], "128 x 96"),  # one px too far
-    ],
-)
-def test_e66_what_the_network_or_the_image_lacks(
-    attend, capsys: pytest.CaptureFixture[str], more: list[str], told: str
-) -> None:
-    assert attend(*more) == 2
-    assert told in capsys.readouterr().err
+def test_e66_a_layer_that_the_network_lacks(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attend("--layer", "3") == 2
+    assert "1..2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_query_outside_of_an_image_costs_that_image(attend, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attend("--query", "128", "0") == 4  # one px too far in both
+    assert "128 x 96" in capsys.readouterr().err
+
+
+def test_d62_the_folder_belongs_to_one_run(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with claimed(tmp_path / "out"):
+        assert attend() == 2
+    assert "in use by another run" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "heads").exists()
+
+
+def test_attend_and_segment_share_a_folder(attend, photos: Path, tmp_path: Path) -> None:
+    """`attention/` is the format of `segment`; neither command touches what the other made, whichever comes first."""
+    segment = ["segment", str(photos), "-o", str(tmp_path / "out"), "--method", "prior", "--formats", "masks"]
+    assert attend("--arrays") == 0
+    assert run(segment) == 0
+    before = times(tmp_path / "out" / "heads") | times(tmp_path / "out" / "masks")
+    assert attend("--arrays") == 0
+    assert run(segment) == 0
+    assert times(tmp_path / "out" / "heads") | times(tmp_path / "out" / "masks") == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == ["heads", "masks"]
 
 
 def test_nothing_named_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,96 @@
+"""``heads/<id>.png`` and ``.npz``: what ``dinoseg attend`` writes. Each file carries of which run and photograph it is.
+
+There is no manifest that could say more than what lies there: a run that is killed leaves whole files or none.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from dinoseg.errors import OutputConflict
+from dinoseg.outputs.attention import npz
+from dinoseg.outputs.claim import HEADS, run_id
+from dinoseg.outputs.files import free_path, sweep, write_under
+from dinoseg.outputs.record import unchanged
+from dinoseg.outputs.strict_json import to_json
+from dinoseg.types import Source
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+    from dinoseg.attention import Attention
+
+KEY = "dinoseg"
+"""Of a figure's text that holds its record."""
+
+
+class HeadsFolder:
+    """The figures, and with ``arrays`` the maps, of one run below ``root`` (a real path, claimed by this process).
+
+    ``run`` is everything that determines them. Files of other runs, and of somebody else, are replaced with
+    ``overwrite`` only.
+    """
+
+    def __init__(self, root: Path, run: Mapping[str, Any], *, arrays: bool, overwrite: bool) -> None:
+        self.root, self.arrays, self.overwrite = root, arrays, overwrite
+        self.id = run_id(run)
+        sweep(root / HEADS)
+
+    def done(self, source: Source) -> bool:
+        """Whether this run's files of this content are here. Raises ``OutputConflict`` for one that is in the way."""
+        if self.overwrite:
+            return False
+        each = [self._is_done(source, path) for path in self._paths(source.id)]  # all of them may be in the way
+        return all(each)
+
+    def _paths(self, id_: str) -> list[Path]:
+        """What belongs to a photograph; maps that are there already, too, so that they are never stale."""
+        maps, figure = (self.root / free_path(self.root, HEADS, id_, suffix) for suffix in (".npz", ".png"))
+        return [maps, figure] if self.arrays or maps.exists() else [figure]
+
+    def _is_done(self, source: Source, path: Path) -> bool:
+        if not path.exists():
+            return False
+        record = record_of(path)
+        if record.get("run") != self.id:
+            told = "was made with other options" if record else "is not ours"
+            raise OutputConflict(f"{path} {told}: name another folder, or pass --overwrite to replace it.")
+        return unchanged(source.content, record.get("source"))
+
+    def write(self, attention: Attention, source: Mapping[str, Any] | None) -> None:
+        """Write what belongs to a photograph; ``source`` is the file's ``fingerprint`` from before it was decoded."""
+        record = to_json({"run": self.id, "source": source})
+        for path in self._paths(attention.id):
+            if path.suffix == ".npz":
+                content = npz(attention.heads, attention.fit, record)
+            else:
+                content = png(attention.figure(), record)
+            write_under(self.root, path.relative_to(self.root).as_posix(), [content])
+
+
+def png(figure: matplotlib.figure.Figure, record: str) -> bytes:
+    """The figure as PNG, the record in its text."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={KEY: record})
+    return buffer.getvalue()
+
+
+def record_of(path: Path) -> Mapping[str, Any]:
+    """What a file says of how it was made; empty for one that is not ours."""
+    try:
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                record = json.loads(archive.comment)
+        else:
+            with Image.open(path, formats=["PNG"]) as image:
+                record = json.loads(image.info.get(KEY, "{}"))
+    except (OSError, ValueError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError):
+        return {}
+    return record if isinstance(record, dict) else {}

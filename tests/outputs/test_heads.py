@@ -1,0 +1,142 @@
+import io
+import zipfile
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dinoseg.attention import Attention
+from dinoseg.errors import OutputConflict
+from dinoseg.images.decode import decode
+from dinoseg.outputs.heads import HeadsFolder, record_of
+from dinoseg.outputs.record import fingerprint
+from dinoseg.types import Fit, Source
+from tests.outputs.scenes import RUN, write_disk
+
+OTHER = {**RUN, "weights": "11"}
+
+
+@pytest.fixture
+def source(tmp_path):
+    return Source("sub/a.png", write_disk(tmp_path / "photos/sub/a.png"))
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path.resolve() / "out"
+    root.mkdir()
+    return root
+
+
+def folder(root, run=RUN, arrays=True, overwrite=False):
+    return HeadsFolder(root, run, arrays=arrays, overwrite=overwrite)
+
+
+def write(folder, source, value=0.25):
+    fit = Fit((24, 32), (24, 32), (3, 4), 8)
+    maps = np.full((2, *fit.grid), value, np.float32)
+    known = fingerprint(source.content)
+    folder.write(Attention(source.id, maps, fit, decode(source), "attention of CLS"), known)
+
+
+def files(root):
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        (False, ["heads/sub/a.png.png"]),
+        (True, ["heads/sub/a.png.npz", "heads/sub/a.png.png"]),
+    ],
+)
+def test_files_have_a_folder_of_their_own(root, source, arrays, expected):
+    assert not folder(root, arrays=arrays).done(source)
+    write(folder(root, arrays=arrays), source)
+    assert files(root) == expected
+    assert folder(root, arrays=arrays).done(source)
+
+
+def test_every_file_says_of_which_run_and_photograph_it_is(root, source):
+    write(folder(root), source)
+    records = [record_of(root / file) for file in files(root)]
+    assert records == [{"run": folder(root).id, "source": fingerprint(source.content)}] * 2
+
+
+def test_h105_maps_load_without_pickle(root, source):
+    write(folder(root), source)
+    with np.load(root / "heads/sub/a.png.npz", allow_pickle=False) as arrays:
+        assert sorted(arrays) == ["attention", "grid", "patch", "scaled", "size"]
+        assert (arrays["attention"] == 0.25).all()
+
+
+def text(path):
+    path.write_text("mine")
+
+
+def picture(path):
+    PIL.Image.new("RGB", (4, 4)).save(path, "PNG")
+
+
+def arrays(path):
+    with path.open("wb") as file:
+        np.savez(file, mine=np.zeros(3))
+
+
+def commented(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.comment = b"[1, 2]"
+
+
+@pytest.mark.parametrize("obstacle", [text, picture, arrays, commented])
+@pytest.mark.parametrize("suffix", [".png", ".npz"])
+def test_d55_a_file_of_somebody_else_is_replaced_on_request_only(root, source, obstacle, suffix):
+    path = root / f"heads/sub/a.png{suffix}"
+    path.parent.mkdir(parents=True)
+    obstacle(path)
+    with pytest.raises(OutputConflict, match=rf"a\.png\{suffix} is not ours: .*--overwrite"):
+        folder(root).done(source)
+    assert not folder(root, overwrite=True).done(source)
+    write(folder(root, overwrite=True), source)
+    assert folder(root).done(source)
+
+
+@pytest.mark.parametrize("kept", ["a.png.png", "a.png.npz"])
+def test_d54_files_of_other_options_are_refused(root, source, kept):
+    write(folder(root), source)
+    for file in files(root):
+        if not file.endswith(kept):
+            (root / file).unlink()
+    with pytest.raises(OutputConflict, match="made with other options"):
+        folder(root, OTHER).done(source)
+
+
+def test_d54_done_goes_by_content(root, source):
+    write(folder(root), source)
+    write_disk(source.content, seed=7)
+    assert not folder(root).done(source)
+
+
+def test_maps_that_are_there_are_never_stale(root, source):
+    write(folder(root), source)
+    write_disk(source.content, seed=7)
+    write(folder(root, arrays=False), source, 0.5)
+    assert folder(root).done(source)
+    with np.load(root / "heads/sub/a.png.npz") as maps:
+        assert (maps["attention"] == 0.5).all()
+
+
+def test_d52_unfinished_files_of_a_killed_run_are_swept(root):
+    for place in ("heads/sub/.0123456789abcdef.tmp", ".0123456789abcdef.tmp"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).touch()
+    folder(root)
+    assert files(root) == [".0123456789abcdef.tmp"]  # beside the heads is no business of theirs
+
+
+def test_same_maps_give_the_same_bytes(root, source):
+    write(folder(root), source)
+    before = [(root / file).read_bytes() for file in files(root)]
+    write(folder(root), source)
+    assert [(root / file).read_bytes() for file in files(root)] == before
+    assert PIL.Image.open(io.BytesIO(before[1])).text.keys() >= {"dinoseg"}
