@@ -20,7 +20,7 @@ from dinoseg.errors import (
     OutsideRoot,
 )
 from dinoseg.images.decode import decode
-from dinoseg.images.find import find
+from dinoseg.images.find import find, labels
 from dinoseg.options import InputOptions
 from dinoseg.types import Failure, Source
 from tests.helpers import encode, gradient, write_images
@@ -148,6 +148,13 @@ def test_b27_b33_ids_stay_apart(tmp_path, monkeypatch, inputs, expected):
     assert ids(*inputs) == expected
 
 
+def test_b33_folders_that_differ_by_case_alone(tmp_path):
+    grow(tmp_path, "X/a.jpg", "x/a.jpg")
+    kept, marked = ids(tmp_path / "X/a.jpg", tmp_path / "x/a.jpg")
+    assert kept == "X/a.jpg"
+    assert marked.startswith("x/a~")
+
+
 def test_b33_names_in_one_folder_that_differ_by_case_alone(tmp_path):
     found = ids(grow(tmp_path, "A.jpg", "a.jpg", "Sub/b.jpg", "sub/b.jpg"))
     assert len({id_.casefold() for id_ in found}) == 4
@@ -160,6 +167,7 @@ def test_ids_of_dots(tmp_path, monkeypatch):
     assert ids(".") == ["a.jpg"]
     assert ids("..") == ["x/a.jpg", "y/b.jpg"]
     assert ids(".", "../y") == ["x/a.jpg", "y/b.jpg"]
+    assert labels([Path("/"), tmp_path / "y"]) == ["", "y/"]  # an id never begins with a slash
 
 
 # Globs: what the shell would make of them.
@@ -215,6 +223,7 @@ def test_b29_links_to_files_are_read_and_broken_ones_reported(tmp_path):
     (tmp_path / "photos/broken.jpg").symlink_to("nothing")
     (tmp_path / "photos/self.jpg").symlink_to("self.jpg")
     assert ids(tmp_path / "photos") == ["a.jpg", "broken.jpg", "link.jpg", "self.jpg"]
+    assert ids(tmp_path / "photos/broken.jpg") == ["broken.jpg"]  # nor is it "not there" when it is named
     broken = next(source for source in find([tmp_path / "photos"], InputOptions()) if source.id == "broken.jpg")
     with pytest.raises(ImageVanished):
         decode(broken)
@@ -254,6 +263,8 @@ def test_b28_results_among_the_photographs_are_refused(tmp_path):
         find([tmp_path], InputOptions(), exclude=tmp_path / "sub" / "..")
     with pytest.raises(OutputConflict, match="another output folder"):
         find([tmp_path, grow(tmp_path / "other", "b.jpg")], InputOptions(), exclude=tmp_path)
+    with pytest.raises(OutputConflict, match="another output folder"):  # though results lie there already
+        find([grow(tmp_path, "run.json")], InputOptions(), exclude=tmp_path)
     assert ids(tmp_path / "a.jpg", exclude=tmp_path) == ["a.jpg"]  # beside a file is no harm
 
 

@@ -19,6 +19,7 @@ from dinoseg.images.ids import distinct, fold
 def test_b33_names_that_may_clash_are_marked(first, second):
     kept, marked = distinct([first, second])
     assert kept == first
+    assert marked != second
     assert fold(marked) != fold(first)
     assert marked.startswith(second.rstrip("/").rpartition(".")[0])
     assert marked.endswith(second[-1])  # suffix and slash stay at the end
