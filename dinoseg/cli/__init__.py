@@ -13,8 +13,8 @@ from importlib import import_module
 from cyclopts import App
 
 from dinoseg import __version__
-from dinoseg.cli.arguments import DEFAULTS
-from dinoseg.cli.console import safe_streams
+from dinoseg.cli.arguments import DEFAULTS, Quiet, Tokens
+from dinoseg.cli.console import hush, safe_streams
 from dinoseg.cli.exits import DONE, exit_code
 
 VERBS = ("segment", "attend", "train", "compress", "evaluate", "methods", "models", "samples", "doctor")
@@ -35,6 +35,17 @@ for position, verb in enumerate(VERBS):
     app[verb].sort_key = position
 
 
+app.meta.suppress_keyboard_interrupt = False
+
+
+@app.meta.default
+def launch(*tokens: Tokens, quiet: Quiet = False) -> int | None:
+    """What every verb understands, and then the verb."""
+    hush(quiet)
+    code: int | None = app(tokens, exit_on_error=False, print_error=False)
+    return code
+
+
 def main() -> None:
     """Entry point of the ``dinoseg`` command. A scheduler's SIGTERM ends a run as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -45,7 +56,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code (see ``exits``)."""
     try:
-        code: int | None = app(arguments, exit_on_error=False, print_error=False)
+        code: int | None = app.meta(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         return exit_code(error)

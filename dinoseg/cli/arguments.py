@@ -26,7 +26,11 @@ MODEL = Parameter(group=Group("Model", sort_key=3))
 RECIPE = Parameter(group=Group("Recipe", sort_key=3))
 
 IMAGES = Parameter(help="Files, folders and globs ('photos/**/*.jpg').")
-Json = Annotated[bool, Parameter(negative="", help="Print one machine-readable summary on stdout.")]
+Json = Annotated[bool, OUTPUT, Parameter(negative="", help="Print one machine-readable summary on stdout.")]
+Quiet = Annotated[
+    bool, OUTPUT, Parameter(alias="-q", negative="", help="Only failures and errors on stderr: no progress, no counts.")
+]
+Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
 def check_named(images: Sequence[str], inputs: InputOptions) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dinoseg.cli.arguments import IMAGES, RECIPE
-from dinoseg.cli.console import tell_table
+from dinoseg.cli.arguments import IMAGES, RECIPE, Json
+from dinoseg.cli.console import tell_json, tell_table
 from dinoseg.options import CompressOptions
 
 
@@ -18,6 +18,7 @@ def compress(
     /,
     *,
     options: Annotated[CompressOptions, RECIPE],
+    json: Json = False,
 ) -> None:
     """A smaller, faster copy of a good network: pruned in closed form, healed by distillation, without labels.
 
@@ -25,4 +26,8 @@ def compress(
     """
     from dinoseg.compression import compress
 
-    tell_table(asdict(compress(model, images, options)).items())
+    report = asdict(compress(model, images, options))
+    if json:
+        tell_json(report)
+    else:
+        tell_table(report.items())

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 LISTED = 20
 """Failures named on stderr before the rest is counted."""
 
+quiet = False
+
+
+def hush(on: bool) -> None:
+    """Whether stderr gets failures and errors only."""
+    global quiet
+    quiet = on
+    if on:
+        sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # where every progress bar looks, torch's too
+
 
 def safe_streams() -> None:
     """Let characters that the terminal's encoding lacks be escaped, not raised."""
@@ -31,6 +41,12 @@ def plain(text: object) -> str:
 def say(text: str) -> None:
     """A message on stderr; lines after its first are indented, so that no name can pose as a message."""
     print("\n  ".join(map(plain, text.split("\n"))), file=sys.stderr)
+
+
+def inform(text: str) -> None:
+    """A message on stderr that is not about anything wrong."""
+    if not quiet:
+        say(text)
 
 
 def tell(text: object = "") -> None:
@@ -68,10 +84,15 @@ def as_json(failures: Iterable[Failure]) -> list[dict[str, str]]:
     return [{"id": failure.id, "reason": failure.reason, "message": str(failure.error)} for failure in failures]
 
 
-def say_counts(counts: Mapping[str, int], seconds: float | None = None) -> None:
+def say_counts(counts: Mapping[str, int], cost: str = "") -> None:
     """One line of what is not zero."""
-    took = "" if seconds is None else f"; {seconds:.1f} s"
-    say(", ".join(f"{count} {what}" for what, count in counts.items() if count) + took)
+    inform(", ".join(f"{count} {what}" for what, count in counts.items() if count) + cost)
+
+
+def say_notes(notes: Mapping[str, int], where: str) -> None:
+    """What had to be done to photographs to read them, with how many; ``where`` says to which."""
+    if notes:
+        inform(f"noted: {', '.join(f'{note} ({count})' for note, count in notes.items())}; {where}")
 
 
 def say_nothing_found(ignored: int) -> None:

@@ -18,6 +18,7 @@ USAGE = 2
 """Wrong use or configuration; nothing was touched."""
 SOME_FAILED = 3
 NOTHING_DONE = 4
+"""No result: no input could be used, or training could not go on (what it saved before is kept)."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """Who read our output went away; what a shell shows for SIGPIPE."""

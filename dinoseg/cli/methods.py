@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dinoseg.cli.arguments import Json
-from dinoseg.cli.console import say, tell, tell_json, tell_table
+from dinoseg.cli.console import inform, tell, tell_json, tell_table
 
 if TYPE_CHECKING:
     from dinoseg.methods import Description
@@ -30,7 +30,7 @@ def methods(
         tell_all(found[0])
     else:
         tell_table((description.name, description.summary) for description in found)
-        say("`dinoseg methods NAME` shows the parameters of one; the first is the default.")
+        inform("`dinoseg methods NAME` shows the parameters of one; the first is the default.")
 
 
 def tell_all(method: Description) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from dinoseg.cli.arguments import Json
-from dinoseg.cli.console import say, tell, tell_json, tell_table
+from dinoseg.cli.console import inform, tell, tell_json, tell_table
 from dinoseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def show(*, json: Json = False) -> None:
         return
     lines = [list(({**values, "here": "yes" if values["here"] else "no"}).values()) for values in rows]
     tell_table([list(rows[0]), *lines])
-    say("A path of a .safetensors or .pth file is a model as well; `dinoseg models fetch NAME` downloads one.")
+    inform("A path of a .safetensors or .pth file is a model as well; `dinoseg models fetch NAME` downloads one.")
 
 
 def row(name: str, entry: ZooEntry) -> dict[str, Any]:
@@ -46,10 +46,14 @@ def row(name: str, entry: ZooEntry) -> dict[str, Any]:
 
 
 @models.command
-def fetch(name: Annotated[str, Parameter(help="A name of `dinoseg models`.")], /) -> None:
+def fetch(name: Annotated[str, Parameter(help="A name of `dinoseg models`.")], /, *, json: Json = False) -> None:
     """Download a model into the cache and print where it lies."""
     from dinoseg.backbone.zoo import ZOO, find_weights
 
     if name not in ZOO:
         raise UsageError(f"{name} is not one of the models that can be fetched: {', '.join(ZOO)}.")
-    tell(find_weights(name))
+    file = find_weights(name)
+    if json:
+        tell_json({"name": name, "file": file})
+    else:
+        tell(file)

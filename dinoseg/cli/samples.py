@@ -10,7 +10,8 @@ from typing import Annotated, NamedTuple
 from cyclopts import Parameter
 
 from dinoseg.atomic import atomic_write
-from dinoseg.cli.console import say, tell_table
+from dinoseg.cli.arguments import Json
+from dinoseg.cli.console import inform, tell_json, tell_table
 from dinoseg.errors import OutputConflict, UsageError
 
 
@@ -38,7 +39,9 @@ SAMPLES = (
 )
 
 
-def samples(directory: Annotated[Path, Parameter(help="Folder to write into; created if missing.")], /) -> None:
+def samples(
+    directory: Annotated[Path, Parameter(help="Folder to write into; created if missing.")], /, *, json: Json = False
+) -> None:
     """Write a few photographs to play with.
 
     They come from the installed scikit-image and scikit-learn; nothing is downloaded, no other file is overwritten.
@@ -52,8 +55,12 @@ def samples(directory: Annotated[Path, Parameter(help="Folder to write into; cre
     for sample, content in photographs.items():
         with atomic_write(directory / sample.name) as file:
             file.write(content)
-    tell_table((directory / sample.name, sample.credit) for sample in photographs)
-    say(f"{len(photographs)} photographs; next: dinoseg segment {directory} -o masks")
+    rows = [(directory / sample.name, sample.credit) for sample in photographs]
+    if json:
+        tell_json([{"file": file, "credit": credit} for file, credit in rows])
+    else:
+        tell_table(rows)
+    inform(f"{len(photographs)} photographs; next: dinoseg segment {directory} -o masks")
 
 
 def refuse_other_file(path: Path, content: bytes) -> None:

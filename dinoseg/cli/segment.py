@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from dinoseg.cli.console import (
     progress_bar,
     say_counts,
     say_failures,
+    say_notes,
     say_nothing_found,
     tell_json,
     tell_table,
@@ -20,6 +22,10 @@ from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 
 if TYPE_CHECKING:
     from dinoseg.pipeline import Summary
+    from dinoseg.types import Failure
+
+FACTS = ("done", "empty", "skipped", "ignored", "device", "seconds", "stages")
+"""Of the road's summary, for ``--json``."""
 
 
 def segment(
@@ -34,18 +40,26 @@ def segment(
     """
     inputs = inputs or InputOptions()
     check_named(images, inputs)
-    from dinoseg.pipeline import segment_folder
+    from dinoseg.pipeline import Finished, segment_folder
 
+    notes: Counter[str] = Counter()
     with progress_bar() as bar:
-        summary = segment_folder(images, options or SegmentOptions(), inputs, output, lambda _: bar.update())
-    say_how_it_went(summary, output.output)
-    tell_results(summary, output)
+
+        def progress(result: Finished | Failure) -> None:
+            bar.update()
+            if isinstance(result, Finished):
+                notes.update(result.segmentation.notes)
+
+        summary = segment_folder(images, options or SegmentOptions(), inputs, output, progress)
+    say_how_it_went(summary, notes, output.output / "manifest.jsonl")
+    tell_results(summary, notes, output)
     return of_counts(summary.done + summary.skipped, len(summary.failed))
 
 
-def say_how_it_went(summary: Summary, folder: Path) -> None:
-    """Failures and counts, on stderr."""
-    say_failures(summary.failed, f"{folder / 'manifest.jsonl'} names all of them")
+def say_how_it_went(summary: Summary, notes: Counter[str], manifest: Path) -> None:
+    """Failures, notes and counts, on stderr."""
+    say_failures(summary.failed, f"{manifest} names all of them")
+    say_notes(notes, f"{manifest} says of which")
     if summary.done or summary.skipped or summary.failed:
         counts = {
             "done": summary.done,
@@ -54,17 +68,17 @@ def say_how_it_went(summary: Summary, folder: Path) -> None:
             "failed": len(summary.failed),
             "other files ignored": summary.ignored,
         }
-        say_counts(counts, summary.seconds)
+        say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
     else:
         say_nothing_found(summary.ignored)
 
 
-def tell_results(summary: Summary, output: OutputOptions) -> None:
+def tell_results(summary: Summary, notes: Counter[str], output: OutputOptions) -> None:
     """Where the results are, on stdout."""
     places = result_places(output)
     if output.json:
-        facts = {name: getattr(summary, name) for name in ("done", "empty", "skipped", "ignored", "seconds", "stages")}
-        tell_json(facts | {"failed": as_json(summary.failed), "results": places})
+        facts = {name: getattr(summary, name) for name in FACTS}
+        tell_json(facts | {"notes": notes, "failed": as_json(summary.failed), "results": places})
     elif summary.done or summary.skipped:
         tell_table(places.items())
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from dinoseg.cli.arguments import IMAGES, RECIPE
-from dinoseg.cli.console import say, say_failures, tell
+from dinoseg.cli.arguments import IMAGES, RECIPE, Json
+from dinoseg.cli.console import as_json, inform, say_failures, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import TrainOptions
 
 
-def train(images: Annotated[list[str], IMAGES], /, *, options: Annotated[TrainOptions, RECIPE]) -> int:
+def train(
+    images: Annotated[list[str], IMAGES], /, *, options: Annotated[TrainOptions, RECIPE], json: Json = False
+) -> int:
     """Train a DINO Vision Transformer on your photographs, without labels.
 
     Interrupted runs go on with --resume. `dinoseg segment --model` loads what comes out.
@@ -20,6 +22,10 @@ def train(images: Annotated[list[str], IMAGES], /, *, options: Annotated[TrainOp
 
     result = train(images, **asdict(options))
     say_failures(result.failed, f"{options.output / 'broken.jsonl'} names all of them")
-    say(f"{result.steps} steps on {result.photographs} photographs; loss of the last epoch {result.loss:.3f}")
-    tell(result.model)
+    inform(f"{result.steps} steps on {result.photographs} photographs; loss of the last epoch {result.loss:.3f}")
+    if json:
+        facts = {name: getattr(result, name) for name in ("model", "steps", "loss", "photographs")}
+        tell_json(facts | {"failed": as_json(result.failed)})
+    else:
+        tell(result.model)
     return of_counts(result.photographs, len(result.failed))

@@ -78,7 +78,7 @@ def test_help_is_made_from_the_docstrings(capsys: pytest.CaptureFixture[str], ve
         ("segment a -o b --batch many", "'many' is not a whole number"),
         ("segment a -o b --batch 1.5", "'1.5' is not a whole number"),  # never rounded
         ("compress builtin a -o b --lr 0", "above 0"),
-        ("segment a -o b --refine gided", '"guided"'),
+        ("segment a -o b --positions tim", '"timm"'),
         ("segment a -o b --offline=perhaps", "--offline"),
         ("segment a -o b --size 3", "16..8192"),
         ("attend a -o b --query 3", "--query"),  # half a point
@@ -96,6 +96,22 @@ def test_e65_e68_wrong_use_is_exit_2_with_the_next_step(
     assert not out
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "quiet"),
+    [
+        ("methods", False),
+        ("methods -q", True),
+        ("--quiet methods", True),
+        ("methods -- -q", False),  # behind the -- it is a name
+    ],
+)
+def test_e70_quiet_is_understood_before_and_after_the_verb(
+    capsys: pytest.CaptureFixture[str], line: str, quiet: bool
+) -> None:
+    run(line.split())
+    assert (not capsys.readouterr().err) is quiet
 
 
 def test_version_and_module() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ def test_the_options_reach_compression_and_its_report_is_told(
     options = CompressOptions(output=Path("small.safetensors"), patch=12, neurons=96, heal_crops=0, store="float16")
     assert asked == ["dinov2-small", ["photos"], options]
     assert capsys.readouterr() == ("file           small.safetensors\ncosine_pruned  0.81\n", "")
+
+
+def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dinoseg.compression.compress", lambda *arguments: Report())
+    assert run([*LINE.split(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": "small.safetensors", "cosine_pruned": 0.81}
 
 
 def test_a_network_that_cannot_be_compressed_is_wrong_use(

@@ -9,6 +9,8 @@ import pytest
 
 from dinoseg.cli.console import (
     LISTED,
+    hush,
+    inform,
     plain,
     progress_bar,
     safe_streams,
@@ -98,6 +100,30 @@ def test_a_failure_is_one_line_that_names_its_input(
 ) -> None:
     say_failures([Failure(id_, TruncatedImage(message))], "")
     assert capsys.readouterr().err == f"{line}\n"
+
+
+class Terminal(io.StringIO):
+    """A stderr that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_e70_quiet_silences_bars_of_other_rooms_too(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
+    from tqdm.auto import tqdm
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    hush(quiet)
+    for bar in (progress_bar(), tqdm(disable=None)):
+        with bar:
+            bar.update()
+    inform("next: this")
+    assert bool(terminal.getvalue()) is not quiet
+    say("wrong")
+    assert terminal.getvalue().endswith("wrong\n")
+    hush(False)
 
 
 def test_e70_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,8 @@ def test_fetch_prints_where_the_file_lies(capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setattr(zoo, "fetch", lambda name, offline: Path("cache") / f"{name}.safetensors")
     assert run(["models", "fetch", "dinov2-small"]) == 0
     assert capsys.readouterr().out == "cache/dinov2-small.safetensors\n"
+    assert run(["models", "fetch", "dinov2-small", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "dinov2-small", "file": "cache/dinov2-small.safetensors"}
 
 
 def test_fetch_downloads_nothing_that_is_there(

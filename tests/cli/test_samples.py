@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ def test_colour_photographs_are_written(tmp_path: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(SAMPLES)
     assert all(sample.credit in line for sample, line in zip(SAMPLES, lines, strict=True))
+
+
+def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["samples", str(tmp_path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in rows] == [str(tmp_path / sample.name) for sample in SAMPLES]
+    assert all(row["credit"] for row in rows)
 
 
 def test_a_second_run_is_fine(tmp_path: Path) -> None:

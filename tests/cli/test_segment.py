@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from dinoseg.cli import run
 from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImage
@@ -39,9 +40,8 @@ def road(monkeypatch: pytest.MonkeyPatch) -> Road:
 
 def summary(done: int = 0, skipped: int = 0, failed: tuple[ImageError, ...] = (), ignored: int = 0) -> Summary:
     failures = tuple(Failure(f"{number}.jpg", error) for number, error in enumerate(failed))
-    return Summary(
-        done=done, empty=0, skipped=skipped, failed=failures, ignored=ignored, seconds=1.5, stages={"decode": 0.5}
-    )
+    cost = {"device": "cpu", "seconds": 1.5, "stages": {"decode": 0.5}}
+    return Summary(done=done, empty=0, skipped=skipped, failed=failures, ignored=ignored, **cost)
 
 
 def test_the_options_reach_the_road(road: Road) -> None:
@@ -74,7 +74,7 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(road: Road, capsys: pytest.
         "contact-sheet": "out/contact_sheet.png",
         "manifest": "out/manifest.jsonl",
     }
-    assert err == "2 done; 1.5 s\n"
+    assert err == "2 done; 1.5 s on cpu\n"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,10 @@ def test_json_is_one_document(road: Road, capsys: pytest.CaptureFixture[str]) ->
         "empty": 0,
         "skipped": 0,
         "ignored": 2,
+        "device": "cpu",
         "seconds": 1.5,
         "stages": {"decode": 0.5},
+        "notes": {},
         "failed": [{"id": "0.jpg", "reason": "truncated", "message": "ends early"}],
         "results": {
             "masks": "out/masks",
@@ -133,6 +135,34 @@ def test_json_is_one_document(road: Road, capsys: pytest.CaptureFixture[str]) ->
             "manifest": "out/manifest.jsonl",
         },
     }
+
+
+def test_a_background_asks_for_cutouts(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["segment", "photos", "-o", "out", "--formats", "masks", "--background", "blur"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["masks", "cutouts", "manifest"]
+
+
+def test_a06_a12_what_had_to_be_done_to_photographs_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    write_images(photos, 1)
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")]
+    for name in ("a.gif", "b.gif"):
+        frames[0].save(photos / name, save_all=True, append_images=frames[1:])
+    frames[0].convert("CMYK").save(photos / "c.jpg")
+    command = ["segment", str(photos), "-o", str(out), "--method", "prior", "--size", "64", "--formats", "masks"]
+    assert run(command) == 0
+    told = f"noted: first of several frames (2), from mode CMYK (1); {out}/manifest.jsonl says of which\n"
+    assert told in capsys.readouterr().err
+    assert run([*command, "--overwrite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == {"first of several frames": 2, "from mode CMYK": 1}
+
+
+def test_e70_quiet_leaves_failures_only(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.summary = summary(done=1, failed=(TruncatedImage("ends early"),))
+    assert run(["segment", "photos", "-o", "out", "-q"]) == 3
+    out, err = capsys.readouterr()
+    assert err == "failed: 0.jpg: ends early [truncated]\n"
+    assert out.startswith("masks")
 
 
 def test_nothing_named_is_wrong_use(road: Road, capsys: pytest.CaptureFixture[str]) -> None:

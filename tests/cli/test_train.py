@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ def test_the_options_reach_training_and_the_model_is_told(
     assert out == "run/model.safetensors\n"
     assert "6 steps on 10 photographs" in err
     assert "4.250" in err
+
+
+def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dinoseg.training.train", lambda images, **fields: report(failed=1))
+    assert run([*LINE.split(), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out) == {
+        "model": "run/model.safetensors",
+        "steps": 6,
+        "loss": 4.25,
+        "photographs": 10,
+        "failed": [{"id": "0.jpg", "reason": "truncated", "message": "ends early"}],
+    }
 
 
 def test_photographs_that_could_not_be_read_are_named(
