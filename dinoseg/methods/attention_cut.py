@@ -32,6 +32,8 @@ class AttentionCut(TokenCut):
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
     """
 
+    weighted: bool = True
+    """Weigh edges by their cosine: photos in which all patches are somewhat alike then still have a cut."""
     output: Literal["map", "component"] = "map"
     """The smoothed mixture, or the one piece of the cut that attention picks."""
     ridge: float = 0.08

@@ -40,7 +40,7 @@ def affinity(features: NDArray[np.float64], tau: float, *, weighted: bool = Fals
     length = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.maximum(length, np.finfo(np.float64).tiny)
     cosine = unit @ unit.T  # (N, N)
-    return np.where(cosine >= tau, cosine, EPS) if weighted else np.where(cosine > tau, 1.0, EPS)
+    return np.where(cosine >= max(tau, EPS), cosine, EPS) if weighted else np.where(cosine > tau, 1.0, EPS)
 
 
 def normalised_cut(weights: NDArray[np.float64]) -> Cut | None:

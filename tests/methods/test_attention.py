@@ -39,7 +39,9 @@ def test_more_mass_is_more_mask():
 
 def test_a_head_that_the_network_does_not_have():
     with pytest.raises(OptionError, match=r"--param head 3 is out of range: the network has 0\.\.2"):
-        found(AttentionMap(head=3), features_of(disk()))
+        AttentionMap(head=3).check(3)
+    AttentionMap(head=3).check(4)
+    AttentionMap().check(1)
 
 
 def test_a18_attention_that_sums_to_nothing():

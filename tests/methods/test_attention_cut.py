@@ -75,3 +75,11 @@ def test_a18_nothing_is_looked_at():
     given = features_of(OBJECT)
     flat = features(np.full((2, *OBJECT.shape), 0.01), given.facets["key"][0].numpy())
     assert found("attention-cut", flat).reason == "no_object"
+
+
+def test_a_photo_in_which_all_patches_are_alike_still_has_a_cut():
+    given = features_of(OBJECT)
+    leaning = features(given.attention[0].numpy(), given.facets["key"][0].numpy() + 2)
+    assert found("tokencut", leaning).reason == "degenerate_graph"
+    (proposal,) = found("attention-cut", leaning).objects
+    assert iou(proposal.soft > 0.5, OBJECT) > 0.9

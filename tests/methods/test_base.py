@@ -25,6 +25,7 @@ def test_methods_are_frozen_dataclasses_of_the_protocol(name):
     assert isinstance(method, Method)
     assert dataclasses.is_dataclass(method)
     assert hash(method) == hash(make_method(name))
+    method.check(1)  # any network will do for the defaults
 
 
 @every_network_method

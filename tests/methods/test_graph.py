@@ -52,10 +52,14 @@ def test_affinity():
     np.testing.assert_allclose(affinity(features, 0.7, weighted=True), np.where(joined, cosines, graph.EPS))
 
 
-def test_tau_is_strict_and_only_without_weights():
-    orthogonal = np.eye(2)
-    assert affinity(orthogonal, 0.0)[0, 1] == graph.EPS
-    assert affinity(orthogonal, 0.0, weighted=True)[0, 1] == 0
+def test_tau_itself_counts_only_with_weights():
+    features = np.array([[1.0, 0], [3, 4]])  # cosine 0.6
+    assert affinity(features, 0.6)[0, 1] == graph.EPS
+    assert affinity(features, 0.6, weighted=True)[0, 1] == 0.6
+
+
+def test_weights_are_positive():
+    assert affinity(np.eye(2), 0.0, weighted=True)[0, 1] == graph.EPS
 
 
 def test_cut_solves_the_generalised_problem():
