@@ -12,7 +12,7 @@ def agreement(soft: NDArray[np.float32], *maps: NDArray[np.floating[Any]]) -> fl
     """Correlation of the mask ``soft > 0.5`` with its own soft map, times that with each of the maps, all of one shape.
 
     0..1, a negative correlation counting as 0. Over the 150 even DUTS pictures its rank correlation with the IoU is
-    0.5 to 0.75, depending on the method.
+    0.4 (kmeans) to 0.8 (tokencut).
     """
     mask = soft > 0.5
     if mask.all() or not mask.any():
