@@ -128,6 +128,10 @@ class OutputOptions:
     json: Annotated[bool, Flag] = False
     """Print one machine-readable summary on stdout."""
 
+    def __post_init__(self) -> None:
+        if not self.wanted:
+            raise OptionError("--formats needs at least one format, for instance masks.")
+
     @property
     def wanted(self) -> tuple[str, ...]:
         """The formats, and cutouts where a background is named."""

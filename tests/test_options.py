@@ -47,6 +47,7 @@ CLASSES = (
         (InputOptions, {"max_pixels": 0}, "--max-pixels 0"),
         (SegmentOptions, {"batch": -1}, "--batch -1"),  # inherited checks run
         (EvaluateOptions, {"size": 0}, "--size 0"),
+        (OutputOptions, {"output": Path("out"), "formats": ()}, "--formats needs at least one"),
         (EvaluateOptions, {"every": 0}, "--every 0"),
         (EvaluateOptions, {"every": -2}, "--every -2"),
         (EvaluateOptions, {"overwrite": True}, "name its folder with --output"),  # nothing to overwrite

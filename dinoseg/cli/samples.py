@@ -46,6 +46,9 @@ def samples(
 
     They come from the installed scikit-image and scikit-learn; nothing is downloaded, no other file is overwritten.
     """
+    from dinoseg.outputs.claim import check_writable
+
+    check_writable(directory)
     photographs = {sample: sample.file().read_bytes() for sample in SAMPLES if sample.file().is_file()}
     if not photographs:
         raise UsageError("The installed scikit-image and scikit-learn carry no photographs.")

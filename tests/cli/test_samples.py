@@ -38,6 +38,12 @@ def test_a_second_run_is_fine(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_b34_a_file_in_the_place_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert run(["samples", str(tmp_path / "file")]) == 2
+    assert "name another folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_another_file_of_that_name_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     mine = tmp_path / SAMPLES[-1].name  # the last, so that all are looked at before one is written
