@@ -36,7 +36,7 @@ from dinoseg.types import Failure, Segmentation
 
 COLUMNS = {"DUTS": "duts", "VOC foreground": "VOC2012", "DAVIS J": "DAVIS", "COCO foreground": "coco"}
 HALVES: tuple[Literal["odd", "even", "all"], ...] = ("odd", "even", "all")
-METHODS = ("attention", "tokencut", "attention-cut")
+METHODS = ("attention", "tokencut", "kmeans", "attention-cut")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Pass:
 
 def passes(models: Sequence[str], methods: Sequence[str]) -> list[Pass]:
     """What is run: the prior, untrained weights, then every model."""
-    untrained = Pass(models[0], [name for name in methods if name != "tokencut"], random_weights=True)
+    untrained = Pass(models[0], [name for name in methods if name.startswith("attention")], random_weights=True)
     return [Pass(models[0], ["prior"]), untrained, *(Pass(model, methods) for model in models)]
 
 
