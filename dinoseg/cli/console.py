@@ -23,7 +23,7 @@ def hush(on: bool) -> None:
     global quiet
     quiet = on
     if on:
-        sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # where every progress bar looks, torch's too
+        sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # where all progress bars look
 
 
 def safe_streams() -> None:
