@@ -62,8 +62,16 @@ class Attention:
         from dinoseg.methods.threshold import mass_mask
 
         mask = to_photo(mass_mask(self.mean).astype(np.float32), self.fit, nearest=True) > 0.5  # (H, W)
-        titles = None if len(self.heads) > 1 else [self.title]
-        return heads_figure(self.photo.pixels, self.heads, self.fit, masks=mask[None], titles=titles, mark=self.query)
+        titles = None if len(self.heads) > 1 else ["rollout"]
+        return heads_figure(
+            self.photo.pixels,
+            self.heads,
+            self.fit,
+            masks=mask[None],
+            titles=titles,
+            mark=self.query,
+            heading=self.title,
+        )
 
     def overlay(self) -> PIL.Image.Image:
         """The photo under the mean map in colour."""
@@ -156,10 +164,11 @@ class Attender:
     def title(self) -> str:
         """What is looked at, in words."""
         options = self.options
+        depth = self.backbone.spec.depth
         if options.rollout:
-            return "rollout from CLS over all layers"
-        of = "CLS" if options.query is None else f"the patch at x {options.query[0]}, y {options.query[1]}"
-        return f"attention of {of}, layer {options.layer or self.backbone.spec.depth} of {self.backbone.spec.depth}"
+            return f"CLS, rolled out over {depth} layers"
+        of = "CLS" if options.query is None else f"patch at {options.query[0]}, {options.query[1]}"
+        return f"{of}, layer {options.layer or depth} of {depth}"
 
 
 def patch_of(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:

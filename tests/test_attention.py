@@ -30,7 +30,7 @@ def test_cls_maps_of_the_last_layer_are_the_roads(model):
     )
     assert np.allclose(maps.heads, dinoseg.attend(photo, model=model, size=64, layer=2).heads, atol=1e-6)
     assert maps.upsampled().shape == (2, 60, 90)
-    assert maps.title == "attention of CLS, layer 2 of 2"
+    assert maps.title == "CLS, layer 2 of 2"
 
 
 def test_a_query_is_the_patch_under_the_pixel(model):
@@ -108,6 +108,7 @@ def test_figures_and_streams(model):
     attender = Attender(model=model, size=64)
     good, bad = attender.stream([as_source(disk_photo()[0]), as_source(b"no image")])
     assert isinstance(bad, Failure)
-    assert len(good.figure().axes) >= 4  # photograph, two heads, mean
+    titles = [axis.get_title() for axis in good.figure().axes]
+    assert titles == ["CLS, layer 2 of 2", "head 1", "head 2", "mean"]
     assert good.overlay().size == (160, 120)
     assert good._repr_png_().startswith(b"\x89PNG")
