@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Concatenate, Literal, ParamSpec, TypeVar
@@ -308,6 +308,11 @@ class EvaluateOptions(SegmentOptions):
         require(self.every >= 1, "--every", self.every, "1 or more")
         if self.overwrite and self.output is None:
             raise OptionError("--overwrite replaces a report: name its folder with --output.")
+
+
+def deciding(options: ModelOptions) -> dict[str, object]:
+    """The options without those that change how fast a result comes but not what it is."""
+    return {name: value for name, value in asdict(options).items() if name not in ("device", "batch", "offline")}
 
 
 def require(fine: bool, name: str, value: object, range_: str) -> None:

@@ -1,20 +1,22 @@
-"""The road: find -> decode -> fit -> backbone -> method -> refine -> write. Who reads this file knows the program."""
+"""The road: find -> decode -> fit -> backbone -> method -> refine. Who reads this file knows the program.
+
+``folder.py`` adds the last step, writing, for runs over folders.
+"""
 
 from __future__ import annotations
 
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dinoseg import __version__
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
@@ -23,9 +25,7 @@ from dinoseg.images.feed import batches, read_ahead
 from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods import make_method
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, with_options
-from dinoseg.outputs.folder import OutputFolder, check_output
-from dinoseg.outputs.record import fingerprint
+from dinoseg.options import InputOptions, SegmentOptions, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import check_refinement, refine
 from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposals, Segmentation, Source
@@ -191,25 +191,6 @@ class Segmenter:
         return Finished(result, photo, maps)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Summary:
-    """How a folder run went."""
-
-    done: int
-    """Photographs that now have results, those with no object included."""
-    empty: int
-    """Of these: with no object."""
-    skipped: int
-    """Done by an earlier run of the same command."""
-    failed: tuple[Failure, ...]
-    ignored: int
-    """Files beside the photographs that are no images."""
-    device: str
-    seconds: float
-    stages: dict[str, float]
-    """Seconds by stage, summed over photographs; decode and refine run beside the network."""
-
-
 @overload
 @with_options(SegmentOptions)
 def segment(image: list[Image], options: SegmentOptions) -> list[Segmentation | Failure]: ...
@@ -225,71 +206,6 @@ def segment(image: Image | list[Image], options: SegmentOptions) -> Segmentation
     """
     segmenter = Segmenter(**asdict(options))
     return list(segmenter.stream(image)) if isinstance(image, list) else segmenter(image)
-
-
-def segment_folder(
-    inputs: Sequence[str | Path],
-    options: SegmentOptions,
-    input_options: InputOptions,
-    output: OutputOptions,
-    progress: Callable[[Finished | Failure], None] = lambda _: None,
-) -> Summary:
-    """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
-
-    Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
-    """
-    start = time.perf_counter()
-    check_output(output)
-    listing = find(inputs, input_options, exclude=output.output)
-    segmenter = Segmenter(**asdict(options))
-    segmenter.max_pixels = input_options.max_pixels
-    skipped, done, empty, failed, stages = (
-        0,
-        0,
-        0,
-        [],
-        dict.fromkeys(("decode", "backbone", "method", "refine", "write"), 0.0),
-    )
-    prints: dict[str, Mapping[str, Any] | None] = {}  # of the files on the road, from before they are decoded
-    with OutputFolder(output, run_of(segmenter)) as folder:
-
-        def missing() -> Iterator[Source | Failure]:
-            nonlocal skipped
-            for source in listing:
-                if isinstance(source, Source) and folder.done(source):
-                    skipped += 1
-                else:
-                    prints[source.id] = fingerprint(source.content) if isinstance(source, Source) else None
-                    yield source
-
-        def write(result: Finished | Failure) -> Finished | Failure:
-            begun = time.perf_counter()
-            if isinstance(result, Failure):
-                folder.fail(result)
-            else:
-                folder.write(result.segmentation, result.photo, result.soft, prints.pop(result.segmentation.id))
-                result.segmentation.timings["write"] = time.perf_counter() - begun
-            return result
-
-        for result in read_ahead(segmenter.run(missing()), write, workers=1, ahead=WORKERS):
-            progress(result)
-            if isinstance(result, Failure):
-                failed.append(result)
-                continue
-            done += 1
-            empty += not result.segmentation.instances
-            for stage, seconds in result.segmentation.timings.items():
-                stages[stage] += seconds
-        folder.finish()
-    device = str(segmenter.backbone.device) if segmenter.backbone else "cpu"
-    return Summary(done, empty, skipped, tuple(failed), listing.ignored, device, time.perf_counter() - start, stages)
-
-
-def run_of(segmenter: Segmenter) -> dict[str, object]:
-    """What decides the results of a folder run, for ``run.json``."""
-    asked = {k: v for k, v in asdict(segmenter.options).items() if k not in ("device", "batch", "offline")}
-    weights = segmenter.backbone.spec.sha256 if segmenter.backbone else None
-    return {"options": asked | {"parameters": asdict(segmenter.method)}, "weights": weights, "version": __version__}
 
 
 def sources_of(inputs: str | Path | Iterable[Image]) -> Iterable[Source | Failure]:

@@ -1,6 +1,5 @@
 """The road from end to end, on a small random network and on methods made for the test."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,9 +11,8 @@ import torch
 
 import dinoseg
 from dinoseg import pipeline
-from dinoseg.errors import DeviceError, NotAnImage, OptionError, OutputConflict, WeightsNotFound
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
-from dinoseg.pipeline import Segmenter, segment_folder
+from dinoseg.errors import DeviceError, NotAnImage, OptionError, WeightsNotFound
+from dinoseg.pipeline import Segmenter
 from dinoseg.types import Failure, Proposal, Proposals, Segmentation
 from tests.helpers import disk_photo, write_images
 from tests.networks import save_teacher
@@ -57,10 +55,6 @@ def halves(monkeypatch):
     Halves.batches.clear()
     monkeypatch.setattr(pipeline, "make_method", lambda name, params: Halves())
     return Halves
-
-
-def options(model, **changes):
-    return SegmentOptions(model=model, **{"refine": "none", "size": 64, "device": "cpu", **changes})
 
 
 def test_masks_have_the_size_of_the_photograph_and_lie_where_the_method_says(model, halves):
@@ -229,93 +223,6 @@ def test_a13_a15_tiny_and_narrow_images_give_a_result(model, method, shape):
     result = dinoseg.segment(disk_photo(*shape)[0], model=model, size=64, method=method)
     assert result.masks.shape[1:] == shape
     assert result.instances or result.reason
-
-
-def run(photos, output, model, **changes):
-    formats = ("masks", "overlays", "labels", "cutouts", "attention", "coco", "contact-sheet")
-    return segment_folder(
-        [photos],
-        options(model, method="attention", **changes),
-        InputOptions(),
-        OutputOptions(output=output, formats=formats),
-    )
-
-
-def files_of(output):
-    return {
-        path.relative_to(output).as_posix(): path.read_bytes()
-        for path in output.rglob("*")
-        if path.is_file() and path.name not in ("manifest.jsonl", ".dinoseg.lock")
-    }
-
-
-def timeless(output):
-    lines = [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
-    return sorted(({k: v for k, v in line.items() if k != "seconds"} for line in lines), key=lambda line: line["id"])
-
-
-def test_a_folder_run_writes_everything_names_failures_and_is_not_done_twice(model, tmp_path):
-    write_images(tmp_path / "photos" / "sub", 3)
-    (tmp_path / "photos" / "broken.jpg").write_bytes(b"GIF89")
-    (tmp_path / "photos" / "notes.txt").write_text("hello")
-    before = files_of(tmp_path / "photos")
-    summary = run(tmp_path / "photos", tmp_path / "out", model)
-    assert (summary.done, summary.skipped, summary.ignored) == (3, 0, 1)
-    assert [(failure.id, failure.reason) for failure in summary.failed] == [("broken.jpg", "not_an_image")]
-    assert (tmp_path / "out" / "masks" / "sub" / "photo_000.jpg.png").exists()
-    assert files_of(tmp_path / "photos") == before  # a23: inputs are never changed
-    again = run(tmp_path / "photos", tmp_path / "out", model)
-    assert (again.done, again.skipped, len(again.failed)) == (0, 3, 1)
-    assert set(summary.stages) == {"decode", "backbone", "method", "refine", "write"}
-    line = timeless(tmp_path / "out")[1]
-    assert line["source"]["sha256"]
-    stored = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert stored["weights"] == Segmenter(model=model).backbone.spec.sha256
-    assert stored["options"]["parameters"]["threshold"] == "otsu"
-
-
-def test_a_run_that_stops_half_way_ends_as_an_undisturbed_one(model, tmp_path, monkeypatch):
-    write_images(tmp_path / "photos", 6)
-    run(tmp_path / "photos", tmp_path / "whole", model)
-
-    finish = Segmenter.finish
-
-    def stop_at_the_fourth(self, item):
-        if item.photo.id == "photo_003.jpg":
-            raise KeyboardInterrupt
-        return finish(self, item)
-
-    monkeypatch.setattr(Segmenter, "finish", stop_at_the_fourth)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "photos", tmp_path / "parts", model)
-    monkeypatch.setattr(Segmenter, "finish", finish)
-    summary = run(tmp_path / "photos", tmp_path / "parts", model)
-    assert summary.done + summary.skipped == 6
-    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
-    assert timeless(tmp_path / "parts") == timeless(tmp_path / "whole")
-
-
-def test_d54_other_options_in_the_same_folder_are_refused_and_the_device_is_none(model, tmp_path):
-    write_images(tmp_path / "photos", 1)
-    run(tmp_path / "photos", tmp_path / "out", model)
-    with pytest.raises(OutputConflict, match="size: there 64, now 48"):
-        run(tmp_path / "photos", tmp_path / "out", model, size=48)
-    assert run(tmp_path / "photos", tmp_path / "out", model, batch=3).skipped == 1
-
-
-def test_b28_the_output_may_lie_inside_the_input(model, tmp_path):
-    write_images(tmp_path / "photos", 2)
-    for _ in range(2):
-        summary = run(tmp_path / "photos", tmp_path / "photos" / "out", model)
-    assert summary.skipped == 2
-    assert summary.done == 0
-
-
-def test_a04_the_pixel_limit_of_the_input_options_holds(model, tmp_path):
-    write_images(tmp_path / "photos", 1)
-    output = OutputOptions(output=tmp_path / "out")
-    summary = segment_folder([tmp_path / "photos"], options(model), InputOptions(max_pixels=100), output)
-    assert summary.failed[0].reason == "too_large"
 
 
 def test_methods_without_a_network_load_none(tmp_path):

@@ -13,15 +13,12 @@ from dinoseg import __version__
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
 from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
-from dinoseg.options import AttendOptions, Flag, InputOptions
+from dinoseg.options import AttendOptions, Flag, InputOptions, deciding
 
 if TYPE_CHECKING:
     from dinoseg.attention import Attender
     from dinoseg.outputs.heads import HeadsFolder
     from dinoseg.types import Failure, Source
-
-FREE = ("device", "batch", "offline")
-"""Options that do not change a figure."""
 
 
 @Parameter(name="*")
@@ -78,8 +75,7 @@ def attend(
 
 def run_of(attender: Attender) -> dict[str, object]:
     """What determines figures and maps."""
-    options = {name: value for name, value in asdict(attender.options).items() if name not in FREE}
-    return {"options": options, "weights": attender.backbone.spec.sha256, "version": __version__}
+    return {"options": deciding(attender.options), "weights": attender.backbone.spec.sha256, "version": __version__}
 
 
 def draw_all(

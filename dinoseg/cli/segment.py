@@ -21,7 +21,7 @@ from dinoseg.cli.exits import of_counts
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 
 if TYPE_CHECKING:
-    from dinoseg.pipeline import Summary
+    from dinoseg.folder import Summary
     from dinoseg.types import Failure
 
 FACTS = ("done", "empty", "skipped", "ignored", "device", "seconds", "stages")
@@ -40,7 +40,8 @@ def segment(
     """
     inputs = inputs or InputOptions()
     check_named(images, inputs)
-    from dinoseg.pipeline import Finished, segment_folder
+    from dinoseg.folder import segment_folder
+    from dinoseg.pipeline import Finished
 
     notes: Counter[str] = Counter()
     with progress_bar() as bar:

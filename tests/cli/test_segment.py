@@ -1,4 +1,4 @@
-"""What `segment` says and returns; the road itself is tested in tests/test_pipeline.py."""
+"""What `segment` says and returns; the road itself is tested in tests/test_folder.py."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 
 from dinoseg.cli import run
 from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImage
+from dinoseg.folder import Summary
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
-from dinoseg.pipeline import Summary
 from dinoseg.types import Failure
 from tests.helpers import write_images
 
@@ -34,7 +34,7 @@ class Road:
 @pytest.fixture
 def road(monkeypatch: pytest.MonkeyPatch) -> Road:
     road = Road()
-    monkeypatch.setattr("dinoseg.pipeline.segment_folder", road)
+    monkeypatch.setattr("dinoseg.folder.segment_folder", road)
     return road
 
 
@@ -177,7 +177,7 @@ def test_what_the_road_refuses_is_wrong_use(
     def refuse(*asked: Any) -> None:
         raise OutputConflict("out holds results of other options: pass --overwrite")
 
-    monkeypatch.setattr("dinoseg.pipeline.segment_folder", refuse)
+    monkeypatch.setattr("dinoseg.folder.segment_folder", refuse)
     assert run(["segment", "photos", "-o", "out"]) == 2
     assert capsys.readouterr() == ("", "dinoseg: out holds results of other options: pass --overwrite\n")
 

@@ -1,0 +1,122 @@
+"""A run over a folder: the road, with what is done already left out and results written behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dinoseg import __version__
+from dinoseg.images.feed import read_ahead
+from dinoseg.images.find import Listing, find
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, deciding
+from dinoseg.outputs.folder import OutputFolder, check_output
+from dinoseg.outputs.record import fingerprint
+from dinoseg.pipeline import WORKERS, Finished, Segmenter
+from dinoseg.types import Failure, Source
+
+STAGES = ("decode", "backbone", "method", "refine", "write")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """How a folder run went."""
+
+    done: int
+    """Photographs that now have results, those with no object included."""
+    empty: int
+    """Of these: with no object."""
+    skipped: int
+    """Done by an earlier run of the same command."""
+    failed: tuple[Failure, ...]
+    ignored: int
+    """Files beside the photographs that are no images."""
+    device: str
+    seconds: float
+    stages: dict[str, float]
+    """Seconds by stage, summed over photographs; decode and refine run beside the network."""
+
+
+def segment_folder(
+    inputs: Sequence[str | Path],
+    options: SegmentOptions,
+    input_options: InputOptions,
+    output: OutputOptions,
+    progress: Callable[[Finished | Failure], None] = lambda _: None,
+) -> Summary:
+    """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
+
+    Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
+    """
+    start = time.perf_counter()
+    check_output(output)
+    listing = find(inputs, input_options, exclude=output.output)
+    segmenter = Segmenter(**asdict(options))
+    segmenter.max_pixels = input_options.max_pixels
+    with OutputFolder(output, run_of(segmenter)) as folder:
+        run = FolderRun(folder, listing)
+        for result in read_ahead(segmenter.run(run.missing()), run.write, workers=1, ahead=WORKERS):
+            run.count(result)
+            progress(result)
+        folder.finish()
+    device = str(segmenter.backbone.device) if segmenter.backbone else "cpu"
+    return run.summary(device, time.perf_counter() - start)
+
+
+class FolderRun:
+    """What goes onto the road and what comes off it. ``write`` is for the writer's thread, the rest for one other."""
+
+    def __init__(self, folder: OutputFolder, listing: Listing) -> None:
+        self.folder, self.listing = folder, listing
+        self.prints: dict[str, Mapping[str, Any] | None] = {}
+        """Fingerprints of the files on the road, from before they are decoded."""
+        self.done = self.empty = self.skipped = 0
+        self.failed: list[Failure] = []
+        self.stages = dict.fromkeys(STAGES, 0.0)
+
+    def missing(self) -> Iterator[Source | Failure]:
+        """What earlier runs have not done."""
+        for source in self.listing:
+            if isinstance(source, Failure):
+                yield source
+            elif self.folder.done(source):
+                self.skipped += 1
+            else:
+                self.prints[source.id] = fingerprint(source.content)
+                yield source
+
+    def write(self, result: Finished | Failure) -> Finished | Failure:
+        """Write one result; how long that took goes into its timings."""
+        start = time.perf_counter()
+        if isinstance(result, Failure):
+            self.prints.pop(result.id, None)
+            self.folder.fail(result)
+        else:
+            found = result.segmentation
+            self.folder.write(found, result.photo, result.soft, self.prints.pop(found.id))
+            found.timings["write"] = time.perf_counter() - start
+        return result
+
+    def count(self, result: Finished | Failure) -> None:
+        """Add one result to the summary."""
+        if isinstance(result, Failure):
+            self.failed.append(result)
+            return
+        self.done += 1
+        self.empty += not result.segmentation.instances
+        for stage, seconds in result.segmentation.timings.items():
+            self.stages[stage] += seconds
+
+    def summary(self, device: str, seconds: float) -> Summary:
+        """How it went."""
+        failed, ignored = tuple(self.failed), self.listing.ignored
+        return Summary(self.done, self.empty, self.skipped, failed, ignored, device, seconds, self.stages)
+
+
+def run_of(segmenter: Segmenter) -> dict[str, object]:
+    """What decides the results of a run, for ``run.json``."""
+    asked = {**deciding(segmenter.options), "parameters": asdict(segmenter.method)}
+    weights = segmenter.backbone.spec.sha256 if segmenter.backbone else None
+    return {"options": asked, "weights": weights, "version": __version__}
