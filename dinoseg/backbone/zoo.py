@@ -34,7 +34,7 @@ class ZooEntry:
 
 BUILTIN = "builtin"
 FILE = "model.safetensors"
-DINOV3 = "DINOv3 licence (Meta; gated: accept it on the hub first)"
+DINOV3 = "DINOv3 licence (Meta)"
 
 ZOO: dict[str, ZooEntry] = {
     BUILTIN: ZooEntry(
