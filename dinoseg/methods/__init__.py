@@ -16,6 +16,8 @@ METHODS: dict[str, str] = {
     "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
     "attention": "dinoseg.methods.attention:AttentionMap",
     "tokencut": "dinoseg.methods.tokencut:TokenCut",
+    "lost": "dinoseg.methods.lost:Lost",
+    "dino-seg": "dinoseg.methods.dino_seg:DinoSeg",
     "kmeans": "dinoseg.methods.kmeans:PatchClusters",
     "prior": "dinoseg.methods.prior:Prior",
 }

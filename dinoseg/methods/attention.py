@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.errors import OptionError
-from dinoseg.methods.base import NetworkMethod, View, nothing, one
+from dinoseg.methods.base import NetworkMethod, View, nothing, one, require_head
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import smooth
 from dinoseg.methods.score import agreement
@@ -43,8 +42,7 @@ class AttentionMap(NetworkMethod):
 
     def check(self, heads: int) -> None:
         """Raise ``OptionError`` for a head that the network does not have."""
-        if self.head is not None and self.head >= heads:
-            raise OptionError(f"--param head {self.head} is out of range: the network has 0..{heads - 1}.")
+        require_head(self.head, heads)
 
     def propose(self, view: View) -> Proposals:
         """One object at most."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, r
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.errors import OptionError
 from dinoseg.types import Fit, Photo, Proposal, Proposals
 
 if TYPE_CHECKING:
@@ -119,3 +120,21 @@ def facet_for(family: str) -> Facet:
     All keys of DINOv2 point in one direction; DINOv3 is untested here on real weights.
     """
     return "key" if family == "dino" else "token"
+
+
+def patch_features(view: View, facet: Facet | None, centre: bool | None) -> NDArray[np.float64]:
+    """Features of the image's patches, ``(N, d)``: of the facet (None: ``facet_for``), less their mean if ``centre``.
+
+    None: only DINOv2's keys, queries and values are centred, which otherwise all point in one direction.
+    """
+    name = facet or facet_for(view.family)
+    features = view.facets[name]
+    if centre is None:
+        centre = view.family.startswith("dinov2") and name != "token"
+    return features - features.mean(axis=0) if centre else features
+
+
+def require_head(head: int | None, heads: int) -> None:
+    """Raise ``OptionError`` for a head that a network with so many heads does not have."""
+    if head is not None and head >= heads:
+        raise OptionError(f"--param head {head} is out of range: the network has 0..{heads - 1}.")

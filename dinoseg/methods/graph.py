@@ -31,15 +31,19 @@ class Cut:
     """The first patch of largest absolute entry."""
 
 
+def unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features ``(N, d)``, each scaled to length 1; zeros stay zeros."""
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+
+
 def affinity(features: NDArray[np.float64], tau: float, *, weighted: bool = False) -> NDArray[np.float64]:
     """Who is like whom, ``(N, N)``, from features ``(N, d)``.
 
     1 where the cosine is above ``tau``, else ``EPS`` (a feature of zeros is not even like itself). ``weighted``: the
     cosine itself where it is at least ``tau``.
     """
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    unit = features / np.maximum(length, np.finfo(np.float64).tiny)
-    cosine = unit @ unit.T  # (N, N)
+    rows = unit(features)
+    cosine = rows @ rows.T  # (N, N)
     return np.where(cosine >= max(tau, EPS), cosine, EPS) if weighted else np.where(cosine > tau, 1.0, EPS)
 
 

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 
 from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one
 from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.graph import unit
 from dinoseg.methods.grid import border_of
 from dinoseg.methods.score import agreement
 from dinoseg.methods.threshold import otsu_soft
@@ -59,9 +60,9 @@ def distances(features: NDArray[np.float64], clusters: int) -> NDArray[np.float6
     """Distance of every patch to every centre, ``(N, k)``, on the unit sphere; fewer centres than asked for where
     there are fewer different patches.
     """
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    clusters = min(clusters, len(np.unique(unit, axis=0)))
-    return KMeans(clusters, n_init=STARTS, random_state=0).fit_transform(unit)
+    rows = unit(features)
+    clusters = min(clusters, len(np.unique(rows, axis=0)))
+    return KMeans(clusters, n_init=STARTS, random_state=0).fit_transform(rows)
 
 
 def votes_of(labels: NDArray[np.intp], attention: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one
+from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one, patch_features
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import Cut, affinity, normalised_cut
-from dinoseg.methods.grid import components
+from dinoseg.methods.grid import component_at
 from dinoseg.methods.score import agreement
 from dinoseg.options import require
 from dinoseg.types import Proposals
@@ -41,12 +41,7 @@ class TokenCut(NetworkMethod):
 
     def features(self, view: View) -> NDArray[np.float64]:
         """Nodes of the graph, ``(N, d)``."""
-        (name,) = self.facets(view.family)
-        features = view.facets[name]
-        centre = self.centre
-        if centre is None:
-            centre = view.family.startswith("dinov2") and name != "token"
-        return features - features.mean(axis=0) if centre else features
+        return patch_features(view, self.facet, self.centre)
 
     def cut(self, view: View) -> Cut | None:
         """The cut of the image's graph."""
@@ -65,4 +60,4 @@ def seed_component(cut: Cut, grid: tuple[int, int]) -> NDArray[np.bool_]:
     """The 4-connected piece, ``(gh, gw)``, that holds the seed on the seed's side of the vector's plain mean."""
     above = cut.vector > cut.vector.mean()
     side = (above == above[cut.seed]).reshape(grid)
-    return next(piece for piece in components(side) if piece.flat[cut.seed])
+    return component_at(side, cut.seed)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,7 +16,7 @@ from dinoseg.types import Fit, Photo, Proposals
 from tests.helpers import disk_photo
 
 PATCH = 8
-NETWORK_METHODS = ("attention-cut", "attention", "tokencut", "kmeans")
+NETWORK_METHODS = ("attention-cut", "attention", "tokencut", "lost", "dino-seg", "kmeans")
 
 
 def disk(
@@ -25,7 +28,7 @@ def disk(
 
 
 def features_of(
-    objects: NDArray[np.bool_], *, noise: float = 0.3, on: float = 5.0, heads: int = 3, width: int = 24, seed: int = 0
+    objects: NDArray[np.bool_], *, noise: float = 0.3, on: float = 5.0, heads: int = 6, width: int = 24, seed: int = 0
 ) -> Features:
     """Features of one image in which the patches of ``objects`` point one way, the others another, and every head's
     attention is ``on`` times as high on the objects.
@@ -60,6 +63,21 @@ def found(method: Method | str, given: Features, photo: Photo | None = None) -> 
     method = make_method(method) if isinstance(method, str) else method
     (proposals,) = method(given, [photo or photo_of(given.grid)], [fit_of(given.grid)])
     return proposals
+
+
+def golden_features(golden: Mapping[str, NDArray[Any]], case: str, family: str = "dino") -> Features:
+    """The patches of a golden case, with its CLS attention."""
+    height, width = golden[f"{case}/dims"]
+    attention = golden[f"{case}/attn_cls_row"][:, 1:].reshape(-1, height, width)
+    return features(attention, golden[f"{case}/feats"][1:].reshape(height, width, -1), family)
+
+
+def golden_box(golden: Mapping[str, NDArray[Any]], case: str, mask: NDArray[np.bool_]) -> list[int]:
+    """x0, y0, x1, y1 px of a mask on the grid of a golden case, inside its unpadded image."""
+    patch, (height, width) = int(golden[f"{case}/patch"]), golden[f"{case}/image_size"]
+    y, x = np.nonzero(mask)
+    right, bottom = min((x.max() + 1) * patch, width), min((y.max() + 1) * patch, height)
+    return [int(edge) for edge in (x.min() * patch, y.min() * patch, right, bottom)]
 
 
 def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
