@@ -18,6 +18,7 @@ METHODS: dict[str, str] = {
     "tokencut": "dinoseg.methods.tokencut:TokenCut",
     "lost": "dinoseg.methods.lost:Lost",
     "dino-seg": "dinoseg.methods.dino_seg:DinoSeg",
+    "found": "dinoseg.methods.found:Found",
     "kmeans": "dinoseg.methods.kmeans:PatchClusters",
     "prior": "dinoseg.methods.prior:Prior",
 }

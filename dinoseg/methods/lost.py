@@ -66,8 +66,8 @@ class Lost(NetworkMethod):
 
 
 def grow(features: NDArray[np.float64], k: int) -> Growth | None:
-    """Seed and expansion from features ``(N, d)``, or None where all pairs of patches (or none) are similar, or the seed
-    is a feature of zeros.
+    """Seed and expansion from features ``(N, d)``, or None where all pairs of patches (or none) are similar, or where
+    the seed's feature is zero.
 
     Similarity is the plain dot product; patches of equal degree are taken in reading order.
     """

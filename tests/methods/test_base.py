@@ -58,7 +58,7 @@ def test_a_batch_is_its_images_one_by_one(name):
 @every_network_method
 @pytest.mark.parametrize("grid", [(1, 1), (1, 2)], ids=str)
 def test_a13_one_patch_has_no_object(name, grid):
-    proposals = found(name, features(np.full((6, *grid), 0.3), np.ones((*grid, 4))))
+    proposals = found(name, features(np.full((6, *grid), 0.3), np.ones((*grid, 12))))
     assert proposals.objects == ()
     assert proposals.reason in ("degenerate_graph", "no_object")
 

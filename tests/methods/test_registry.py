@@ -28,6 +28,10 @@ def test_make_method():
         ("attention", ("blur=-1",), "--param blur"),
         ("attention-cut", ("ridge=0",), "--param ridge"),
         ("attention-cut", ("tau=-0.1",), "--param tau"),  # inherited from tokencut
+        ("lost", ("k=0",), "--param k"),
+        ("dino-seg", ("head=-1",), "--param head"),
+        ("dino-seg", ("mass=1.1",), "--param mass"),
+        ("found", ("tau=1",), "--param tau"),
         ("kmeans", ("clusters=1",), "--param clusters"),
         ("prior", ("superpixels=1",), "--param superpixels"),
     ],

@@ -1,0 +1,89 @@
+"""``found``: what is not like the background, known from where no head looks (FOUND: Simeoni et al. 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one, patch_features
+from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.graph import unit
+from dinoseg.methods.grid import components, largest
+from dinoseg.methods.score import agreement
+from dinoseg.methods.threshold import min_max
+from dinoseg.options import require
+from dinoseg.types import Proposals
+
+NEVER = 1e-10
+"""Added to the share of patches a head looks at, so that a head that looks nowhere has a finite weight."""
+
+
+@dataclass(frozen=True)
+class Found(NetworkMethod):
+    """FOUND's background discovery, untrained: all that is unlike the patch that the attention heads look at least.
+
+    Heads that look at few patches count more, in the attention and, except in tokens, which no head owns, in the
+    features.
+
+    Score: correlation of the mask with the fused CLS attention.
+    """
+
+    tau: float = 0.3
+    """Cosine to the background's patch above which a patch is background, 0..1."""
+    weigh: bool = True
+    """Weigh heads by how rarely they look."""
+    pieces: Literal["all", "largest"] = "all"
+    """All that is not background is one object, or its largest piece is."""
+    facet: Facet | None = None
+    """Patch features (default: key for DINO v1, token for the others)."""
+    centre: bool | None = None
+    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.tau < 1, "--param tau", self.tau, "0 up to 1")
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """The one facet that is compared."""
+        return (self.facet or facet_for(family),)
+
+    def propose(self, view: View) -> Proposals:
+        """One object at most."""
+        weights = head_weights(view.attention) if self.weigh else np.ones(len(view.attention))  # (heads,)
+        looked = np.tensordot(weights, view.attention, 1)  # (gh, gw)
+        features = patch_features(view, self.facet, self.centre)  # (N, d)
+        if self.facets(view.family) != ("token",):
+            features = weigh_heads(features, weights)
+        mask = ~background(features, looked, self.tau)
+        if self.pieces == "largest" and mask.any():
+            mask = largest(components(mask))
+        if mask.all() or not mask.any() or min_max(looked) is None:
+            return nothing("no_object")
+        soft = mask.astype(np.float32)
+        reference = divmod(int(looked.argmin()), mask.shape[1])
+        return one(soft, agreement(soft, fuse_heads(view.attention)), f"unlike the patch at row, column {reference}")
+
+
+def head_weights(attention: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight of each head of ``(heads, gh, gw)``: the logarithm of the inverse of its share of the looks.
+
+    A look is a patch whose attention is above the mean of all heads and patches. A single head has weight 1.
+    """
+    if len(attention) == 1:
+        return np.ones(1)
+    looks = (attention > attention.mean()).mean(axis=(1, 2)) + NEVER  # (heads,)
+    return np.log(looks.sum() / looks)
+
+
+def weigh_heads(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keys, queries or values ``(N, d)``, the part of each head times its weight."""
+    parts = features.reshape(len(features), len(weights), -1) * weights[:, None]  # (N, heads, c)
+    return parts.reshape(features.shape)
+
+
+def background(features: NDArray[np.float64], looked: NDArray[np.float64], tau: float) -> NDArray[np.bool_]:
+    """The patches ``(gh, gw)`` whose feature, of ``(N, d)``, is like that of the patch that is looked at least."""
+    rows = unit(features)
+    return (rows @ rows[looked.argmin()] > tau).reshape(looked.shape)
