@@ -16,6 +16,7 @@ METHODS: dict[str, str] = {
     "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
     "attention": "dinoseg.methods.attention:AttentionMap",
     "tokencut": "dinoseg.methods.tokencut:TokenCut",
+    "maskcut": "dinoseg.methods.maskcut:MaskCut",
     "lost": "dinoseg.methods.lost:Lost",
     "dino-seg": "dinoseg.methods.dino_seg:DinoSeg",
     "found": "dinoseg.methods.found:Found",

@@ -16,7 +16,7 @@ from dinoseg.types import Fit, Photo, Proposals
 from tests.helpers import disk_photo
 
 PATCH = 8
-NETWORK_METHODS = ("attention-cut", "attention", "tokencut", "lost", "dino-seg", "found", "kmeans")
+NETWORK_METHODS = ("attention-cut", "attention", "tokencut", "maskcut", "lost", "dino-seg", "found", "kmeans")
 
 
 def disk(

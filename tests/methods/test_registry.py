@@ -28,6 +28,8 @@ def test_make_method():
         ("attention", ("blur=-1",), "--param blur"),
         ("attention-cut", ("ridge=0",), "--param ridge"),
         ("attention-cut", ("tau=-0.1",), "--param tau"),  # inherited from tokencut
+        ("maskcut", ("objects=0",), "--param objects"),
+        ("maskcut", ("tau=1",), "--param tau"),  # inherited from tokencut
         ("lost", ("k=0",), "--param k"),
         ("dino-seg", ("head=-1",), "--param head"),
         ("dino-seg", ("mass=1.1",), "--param mass"),

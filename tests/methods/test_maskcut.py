@@ -1,0 +1,76 @@
+"""``maskcut`` against the reference's masks, and when it ends."""
+
+from itertools import combinations, zip_longest
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dinoseg.methods.graph import Cut
+from dinoseg.methods.maskcut import MaskCut, foreground
+from tests.methods.scenes import disk, features, features_of, found, golden_features, iou
+from tests.methods.test_graph import CASES
+
+
+def three_disks():
+    disks = [disk((16, 24), centre, radius) for centre, radius in (((5, 5), 3.5), ((10, 12), 3), ((5, 19), 2.5))]
+    kinds = sum((number * mask for number, mask in enumerate(disks, 1)), np.zeros((16, 24), int))
+    random = np.random.default_rng(0)
+    facet = 4 * np.eye(8)[kinds] + random.normal(size=(16, 24, 8)) / 4  # (gh, gw, d)
+    return disks, features(random.uniform(size=(6, 16, 24)), facet)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("tau", [0.15, 0.2])
+@pytest.mark.parametrize("case", [case for case in CASES if case != "two12x20"])  # the reference takes squares only
+def test_golden_masks(shared: Path, case, tau):
+    golden = np.load(shared / "golden" / "methods.npz")
+    given = golden_features(golden, case)
+    masks = [proposal.soft > 0.5 for proposal in found(MaskCut(tau=tau), given).objects]
+    nothing = np.zeros(given.grid, bool)
+    for mask, expected in zip_longest(masks, golden[f"{case}/mc_tau{tau}_masks"], fillvalue=nothing):
+        np.testing.assert_array_equal(mask, expected)
+
+
+def test_several_objects_on_an_oblong_grid():
+    disks, given = three_disks()
+    masks = [proposal.soft > 0.5 for proposal in found("maskcut", given).objects]
+    assert len(masks) == 3
+    assert all(max(iou(mask, object_) for mask in masks) > 0.9 for object_ in disks)
+    assert not any((a & b).any() for a, b in combinations(masks, 2))
+
+
+@pytest.mark.parametrize(("objects", "expected"), [(1, 1), (2, 2), (3, 3), (20, 3)])  # and then it ends by itself
+def test_no_more_than_are_asked_for_or_there(objects, expected):
+    _, given = three_disks()
+    proposals = found(MaskCut(objects=objects), given).objects
+    assert len(proposals) == expected
+    assert [proposal.why for proposal in proposals] == [f"cut {n}" for n in range(1, expected + 1)]
+
+
+def test_one_object_is_found_once():
+    proposals = found("maskcut", features_of(disk())).objects
+    assert len(proposals) == 1
+
+
+@pytest.mark.parametrize(
+    ("corners", "kept"),
+    [
+        ([(0, 0), (0, 4)], True),  # two corners may be of the object
+        ([(0, 0), (0, 4), (3, 4)], False),
+        ([(0, 0), (0, 4), (3, 4), (3, 0)], False),
+    ],
+)
+def test_three_corners_are_background(corners, kept):
+    side = np.zeros((4, 5), bool)
+    side[:, 1:4] = True
+    side[1, 2] = False
+    for corner in corners:
+        side[corner] = True
+    vector = np.where(side, 1.0, -0.5).ravel()
+    vector[2] = 1.5  # the seed, on the true side
+    vector[7] = -1.2  # the other side's extreme
+    mask = foreground(Cut(vector, (0.1, 0.5), 2), side.shape)
+    other = np.zeros_like(side)
+    other[1, 2] = True
+    np.testing.assert_array_equal(mask, side if kept else other)
