@@ -17,6 +17,7 @@ METHODS: dict[str, str] = {
     "attention": "dinoseg.methods.attention:AttentionMap",
     "tokencut": "dinoseg.methods.tokencut:TokenCut",
     "maskcut": "dinoseg.methods.maskcut:MaskCut",
+    "spectral": "dinoseg.methods.spectral:Spectral",
     "lost": "dinoseg.methods.lost:Lost",
     "dino-seg": "dinoseg.methods.dino_seg:DinoSeg",
     "found": "dinoseg.methods.found:Found",

@@ -13,6 +13,8 @@ EPS = 1e-5
 """Weight between patches that are not alike: it keeps the graph connected."""
 GAP = 1e-8
 """Second and third eigenvalue nearer than this: the vector is any mixture of two."""
+LONELY = 1e-12
+"""A patch of smaller degree is joined to nothing."""
 ITERATIONS = 300
 """Lanczos restarts before the dense solver takes over."""
 TIE = 1e-9
@@ -51,21 +53,32 @@ def normalised_cut(weights: NDArray[np.float64]) -> Cut | None:
     """The cut of a graph with positive weights ``(N, N)``, or None where it is arbitrary.
 
     That is so with fewer than three patches, with all pairs (or none) alike, and where the second and third eigenvalue
-    coincide. Solved as the largest eigenpairs of D^-1/2 A D^-1/2, whose top pair is known.
+    coincide.
     """
     if len(weights) < 3 or alike(weights):
         return None
+    (second, third), vectors = smallest(weights, 2)
+    if third - second < GAP:
+        return None
+    vector = vectors[:, 0]
+    seed = int((abs(vector) >= (1 - TIE) * abs(vector).max()).argmax())
+    return Cut(vector * np.sign(vector[seed]), (float(second), float(third)), seed)
+
+
+def smallest(weights: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The smallest generalised eigenvalues of (D - A, D) after the first, which is 0: ``(count,)``, rising, 0..2, and
+    their D-normalised vectors, ``(N, count)``.
+
+    For a graph ``(N, N)`` of weights of at least 0; a patch with none counts as of degree 1. Solved as the largest
+    eigenpairs of D^-1/2 A D^-1/2, whose top pair is known.
+    """
     degree = weights.sum(axis=1)  # (N,)
-    root = degree**-0.5
+    root = np.where(degree < LONELY, 1, degree) ** -0.5
     matrix = weights * root[:, None] * root  # (N, N), eigenvalues -1..1
     known = np.sqrt(degree / degree.sum())  # its top eigenvector, of eigenvalue 1 ...
     matrix -= 2 * np.outer(known, known)  # ... moved to -1, below all others
-    (third, second), vectors = largest_two(matrix)
-    if second - third < GAP:
-        return None
-    vector = root * vectors[:, 1]
-    seed = int((abs(vector) >= (1 - TIE) * abs(vector).max()).argmax())
-    return Cut(vector * np.sign(vector[seed]), (1 - float(second), 1 - float(third)), seed)
+    values, vectors = largest(matrix, count)
+    return 1 - values[::-1], root[:, None] * vectors[:, ::-1]
 
 
 def alike(weights: NDArray[np.float64]) -> bool:
@@ -75,14 +88,14 @@ def alike(weights: NDArray[np.float64]) -> bool:
     return bool(np.ptp(pairs) <= TIE)
 
 
-def largest_two(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two largest eigenvalues, rising, and their vectors ``(N, 2)``, of a symmetric matrix.
+def largest(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ``count`` largest eigenvalues, rising, and their vectors ``(N, count)``, of a symmetric matrix.
 
     Lanczos from a fixed start, so that equal input gives equal output; the dense solver where it does not converge.
     """
     start = np.random.default_rng(0).standard_normal(len(matrix))
     try:
-        return eigsh(matrix, k=2, which="LA", v0=start, maxiter=ITERATIONS)
+        return eigsh(matrix, k=count, which="LA", v0=start, maxiter=ITERATIONS)
     except ArpackError:
-        last = len(matrix) - 1
-        return scipy.linalg.eigh(matrix, subset_by_index=[last - 1, last])
+        size = len(matrix)
+        return scipy.linalg.eigh(matrix, subset_by_index=[size - count, size - 1])

@@ -44,7 +44,7 @@ class PatchClusters(NetworkMethod):
         """One object at most: the patches nearer to a foreground than to any background cluster."""
         (name,) = self.facets(view.family)
         attention = fuse_heads(view.attention)  # (gh, gw)
-        distance = distances(view.facets[name], self.clusters)  # (N, k)
+        distance = distances(unit(view.facets[name]), self.clusters)  # (N, k)
         labels = distance.argmin(axis=1)  # (N,)
         chosen = otsu_soft(votes_of(labels.reshape(attention.shape), attention), view.fit)
         if chosen is None:
@@ -56,13 +56,12 @@ class PatchClusters(NetworkMethod):
         return one(soft, agreement(soft, attention), told)
 
 
-def distances(features: NDArray[np.float64], clusters: int) -> NDArray[np.float64]:
-    """Distance of every patch to every centre, ``(N, k)``, on the unit sphere; fewer centres than asked for where
-    there are fewer different patches.
+def distances(points: NDArray[np.float64], clusters: int) -> NDArray[np.float64]:
+    """Distance of every point ``(N, d)`` to every centre, ``(N, k)``; fewer centres than asked for where there are
+    fewer different points.
     """
-    rows = unit(features)
-    clusters = min(clusters, len(np.unique(rows, axis=0)))
-    return KMeans(clusters, n_init=STARTS, random_state=0).fit_transform(rows)
+    clusters = min(clusters, len(np.unique(points, axis=0)))
+    return KMeans(clusters, n_init=STARTS, random_state=0).fit_transform(points)
 
 
 def votes_of(labels: NDArray[np.intp], attention: NDArray[np.float64]) -> NDArray[np.float64]:

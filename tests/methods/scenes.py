@@ -16,7 +16,17 @@ from dinoseg.types import Fit, Photo, Proposals
 from tests.helpers import disk_photo
 
 PATCH = 8
-NETWORK_METHODS = ("attention-cut", "attention", "tokencut", "maskcut", "lost", "dino-seg", "found", "kmeans")
+NETWORK_METHODS = (
+    "attention-cut",
+    "attention",
+    "tokencut",
+    "maskcut",
+    "spectral",
+    "lost",
+    "dino-seg",
+    "found",
+    "kmeans",
+)
 
 
 def disk(
@@ -38,6 +48,17 @@ def features_of(
     facet = directions[objects.astype(int)] + noise * random.normal(size=(*objects.shape, width))  # (gh, gw, d)
     look = np.where(objects, on, 1.0) * random.uniform(0.8, 1.2, (heads, *objects.shape))  # (heads, gh, gw)
     return features(look / look.sum(axis=(1, 2), keepdims=True), facet)
+
+
+def three_disks() -> tuple[list[NDArray[np.bool_]], Features]:
+    """Three objects that are unlike each other, and their features; attention is noise."""
+    disks = [disk((16, 24), centre, radius) for centre, radius in (((5, 5), 3.5), ((10, 12), 3), ((5, 19), 2.5))]
+    kinds = np.zeros((16, 24), int)
+    for number, mask in enumerate(disks, 1):
+        kinds[mask] = number
+    random = np.random.default_rng(0)
+    facet = 4 * np.eye(8)[kinds] + random.normal(size=(16, 24, 8)) / 4  # (gh, gw, d)
+    return disks, features(random.uniform(size=(4, 16, 24)), facet)
 
 
 def features(attention: NDArray[np.float64], facet: NDArray[np.float64], family: str = "dino") -> Features:

@@ -12,7 +12,7 @@ from dinoseg.types import Photo
 from tests.methods.scenes import NETWORK_METHODS, disk, features, features_of, fit_of, found, iou, photo_of
 
 every_network_method = pytest.mark.parametrize("name", NETWORK_METHODS)
-GRAPHS = ("attention-cut", "tokencut", "maskcut", "lost")  # undefined where all patches are alike
+GRAPHS = ("attention-cut", "tokencut", "maskcut", "spectral", "lost")  # undefined where all patches are alike
 every_method = pytest.mark.parametrize("name", METHODS)
 
 

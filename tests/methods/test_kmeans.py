@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
+from dinoseg.methods.graph import unit
 from dinoseg.methods.kmeans import PatchClusters, distances, votes_of
 from tests.methods.scenes import disk, features_of, found, iou
 
 
-def test_distances_do_not_see_lengths():
+def test_clusters_do_not_see_lengths():
     random = np.random.default_rng(0)
     directions = np.repeat(np.eye(3), 10, axis=0) + 0.05 * random.normal(size=(30, 3))
     scaled = directions * random.uniform(0.1, 10, (30, 1))
-    assert distances(scaled, 3).shape == (30, 3)
-    labels = distances(scaled, 3).argmin(axis=1).reshape(3, 10)
+    assert distances(unit(scaled), 3).shape == (30, 3)
+    labels = distances(unit(scaled), 3).argmin(axis=1).reshape(3, 10)
     assert sorted(labels[:, 0]) == [0, 1, 2]
     assert (labels == labels[:, :1]).all()
 

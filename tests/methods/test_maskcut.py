@@ -8,16 +8,8 @@ import pytest
 
 from dinoseg.methods.graph import Cut
 from dinoseg.methods.maskcut import MaskCut, foreground
-from tests.methods.scenes import disk, features, features_of, found, golden_features, iou
+from tests.methods.scenes import disk, features_of, found, golden_features, iou, three_disks
 from tests.methods.test_graph import CASES
-
-
-def three_disks():
-    disks = [disk((16, 24), centre, radius) for centre, radius in (((5, 5), 3.5), ((10, 12), 3), ((5, 19), 2.5))]
-    kinds = sum((number * mask for number, mask in enumerate(disks, 1)), np.zeros((16, 24), int))
-    random = np.random.default_rng(0)
-    facet = 4 * np.eye(8)[kinds] + random.normal(size=(16, 24, 8)) / 4  # (gh, gw, d)
-    return disks, features(random.uniform(size=(6, 16, 24)), facet)
 
 
 @pytest.mark.shared

@@ -30,6 +30,8 @@ def test_make_method():
         ("attention-cut", ("tau=-0.1",), "--param tau"),  # inherited from tokencut
         ("maskcut", ("objects=0",), "--param objects"),
         ("maskcut", ("tau=1",), "--param tau"),  # inherited from tokencut
+        ("spectral", ("vectors=2",), "--param vectors"),
+        ("spectral", ("clusters=1",), "--param clusters"),
         ("lost", ("k=0",), "--param k"),
         ("dino-seg", ("head=-1",), "--param head"),
         ("dino-seg", ("mass=1.1",), "--param mass"),
