@@ -87,6 +87,35 @@ class NetworkMethod:
         return self.propose(view)
 
 
+@dataclass(frozen=True)
+class FacetMethod(NetworkMethod):
+    """A method that looks at one kind of patch features."""
+
+    facet: Facet | None = None
+    """Patch features (default: key for DINO v1, token for the others)."""
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """The one facet."""
+        return (self.facet or facet_for(family),)
+
+
+@dataclass(frozen=True)
+class SimilarityMethod(FacetMethod):
+    """A method that asks which patches are alike."""
+
+    centre: bool | None = None
+    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
+
+    def features(self, view: View) -> NDArray[np.float64]:
+        """What is compared, ``(N, d)``."""
+        (name,) = self.facets(view.family)
+        features = view.facets[name]
+        centre = self.centre
+        if centre is None:
+            centre = view.family.startswith("dinov2") and name != "token"  # they all point in one direction
+        return features - features.mean(axis=0) if centre else features
+
+
 def view_of(features: Features, index: int, fit: Fit) -> View:
     """Image ``index`` of a batch in numpy."""
     facets = {name: to_numpy(facet[index].flatten(0, 1)) for name, facet in features.facets.items()}
@@ -120,18 +149,6 @@ def facet_for(family: str) -> Facet:
     All keys of DINOv2 point in one direction; DINOv3 is untested here on real weights.
     """
     return "key" if family == "dino" else "token"
-
-
-def patch_features(view: View, facet: Facet | None, centre: bool | None) -> NDArray[np.float64]:
-    """Features of the image's patches, ``(N, d)``: of the facet (None: ``facet_for``), less their mean if ``centre``.
-
-    None: only DINOv2's keys, queries and values are centred, which otherwise all point in one direction.
-    """
-    name = facet or facet_for(view.family)
-    features = view.facets[name]
-    if centre is None:
-        centre = view.family.startswith("dinov2") and name != "token"
-    return features - features.mean(axis=0) if centre else features
 
 
 def require_head(head: int | None, heads: int) -> None:

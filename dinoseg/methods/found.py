@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one, patch_features
+from dinoseg.methods.base import SimilarityMethod, View, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import unit
 from dinoseg.methods.grid import components, largest
@@ -22,7 +22,7 @@ NEVER = 1e-10
 
 
 @dataclass(frozen=True)
-class Found(NetworkMethod):
+class Found(SimilarityMethod):
     """FOUND's background discovery, untrained: all that is unlike the patch that the attention heads look at least.
 
     Heads that look at few patches count more, in the attention and, except in tokens, which no head owns, in the
@@ -37,23 +37,15 @@ class Found(NetworkMethod):
     """Weigh heads by how rarely they look."""
     pieces: Literal["all", "largest"] = "all"
     """All that is not background is one object, or its largest piece is."""
-    facet: Facet | None = None
-    """Patch features (default: key for DINO v1, token for the others)."""
-    centre: bool | None = None
-    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
 
     def __post_init__(self) -> None:
         require(0 <= self.tau < 1, "--param tau", self.tau, "0 up to 1")
-
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The one facet that is compared."""
-        return (self.facet or facet_for(family),)
 
     def propose(self, view: View) -> Proposals:
         """One object at most."""
         weights = head_weights(view.attention) if self.weigh else np.ones(len(view.attention))  # (heads,)
         looked = np.tensordot(weights, view.attention, 1)  # (gh, gw)
-        features = patch_features(view, self.facet, self.centre)  # (N, d)
+        features = self.features(view)  # (N, d)
         if self.facets(view.family) != ("token",):
             features = weigh_heads(features, weights)
         mask = ~background(features, looked, self.tau)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one
+from dinoseg.methods.base import FacetMethod, View, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import unit
 from dinoseg.methods.grid import border_of
@@ -22,7 +22,7 @@ STARTS = 10
 
 
 @dataclass(frozen=True)
-class PatchClusters(NetworkMethod):
+class PatchClusters(FacetMethod):
     """k-means of patch features; clusters that CLS attention prefers and the border does not are the object.
 
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
@@ -30,15 +30,9 @@ class PatchClusters(NetworkMethod):
 
     clusters: int = 3
     """How many groups of patches."""
-    facet: Facet | None = None
-    """Patch features (default: key for DINO v1, token for the others)."""
 
     def __post_init__(self) -> None:
         require(2 <= self.clusters <= 64, "--param clusters", self.clusters, "2..64")
-
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The one facet that is clustered."""
-        return (self.facet or facet_for(family),)
 
     def propose(self, view: View) -> Proposals:
         """One object at most: the patches nearer to a foreground than to any background cluster."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one, patch_features
+from dinoseg.methods.base import SimilarityMethod, View, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import component_at
 from dinoseg.methods.score import agreement
@@ -30,7 +30,7 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Lost(NetworkMethod):
+class Lost(SimilarityMethod):
     """LOST as published: the patch like the fewest others, those of few likes like it, and what is like all of these.
 
     The piece that holds the seed is the object; one that fills the frame is none. On DINOv2's tokens the published rule
@@ -41,21 +41,13 @@ class Lost(NetworkMethod):
 
     k: int = 100
     """How many patches of lowest degree may join the seed."""
-    facet: Facet | None = None
-    """Patch features (default: key for DINO v1, token for the others)."""
-    centre: bool | None = None
-    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "--param k", self.k, "1 or more")
 
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The one facet that is compared."""
-        return (self.facet or facet_for(family),)
-
     def propose(self, view: View) -> Proposals:
         """One object at most."""
-        grown = grow(patch_features(view, self.facet, self.centre), self.k)
+        grown = grow(self.features(view), self.k)
         if grown is None:
             return nothing("degenerate_graph")
         mask = component_at(grown.expansion.reshape(view.fit.grid) > 0, grown.seed)

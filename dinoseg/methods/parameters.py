@@ -107,5 +107,5 @@ def unknown(told: str, name: str, known: Sequence[str]) -> str:
 
 
 def example(cls: type[Any]) -> str:
-    """``name=default`` of the first field."""
-    return next((f"{field.name}={field.default}" for field in fields(cls)), "name=value")
+    """``name=default`` of the first field that has one."""
+    return next((f"{field.name}={field.default}" for field in fields(cls) if field.default is not None), "name=value")

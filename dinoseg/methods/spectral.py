@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, patch_features
+from dinoseg.methods.base import SimilarityMethod, View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import GAP, alike, smallest, unit
 from dinoseg.methods.kmeans import distances
@@ -18,7 +18,7 @@ from dinoseg.types import Proposal, Proposals
 
 
 @dataclass(frozen=True)
-class Spectral(NetworkMethod):
+class Spectral(SimilarityMethod):
     """Deep spectral segmentation: the positive side of the second eigenvector, or k-means on several.
 
     The edges are the positive cosines of the features; the paper's colour term, which its commands leave out, is not
@@ -34,8 +34,6 @@ class Spectral(NetworkMethod):
     """How many eigenvectors, counting the constant first."""
     clusters: int | None = None
     """How many regions, background included (default: where the gap between eigenvalues is largest)."""
-    facet: Facet | None = None
-    """Patch features (default: key for DINO v1, token for the others)."""
     centre: bool = False
     """Take the image's mean feature out first."""
 
@@ -43,14 +41,10 @@ class Spectral(NetworkMethod):
         require(3 <= self.vectors <= 64, "--param vectors", self.vectors, "3..64")
         require(self.clusters is None or 2 <= self.clusters <= 64, "--param clusters", self.clusters, "2..64")
 
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The one facet of the graph."""
-        return (self.facet or facet_for(family),)
-
     def propose(self, view: View) -> Proposals:
         """The object, or the regions, larger ones first."""
         attention = fuse_heads(view.attention)
-        masks = self.masks(similarity(patch_features(view, self.facet, self.centre)), view.fit.grid)
+        masks = self.masks(similarity(self.features(view)), view.fit.grid)
         softs = [mask.astype(np.float32) for mask in masks]
         found = [Proposal(soft, agreement(soft, attention), f"region {n}") for n, soft in enumerate(softs, 1)]
         return Proposals(tuple(found)) if found else nothing("degenerate_graph")

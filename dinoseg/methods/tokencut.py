@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import Facet, NetworkMethod, View, facet_for, nothing, one, patch_features
+from dinoseg.methods.base import SimilarityMethod, View, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import Cut, affinity, normalised_cut
 from dinoseg.methods.grid import component_at
@@ -17,7 +17,7 @@ from dinoseg.types import Proposals
 
 
 @dataclass(frozen=True)
-class TokenCut(NetworkMethod):
+class TokenCut(SimilarityMethod):
     """TokenCut as published: second eigenvector of the patch graph, cut at its mean, the piece of its largest entry.
 
     Score: correlation of the mask with the fused CLS attention.
@@ -25,23 +25,11 @@ class TokenCut(NetworkMethod):
 
     tau: float = 0.2
     """Cosine above which two patches are joined, 0..1."""
-    facet: Facet | None = None
-    """Patch features of the graph (default: key for DINO v1, token for the others)."""
-    centre: bool | None = None
-    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
     weighted: bool = False
     """Weigh edges by their cosine instead of 1."""
 
     def __post_init__(self) -> None:
         require(0 <= self.tau < 1, "--param tau", self.tau, "0 up to 1")
-
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The one facet of the graph."""
-        return (self.facet or facet_for(family),)
-
-    def features(self, view: View) -> NDArray[np.float64]:
-        """Nodes of the graph, ``(N, d)``."""
-        return patch_features(view, self.facet, self.centre)
 
     def cut(self, view: View) -> Cut | None:
         """The cut of the image's graph."""

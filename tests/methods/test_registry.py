@@ -56,7 +56,7 @@ def test_every_method_tells_its_parameters_and_its_score():
 
 def test_description_of_inherited_parameters():
     parameters = {parameter.name: parameter for parameter in describe("attention-cut").parameters}
-    assert list(parameters)[:4] == ["tau", "facet", "centre", "weighted"]
+    assert list(parameters)[:4] == ["facet", "centre", "tau", "weighted"]
     assert parameters["tau"].default == 0.2
     assert "Cosine" in parameters["tau"].help
 
