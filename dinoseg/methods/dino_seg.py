@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from dinoseg.methods.base import NetworkMethod, View, nothing, one, require_head
+from dinoseg.methods.base import NetworkMethod, View, nothing, require_head
 from dinoseg.methods.grid import components, largest
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import sharp
 from dinoseg.methods.threshold import mass_mask, min_max
 from dinoseg.options import require
 from dinoseg.types import Proposals
@@ -50,5 +48,4 @@ class DinoSeg(NetworkMethod):
         mask = largest(pieces)
         if mask.all() or not mask.any():
             return nothing("no_object")
-        soft = mask.astype(np.float32)
-        return one(soft, agreement(soft, attention), f"largest of {len(pieces)} pieces of head {self.head}")
+        return Proposals((sharp(mask, attention, f"largest of {len(pieces)} pieces of head {self.head}"),))

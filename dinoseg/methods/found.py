@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing, one
+from dinoseg.methods.base import SimilarityMethod, View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import unit
 from dinoseg.methods.grid import components, largest
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import sharp
 from dinoseg.methods.threshold import min_max
 from dinoseg.options import require
 from dinoseg.types import Proposals
@@ -53,9 +53,7 @@ class Found(SimilarityMethod):
             mask = largest(components(mask))
         if mask.all() or not mask.any() or min_max(looked) is None:
             return nothing("no_object")
-        soft = mask.astype(np.float32)
-        reference = divmod(int(looked.argmin()), mask.shape[1])
-        return one(soft, agreement(soft, fuse_heads(view.attention)), f"unlike the patch at row, column {reference}")
+        return Proposals((sharp(mask, fuse_heads(view.attention), f"unlike patch {looked.argmin()}"),))
 
 
 def head_weights(attention: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing, one
+from dinoseg.methods.base import SimilarityMethod, View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import component_at
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import sharp
 from dinoseg.options import require
 from dinoseg.types import Proposals
 
@@ -53,8 +53,7 @@ class Lost(SimilarityMethod):
         mask = component_at(grown.expansion.reshape(view.fit.grid) > 0, grown.seed)
         if mask.all():
             return nothing("no_object")
-        soft = mask.astype(np.float32)
-        return one(soft, agreement(soft, fuse_heads(view.attention)), f"grown from patch {grown.seed}")
+        return Proposals((sharp(mask, fuse_heads(view.attention), f"grown from patch {grown.seed}"),))
 
 
 def grow(features: NDArray[np.float64], k: int) -> Growth | None:

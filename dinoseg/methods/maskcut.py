@@ -12,10 +12,10 @@ from dinoseg.methods.base import View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import Cut, affinity, normalised_cut
 from dinoseg.methods.grid import component_at
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import sharp
 from dinoseg.methods.tokencut import TokenCut
 from dinoseg.options import require
-from dinoseg.types import Proposal, Proposals
+from dinoseg.types import Proposals
 
 SMALLEST = 0.01
 """Share of the grid that a further object must exceed."""
@@ -45,8 +45,8 @@ class MaskCut(TokenCut):
     def propose(self, view: View) -> Proposals:
         """Several objects, disjoint, in the order of their cuts."""
         attention = fuse_heads(view.attention)
-        masks = [mask.astype(np.float32) for mask in self.masks(self.features(view), view.fit.grid)]
-        found = [Proposal(soft, agreement(soft, attention), f"cut {number}") for number, soft in enumerate(masks, 1)]
+        masks = self.masks(self.features(view), view.fit.grid)
+        found = [sharp(mask, attention, f"cut {number}") for number, mask in enumerate(masks, 1)]
         return Proposals(tuple(found)) if found else nothing("degenerate_graph")
 
     def masks(self, features: NDArray[np.float64], grid: tuple[int, int]) -> Iterator[NDArray[np.bool_]]:

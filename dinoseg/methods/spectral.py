@@ -12,9 +12,9 @@ from dinoseg.methods.base import SimilarityMethod, View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import GAP, alike, smallest, unit
 from dinoseg.methods.kmeans import distances
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import sharp
 from dinoseg.options import require
-from dinoseg.types import Proposal, Proposals
+from dinoseg.types import Proposals
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class Spectral(SimilarityMethod):
         """The object, or the regions, larger ones first."""
         attention = fuse_heads(view.attention)
         masks = self.masks(similarity(self.features(view)), view.fit.grid)
-        softs = [mask.astype(np.float32) for mask in masks]
-        found = [Proposal(soft, agreement(soft, attention), f"region {n}") for n, soft in enumerate(softs, 1)]
+        found = [sharp(mask, attention, f"region {number}") for number, mask in enumerate(masks, 1)]
         return Proposals(tuple(found)) if found else nothing("degenerate_graph")
 
     def masks(self, weights: NDArray[np.float64], grid: tuple[int, int]) -> list[NDArray[np.bool_]]:
@@ -73,7 +72,9 @@ def signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def eigengap(values: NDArray[np.float64]) -> int:
-    """How many regions: the eigenvalues, of which ``values`` lack the first, below their largest gap; 2 or more."""
+    """How many regions: as many as there are eigenvalues below the largest gap; ``values`` lack the first, whose gap
+    does not count.
+    """
     return 2 + int(np.diff(values).argmax())
 
 

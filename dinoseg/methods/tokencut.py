@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing, one
+from dinoseg.methods.base import SimilarityMethod, View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import Cut, affinity, normalised_cut
 from dinoseg.methods.grid import component_at
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import sharp
 from dinoseg.options import require
 from dinoseg.types import Proposals
 
@@ -40,8 +40,8 @@ class TokenCut(SimilarityMethod):
         cut = self.cut(view)
         if cut is None:
             return nothing("degenerate_graph")
-        soft = seed_component(cut, view.fit.grid).astype(np.float32)
-        return one(soft, agreement(soft, fuse_heads(view.attention)), f"normalised cut {cut.eigenvalues[0]:.3f}")
+        mask = seed_component(cut, view.fit.grid)
+        return Proposals((sharp(mask, fuse_heads(view.attention), f"normalised cut {cut.eigenvalues[0]:.3f}"),))
 
 
 def seed_component(cut: Cut, grid: tuple[int, int]) -> NDArray[np.bool_]:

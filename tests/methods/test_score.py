@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dinoseg.methods.score import agreement
+from dinoseg.methods.score import agreement, sharp
 from tests.methods.scenes import disk
 
 OBJECT = disk()
@@ -31,3 +31,11 @@ def test_agreement(soft, maps, score):
 def test_a_softer_map_is_less_sure():
     blurred = np.clip(SOFT + np.random.default_rng(1).normal(0, 0.15, SOFT.shape), 0, 1).astype(np.float32)
     assert 0.5 < agreement(blurred) < 0.99
+
+
+def test_a_sharp_object_is_scored_by_the_attention():
+    mask, attention = OBJECT, HALF
+    proposal = sharp(mask, attention, "why")
+    assert proposal.soft.dtype == np.float32
+    np.testing.assert_array_equal(proposal.soft, mask)
+    np.testing.assert_allclose(proposal.score, np.corrcoef(mask.ravel(), attention.ravel())[0, 1])

@@ -7,9 +7,10 @@ import pytest
 from skimage.measure import label
 from sklearn.metrics import adjusted_rand_score
 
+from dinoseg.methods.base import View
 from dinoseg.methods.graph import smallest
 from dinoseg.methods.spectral import Spectral, eigengap, front, signed, similarity
-from tests.methods.scenes import features, found, golden_features, iou, three_disks
+from tests.methods.scenes import features, fit_of, found, golden_features, iou, three_disks
 from tests.methods.test_graph import CASES
 
 
@@ -102,3 +103,11 @@ def test_a20_a_patch_of_zeros_is_joined_to_nothing():
     given.facets["key"][0, 0, 0] = 0
     (proposal,) = found("spectral", given).objects
     assert 0 < proposal.soft.sum() < proposal.soft.size / 2
+
+
+@pytest.mark.parametrize(("family", "centre"), [("dino", False), ("dinov2", False), ("dinov2", True)])
+def test_nothing_is_centred_unless_it_is_asked_for(family, centre):
+    facet = np.random.default_rng(0).uniform(1, 2, (6, 4))
+    view = View(fit_of((2, 3)), family, np.ones((1, 2, 3)), {"key": facet})
+    given = Spectral(facet="key", centre=centre).features(view)
+    np.testing.assert_allclose(given, facet - facet.mean(axis=0) if centre else facet)
