@@ -142,6 +142,16 @@ def test_facet_of_each_family(family, facet):
     assert facet_for(family) == facet
 
 
+@pytest.mark.parametrize("name", ["tokencut", "maskcut", "lost"])
+def test_keys_with_a_common_direction_are_told_apart_once_centred(name):
+    object_ = disk()
+    given = features_of(object_)
+    leaning = features(given.attention[0].numpy(), given.facets["key"][0].numpy() + 50, "dinov2")
+    assert found(make_method(name, ("facet=key", "centre=no")), leaning).reason == "degenerate_graph"
+    (proposal,) = found(make_method(name, ("facet=key",)), leaning).objects
+    assert iou(proposal.soft > 0.5, object_) > 0.9
+
+
 def test_one_pixel_is_enough_not_to_be_constant():
     pixels = np.full((40, 50, 3), 7, np.uint8)
     assert is_constant(Photo("a", pixels, (40, 50)))

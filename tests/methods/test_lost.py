@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dinoseg.methods.lost import Lost, grow
-from tests.methods.scenes import disk, features, features_of, found, golden_box, golden_features, iou
+from tests.methods.scenes import features, found, golden_box, golden_features
 from tests.methods.test_graph import CASES
 
 KS = (100, 25)
@@ -61,12 +61,3 @@ def test_a18_a_seed_of_zeros_grows_nothing():
     rows = np.random.default_rng(0).normal(size=(12, 4)) + 1
     rows[5] = 0
     assert grow(rows, 100) is None
-
-
-def test_keys_with_a_common_direction_grow_once_centred():
-    object_ = disk()
-    given = features_of(object_)
-    leaning = features(given.attention[0].numpy(), given.facets["key"][0].numpy() + 50, "dinov2")
-    assert found(Lost(facet="key", centre=False), leaning).reason == "degenerate_graph"
-    (proposal,) = found(Lost(facet="key"), leaning).objects
-    assert iou(proposal.soft > 0.5, object_) > 0.9

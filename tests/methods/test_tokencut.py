@@ -57,15 +57,6 @@ def test_defaults_per_family(method, family, facet, centred):
     np.testing.assert_allclose(given.mean(axis=0), 0 if centred else facets[facet].mean(axis=0), atol=1e-12)
 
 
-def test_keys_with_a_common_direction_are_cut_once_centred():
-    object_ = disk()
-    given = features_of(object_)
-    leaning = features(given.attention[0].numpy(), given.facets["key"][0].numpy() + 50, "dinov2")
-    assert found(TokenCut(facet="key", centre=False), leaning).reason == "degenerate_graph"
-    (proposal,) = found(TokenCut(facet="key"), leaning).objects
-    assert iou(proposal.soft > 0.5, object_) > 0.9
-
-
 def test_only_the_piece_of_the_seed():
     near, far = disk(centre=(6, 4), radius=3), disk(centre=(6, 13), radius=1.5)
     (proposal,) = found("tokencut", features_of(near | far)).objects
