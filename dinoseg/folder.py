@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dinoseg import __version__
+from dinoseg.errors import OutputConflict
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, deciding
+from dinoseg.outputs import FORMATS
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
 from dinoseg.pipeline import WORKERS, Finished, Segmenter
@@ -52,6 +54,7 @@ def segment_folder(
     """
     start = time.perf_counter()
     check_output(output)
+    refuse_results(inputs, output.output)
     listing = find(inputs, input_options, exclude=output.output)
     segmenter = Segmenter(**asdict(options))
     segmenter.max_pixels = input_options.max_pixels
@@ -113,6 +116,15 @@ class FolderRun:
         """How it went."""
         failed, ignored = tuple(self.failed), self.listing.ignored
         return Summary(self.done, self.empty, self.skipped, failed, ignored, device, seconds, self.stages)
+
+
+def refuse_results(inputs: Sequence[str | Path], output: Path) -> None:
+    """Raise ``OutputConflict`` for an input that is a result of this very output folder: each run would add more."""
+    root = output.resolve()
+    for name in inputs:
+        place = Path(name).resolve()
+        if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(format_,) for format_ in FORMATS}:
+            raise OutputConflict(f"{name} holds results of {output}: name the photographs, or another --output.")
 
 
 def run_of(segmenter: Segmenter) -> dict[str, object]:

@@ -173,9 +173,17 @@ class Segmenter:
         return self.backbone(images, facets=self.method.facets(self.backbone.spec.family))
 
     def finish(self, item: Item | Failure) -> Finished | Failure:
-        """Refine and threshold the proposals of one photograph at its full size."""
+        """``refined``, or why not."""
         if isinstance(item, Failure):
             return item
+        try:
+            return self.refined(item)
+        except MemoryError:
+            told = f"{item.source.id}: {item.photo.size[1]} x {item.photo.size[0]} px do not fit into memory."
+            return Failure(item.source.id, OutOfMemory(told), item.source)
+
+    def refined(self, item: Item) -> Finished:
+        """Refine and threshold the proposals of one photograph at its full size."""
         start = time.perf_counter()
         name, photo, fitted = self.options.refine, item.photo, item.fit
         ranked = sorted(item.proposals.objects, key=lambda proposal: -proposal.score)

@@ -103,6 +103,14 @@ def test_b28_the_output_may_lie_inside_the_input(model, tmp_path):
     assert summary.done == 0
 
 
+def test_b28_results_are_not_taken_for_photographs(model, tmp_path):
+    write_images(tmp_path / "out" / "photos", 1)  # inside the output, but not where results lie
+    assert run(tmp_path / "out" / "photos", tmp_path / "out" / "results", model).done == 1
+    with pytest.raises(OutputConflict, match="holds results of"):
+        run(tmp_path / "out" / "results" / "overlays", tmp_path / "out" / "results", model)
+    assert run(tmp_path / "out" / "results" / "overlays", tmp_path / "elsewhere", model).done == 1
+
+
 def test_a04_the_pixel_limit_of_the_input_options_holds(model, tmp_path):
     write_images(tmp_path / "photos", 1)
     output = OutputOptions(output=tmp_path / "out")

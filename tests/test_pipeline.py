@@ -169,6 +169,19 @@ def test_e79_equations_that_cannot_be_solved_fail_that_image_alone(model, halves
     assert results[2].reason == "numerical"
 
 
+def test_e79_a_mask_that_does_not_fit_into_memory_fails_that_image_alone(model, halves, monkeypatch):
+    refine = pipeline.refine
+
+    def small_machine(name, soft, photo, fit):
+        if photo.id == "image-000001":
+            raise MemoryError
+        return refine(name, soft, photo, fit)
+
+    monkeypatch.setattr(pipeline, "refine", small_machine)
+    results = list(Segmenter(model=model, size=64, device="cpu").stream([disk_photo()[0]] * 3))
+    assert [getattr(result, "reason", "") for result in results] == [None, "oom", None]
+
+
 def test_b35_a_rare_shape_does_not_hold_the_stream(model, halves):
     taken = 0
 
