@@ -4,7 +4,8 @@
 
 Makes the compressed network with the defaults of `dinoseg compress` (or goes on with what is in DIR), then scores all
 five networks on the pictures of FOLDER/duts (see jaccard.py, whose table it writes to FILE.md and FILE.json) and puts
-minutes, cosines to the teacher on held-out photographs and the curve of healing beside them in FILE.curve.json.
+minutes (of this call alone), cosines to the teacher on held-out photographs and the curve of healing beside them in
+FILE.curve.json.
 """
 
 from __future__ import annotations

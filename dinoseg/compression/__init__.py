@@ -71,9 +71,9 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     teacher = teacher.to(choose_device(options.device))
     used, held_out = divide(images, options.seed)
     sizes = (options.grid * teacher.spec.patch, options.grid * options.patch)
-    judge = Judge(teacher, held_out_set(CropFeed(held_out, sizes, options.seed)))
     with locked(work):
         claim(work, options, teacher, used)
+        judge = Judge(teacher, held_out_set(CropFeed(held_out, sizes, options.seed)))
         feed = CropFeed(used, sizes, options.seed)
         student, cosine_pruned = pruned_student(teacher, feed, options, work, judge)
         if options.heal_crops:
