@@ -57,21 +57,27 @@ def joint_window(first: Mask, second: Mask) -> tuple[slice, slice]:
 
 def contour(mask: Mask) -> Mask:
     """Pixels that differ from their right, lower or lower-right neighbour; the image border makes no contour."""
-    framed = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-    right, lower, diagonal = framed[:-1, 1:], framed[1:, :-1], framed[1:, 1:]
-    return (mask != right) | (mask != lower) | (mask != diagonal)
+    window = np.ones((2, 2), np.uint8)  # largest less smallest value; OpenCV leaves out what is beyond the border
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_GRADIENT, window, anchor=(0, 0)).view(np.bool_)
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
-    """Dilated with the disk of ``radius`` px."""
-    return cv2.dilate(mask.view(np.uint8), disk(radius)).view(np.bool_)
+    """Dilated with the disk of ``radius`` px, the pixels with ``dx^2 + dy^2 <= radius^2``.
+
+    A disk of pixels is a union of few rectangles, and OpenCV dilates with those in two fast passes each.
+    """
+    pixels = mask.view(np.uint8)
+    grown = np.zeros_like(pixels)
+    for rectangle in rectangles(radius):
+        cv2.max(grown, cv2.dilate(pixels, rectangle), grown)
+    return grown.view(np.bool_)
 
 
 @cache
-def disk(radius: int) -> NDArray[np.uint8]:
-    """The pixels with ``dx^2 + dy^2 <= radius^2``, ``(2 radius + 1, 2 radius + 1)``."""
-    squares = np.arange(-radius, radius + 1) ** 2
-    return (squares[:, None] + squares <= radius**2).astype(np.uint8)
+def rectangles(radius: int) -> list[NDArray[np.uint8]]:
+    """The largest centred rectangles in the disk, as all ones of odd height and width; together they fill it."""
+    tallest_of = {math.isqrt(radius**2 - y**2): y for y in range(radius + 1)}  # half width -> half height
+    return [np.ones((2 * y + 1, 2 * x + 1), np.uint8) for x, y in tallest_of.items()]
 
 
 class SeriesStatistics(NamedTuple):
