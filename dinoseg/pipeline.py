@@ -28,7 +28,7 @@ from dinoseg.methods import make_method
 from dinoseg.options import InputOptions, SegmentOptions, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import check_refinement, refine
-from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposals, Segmentation, Source
+from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
 
 WORKERS = max(2, min(8, (os.cpu_count() or 2)))
 PATCH_WITHOUT_NETWORK = 10  # methods that need no network work on the built-in model's grid
@@ -189,7 +189,7 @@ class Segmenter:
         ranked = sorted(item.proposals.objects, key=lambda proposal: -proposal.score)
         soft = [refine(name, proposal.soft, photo, fitted) for proposal in ranked]
         pairs = [(p, s) for p, s in zip(ranked, soft, strict=True) if (s > 0.5).any()]
-        instances = tuple(instance(p.soft, p.score, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
+        instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
         reason = None if instances else item.proposals.reason or "no_object"
         book([item], "refine", start)
         result = Segmentation(
@@ -268,7 +268,8 @@ def book(items: Sequence[Item], stage: str, start: float) -> None:
         item.seconds[stage] = (time.perf_counter() - start) / len(items)
 
 
-def instance(soft: NDArray[np.float32], score: float, mask: NDArray[np.bool_], label: int) -> Instance:
+def instance(proposal: Proposal, mask: NDArray[np.bool_], label: int) -> Instance:
     """One object from its full-size mask ``(H, W)``, which must not be empty."""
     rle = encode_rle(mask)
-    return Instance(rle, rle_box(rle), rle_area(rle), float(score), label, soft)
+    score, soft, why = float(proposal.score), proposal.soft, proposal.why
+    return Instance(rle, rle_box(rle), rle_area(rle), score, label, soft, why, proposal.descriptor)

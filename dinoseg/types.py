@@ -66,6 +66,8 @@ class Proposal:
     """0..1; the formula is in the method's docstring."""
     why: str = ""
     """One line on how it was chosen, for people."""
+    descriptor: NDArray[np.float32] | None = None
+    """What it looks like, ``(d,)`` of length 1, when that was asked for (see ``methods.described``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +94,10 @@ class Instance:
     """1..n, in falling order of score."""
     soft: NDArray[np.float32]
     """``(mh, mw)`` in 0..1: the method's map before refinement."""
+    why: str = ""
+    """The method's line on how it was chosen, for people."""
+    descriptor: NDArray[np.float32] | None = None
+    """What it looks like, ``(d,)`` of length 1, when that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

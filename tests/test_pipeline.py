@@ -41,7 +41,7 @@ class Halves:
     def __call__(self, features, photos, fits):
         self.batches.append(len(photos))
         assert features.facets["key"].shape[:3] == (len(photos), *fits[0].grid)
-        return [Proposals((Proposal(left(fit.grid), 0.5),)) for fit in fits]
+        return [Proposals((Proposal(left(fit.grid), 0.5, "the left half"),)) for fit in fits]
 
 
 def left(grid):
@@ -66,6 +66,7 @@ def test_masks_have_the_size_of_the_photograph_and_lie_where_the_method_says(mod
     assert not result.masks[0, :, 52:].any()
     assert result.boxes.tolist() == [[0, 0, 50, 70]]
     assert result.attention.shape == (2, 6, 8)
+    assert result.instances[0].why == "the left half"
     assert set(result.timings) == {"decode", "backbone", "method", "refine"}
     assert np.abs(result.soft()[0] - result.masks[0]).max() <= 0.5
 

@@ -34,7 +34,7 @@ class Record:
     score: float | None = None
     """The best object's, 0..1; 0 without an object."""
     objects: tuple[Mapping[str, Any], ...] = ()
-    """``score``, ``box`` (x0, y0, x1, y1 px, half open), ``area`` px, ``label``, ``rle``."""
+    """``score``, ``why``, ``box`` (x0, y0, x1, y1 px, half open), ``area`` px, ``label``, ``rle``."""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     files: Mapping[str, str | None] = field(default_factory=dict)
@@ -81,6 +81,7 @@ def describe(instance: Instance) -> dict[str, Any]:
     """One object as JSON keeps it."""
     return {
         "score": float(instance.score),
+        "why": instance.why,
         "box": list(instance.box),
         "area": int(instance.area),
         "label": int(instance.label),

@@ -58,7 +58,7 @@ def segmentation(
 
 def instance(mask: NDArray[np.bool_], score: float, label: int) -> Instance:
     rle = encode_rle(mask)
-    return Instance(rle, rle_box(rle), rle_area(rle), score, label, mask[::8, ::8].astype(np.float32))
+    return Instance(rle, rle_box(rle), rle_area(rle), score, label, mask[::8, ::8].astype(np.float32), f"cut {label}")
 
 
 def photo_of(segmentation: Segmentation) -> Photo:

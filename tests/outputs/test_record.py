@@ -29,6 +29,7 @@ def test_line_of_an_image_that_was_done():
         "objects": [
             {
                 "score": 0.5,
+                "why": "cut 1",
                 "box": [3, 2, 17, 11],
                 "area": 126,
                 "label": 1,
