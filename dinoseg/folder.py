@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dinoseg import __version__
-from dinoseg.errors import OutputConflict
+from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import Listing, find
+from dinoseg.methods.described import Described
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, deciding
 from dinoseg.outputs import FORMATS
 from dinoseg.outputs.folder import OutputFolder, check_output
@@ -58,7 +59,10 @@ def segment_folder(
     listing = find(inputs, input_options, exclude=output.output)
     segmenter = Segmenter(**asdict(options))
     segmenter.max_pixels = input_options.max_pixels
-    with OutputFolder(output, run_of(segmenter)) as folder:
+    facts = run_of(segmenter)  # whether objects are described as well decides nothing about them
+    if "descriptors" in output.wanted:
+        describe(segmenter)
+    with OutputFolder(output, facts) as folder:
         run = FolderRun(folder, listing)
         for result in read_ahead(segmenter.run(run.missing()), run.write, workers=1, ahead=WORKERS):
             run.count(result)
@@ -125,6 +129,13 @@ def refuse_results(inputs: Sequence[str | Path], output: Path) -> None:
         place = Path(name).resolve()
         if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(format_,) for format_ in FORMATS}:
             raise OutputConflict(f"{name} holds results of {output}: name the photographs, or another --output.")
+
+
+def describe(segmenter: Segmenter) -> None:
+    """Let a segmenter give descriptors of its objects. Raises ``OptionError`` where it has no network."""
+    if segmenter.backbone is None:
+        raise OptionError(f"descriptors need a network, --method {segmenter.options.method} has none: choose another.")
+    segmenter.method = Described(segmenter.method)
 
 
 def run_of(segmenter: Segmenter) -> dict[str, object]:

@@ -120,7 +120,7 @@ class OutputOptions:
         "coco",
         "contact-sheet",
     )
-    """Any of masks, labels, overlays, cutouts, coco, attention, contact-sheet."""
+    """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet."""
     background: str | None = None
     """What cut-outs stand on: a colour, an image file or `blur` (default: transparent); asks for cutouts."""
     overwrite: Annotated[bool, Flag] = False

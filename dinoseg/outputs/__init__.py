@@ -18,6 +18,7 @@ FORMATS = {
     "overlays": "dinoseg.outputs.overlays:OVERLAYS",
     "cutouts": "dinoseg.outputs.cutouts:CUTOUTS",
     "attention": "dinoseg.outputs.attention:ATTENTION",
+    "descriptors": "dinoseg.outputs.descriptors:DESCRIPTORS",
     "coco": "dinoseg.outputs.coco:COCO",
     "contact-sheet": "dinoseg.outputs.contact_sheet:CONTACT_SHEET",
 }
