@@ -12,7 +12,7 @@ import numpy as np
 from pycocotools import mask as rle
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
 
 NEEDED = {"images": ("id", "file_name", "height", "width"), "annotations": ("image_id", "segmentation", "category_id")}
@@ -42,7 +42,7 @@ def coco(path: Path) -> Dataset:
         image, size = below(folder, picture["file_name"], path), (int(picture["height"]), int(picture["width"]))
         annotations = of_picture[picture["id"]]
         samples.append(Sample(picture["file_name"], image, path, partial(coco_truth, annotations, size, names)))
-    rule = "any annotation, crowd regions included; no void"
+    rule = "any annotation, crowd regions included; no void; boxes: annotated, without crowds"
     return Dataset(path.stem, "COCO json", rule, by_id(samples), tuple(sorted(set(names.values()))))
 
 
@@ -88,13 +88,37 @@ def coco_truth(annotations: list[dict[str, Any]], size: tuple[int, int], names: 
     for annotation in annotations:
         foreground |= decode(annotation, size)
     present = {names[x["category_id"]] for x in annotations if x["category_id"] in names}
-    return Truth(foreground, partial(coco_objects, annotations, size), None, tuple(sorted(present)))
+    crowds, single = (
+        [annotation for annotation in annotations if bool(annotation.get("iscrowd")) == crowd]
+        for crowd in (True, False)
+    )
+    return Truth(
+        foreground,
+        partial(coco_masks, single, size),
+        classes=tuple(sorted(present)),
+        boxes=partial(coco_boxes, single, size),
+        crowds=partial(coco_masks, crowds, size),
+    )
 
 
-def coco_objects(annotations: list[dict[str, Any]], size: tuple[int, int]) -> list[Mask]:
-    """One mask per annotation that is not a crowd."""
-    masks = [decode(annotation, size) for annotation in annotations if not annotation.get("iscrowd")]
+def coco_masks(annotations: list[dict[str, Any]], size: tuple[int, int]) -> list[Mask]:
+    """One mask per annotation that is not empty."""
+    masks = [decode(annotation, size) for annotation in annotations]
     return [mask for mask in masks if mask.any()]
+
+
+def coco_boxes(annotations: list[dict[str, Any]], size: tuple[int, int]) -> Boxes:
+    """The annotated boxes, ``(n, 4)``; around the mask where there is none. Raises ``DatasetError``."""
+    boxes = []
+    for annotation in annotations:
+        try:
+            x, y, width, height = map(float, annotation["bbox"])
+            boxes.append((x, y, x + width, y + height))
+        except KeyError:
+            boxes.append(mask_box(decode(annotation, size)))
+        except (TypeError, ValueError) as error:
+            raise DatasetError(f"annotation {annotation.get('id')} has a broken bbox ({error}).") from error
+    return np.array(boxes, np.float64).reshape(-1, 4)
 
 
 def decode(annotation: dict[str, Any], size: tuple[int, int]) -> Mask:

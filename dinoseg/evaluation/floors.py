@@ -33,13 +33,17 @@ FLOORS = {"centred ellipse": centred_ellipse, "whole image": whole_image}
 """Name -> mask of a size; both are scored beside every method."""
 
 
-def write_random_weights(options: ModelOptions, path: Path, *, seed: int = 0) -> None:
-    """A weight file of a network with the shape of the model that ``options`` name and timm's initial weights.
+def untrained(options: ModelOptions, *, seed: int = 0) -> Backbone:
+    """A network with the shape of the model that ``options`` name and timm's initial weights, on the CPU.
 
     Raises ``WeightsError`` when that model cannot be loaded.
     """
     with torch.random.fork_rng(devices=[]):
         shape = load(options.model, heads=options.heads, positions=options.positions, offline=options.offline)
         torch.manual_seed(seed)
-        fresh = build(shape.spec, shape.vit.state_dict())
-    save_backbone(Backbone(fresh, shape.spec), path, store="float32")
+        return Backbone(build(shape.spec, shape.vit.state_dict()), shape.spec)
+
+
+def write_random_weights(options: ModelOptions, path: Path, *, seed: int = 0) -> None:
+    """A weight file of an ``untrained`` network."""
+    save_backbone(untrained(options, seed=seed), path, store="float32")

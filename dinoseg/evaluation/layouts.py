@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.metrics import Boxes, Mask
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id, read_labels
 
 VOID = 255
@@ -71,6 +72,7 @@ def grey_truth(path: Path) -> Truth:
 def find_voc(root: Path) -> Dataset | None:
     """VOC's segmentation val list; a folder is VOC's when it holds ``JPEGImages``."""
     images, classes, objects = (root / x for x in ("JPEGImages", "SegmentationClass", "SegmentationObject"))
+    boxes = root / "Annotations"
     if not images.is_dir():
         return None
     listing = root / "ImageSets" / "Segmentation" / "val.txt"
@@ -83,12 +85,14 @@ def find_voc(root: Path) -> Dataset | None:
     samples = []
     for stem in listing.read_text(encoding="utf-8").split():
         image, mask = images / f"{stem}.jpg", classes / f"{stem}.png"
-        samples.append(Sample(image.name, image, mask, partial(voc_truth, mask, objects / mask.name)))
-    rule = "any of the 20 classes; 255 is void and left out"
+        annotation = boxes / f"{stem}.xml" if boxes.is_dir() else None
+        samples.append(Sample(image.name, image, mask, partial(voc_truth, mask, objects / mask.name, annotation)))
+    boxed = "Annotations, difficult and truncated ones too" if boxes.is_dir() else "around the objects' masks"
+    rule = f"any of the 20 classes; 255 is void and left out; boxes: {boxed}"
     return Dataset(root.name, "PASCAL VOC val", rule, by_id(samples), VOC_CLASSES)
 
 
-def voc_truth(path: Path, objects: Path) -> Truth:
+def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Truth:
     """Class map as stored: 0 background, 1..20 classes, 255 void. Raises ``DatasetError`` for other values."""
     values, _ = read_labels(path)
     present = [int(value) for value in np.unique(values) if value not in (0, VOID)]
@@ -96,7 +100,30 @@ def voc_truth(path: Path, objects: Path) -> Truth:
         raise DatasetError(f"{path} holds the value {present[-1]}: a VOC class mask has 0..20 and 255 only.")
     names = tuple(VOC_CLASSES[value - 1] for value in present)
     foreground = (values != 0) & (values != VOID)
-    return Truth(foreground, lambda: by_value(read_labels(objects)[0]), values == VOID, names)
+    boxes = partial(voc_boxes, annotation) if annotation else None
+    return Truth(
+        foreground,
+        lambda: by_value(read_labels(objects)[0]),
+        values == VOID,
+        names,
+        boxes,
+        class_map=values,
+    )
+
+
+def voc_boxes(path: Path) -> Boxes:
+    """Boxes of all objects of an XML file. VOC counts pixels from 1 and includes the last: only x0, y0 lose one.
+
+    Raises ``DatasetError`` for a file that is missing or broken.
+    """
+    try:
+        corners = [
+            [float(thing.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")]
+            for thing in ET.parse(path).iter("object")  # noqa: S314 (expat itself stops entities that grow)
+        ]
+    except (OSError, ValueError, ET.ParseError) as error:
+        raise DatasetError(f"{path} cannot be read as a VOC annotation ({error}): is it half a download?") from error
+    return np.array(corners, np.float64).reshape(-1, 4) - (1, 1, 0, 0)
 
 
 def by_value(values: NDArray[np.uint8]) -> list[Mask]:

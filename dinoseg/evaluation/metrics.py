@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Boxes = NDArray[np.float64]
+"""``(n, 4)``: x0, y0, x1, y1 px, half open."""
 
 
 def jaccard(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
@@ -80,6 +82,26 @@ def rectangles(radius: int) -> list[NDArray[np.uint8]]:
     return [np.ones((2 * y + 1, 2 * x + 1), np.uint8) for x, y in tallest_of.items()]
 
 
+def box_iou(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of every box ``(n, 4)`` with every other ``(m, 4)``, ``(n, m)``; no pixel is added."""
+    first, second = first[:, None], second[None]  # (n, 1, 4), (1, m, 4)
+    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])  # (n, m, 2)
+    shared = sides.clip(0).prod(axis=-1)
+    union = box_area(first) + box_area(second) - shared
+    return shared / np.where(union > 0, union, 1)
+
+
+def box_area(boxes: Boxes) -> NDArray[np.float64]:
+    """Width times height, ``(...,)``."""
+    return (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1)
+
+
+def mask_box(mask: Mask) -> tuple[int, int, int, int]:
+    """The smallest box around a mask ``(H, W)``; all zero for an empty one."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return x, y, x + width, y + height
+
+
 class SeriesStatistics(NamedTuple):
     """DAVIS statistics of one object or sequence over its frames."""
 
@@ -114,11 +136,40 @@ def bootstrap(
     table = np.asarray(values, np.float64).reshape(len(values), -1)  # (n, groups)
     present = (~np.isnan(table)).astype(np.float64)
     table = np.where(present, table, 0)
-    generator = np.random.default_rng(seed)
-    means = []
-    for _ in range(resamples):
-        drawn = np.bincount(generator.integers(len(table), size=len(table)), minlength=len(table))  # (n,) how often
+
+    def mean(drawn: NDArray[np.int64]) -> float:
         sums, counts = drawn @ table, drawn @ present
-        means.append(np.mean(sums[counts > 0] / counts[counts > 0]))
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+        return float(np.mean(sums[counts > 0] / counts[counts > 0]))
+
+    low, high = resampled(mean, len(table), level=level, resamples=resamples, seed=seed)
     return float(low), float(high)
+
+
+def paired_bootstrap(
+    first: Sequence[float] | NDArray[np.float64], second: Sequence[float] | NDArray[np.float64]
+) -> tuple[float, float]:
+    """95 % interval of the mean of ``second - first``, both ``(n,)`` over the same images (or videos) in one order.
+
+    An interval above 0 says that the second is better on pictures like these; the pictures' own difficulty, which two
+    separate intervals hold twice, is in neither end. Raises ``ValueError`` for other lengths.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} values cannot be paired with {len(second)}")
+    return bootstrap(np.asarray(second, np.float64) - np.asarray(first, np.float64))
+
+
+def resampled(
+    statistic: Callable[[NDArray[np.int64]], float | NDArray[np.float64]],
+    units: int,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Percentile interval ``(2, ...)`` of any statistic of ``units`` that are drawn with replacement (Efron 1979).
+
+    ``statistic`` is told how often each unit was drawn, ``(units,)``; where it is NaN it is not counted.
+    """
+    generator = np.random.default_rng(seed)
+    found = [statistic(np.bincount(generator.integers(units, size=units), minlength=units)) for _ in range(resamples)]
+    return np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)

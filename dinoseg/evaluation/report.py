@@ -20,7 +20,7 @@ from dinoseg.outputs.strict_json import plain
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
 FILES = ("report.json", "report.md", "scores.csv")
 
-Kind = Literal["label-free", "oracle", "floor"]
+Kind = Literal["label-free", "labelled", "oracle", "floor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Row:
     """0..1 by name."""
     sequence: str = ""
     classes: tuple[str, ...] = ()
+    predicted: str = ""
+    """The class that was found, where one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Score:
     """How many things were averaged, and which: images or sequences or classes."""
     unit: str
     kind: Kind
-    """Whether the ground truth chose anything (oracle) and whether the picture was looked at (floor)."""
+    """Whether labels of other pictures were learned from (labelled), whether the ground truth chose anything (oracle),
+    and whether it is what any network must beat (floor)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Report:
     dataset: str
     layout: str
     foreground: str
-    """What counts as foreground, and what as void."""
+    """What counts as foreground, what as void, and where boxes come from."""
     split: str
     every: int
     images: int
@@ -96,17 +99,12 @@ class Report:
 
     def to_markdown(self) -> str:
         """The report as a page."""
-        thinned = f", 1 in {self.every}" if self.every > 1 else ""
-        network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
         listed = self.images + len(self.failed)
         failed = ", ".join(f"{one_line(id_)} ({reason})" for id_, reason in self.failed[:10])
         lines = [
             f"# {self.protocol}: {self.dataset}\n",
             f"{self.definition}\n",
-            f"- data: {self.dataset} ({self.layout}), split {self.split}{thinned}: {self.images} pictures scored",
-            f"- foreground: {self.foreground}",
-            f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
-            f"- network: {network}",
+            *self.about(),
             *([f"- **{len(self.failed)} of {listed} pictures could not be scored**: {failed}"] if self.failed else []),
             *([f"- in no picture, so in no mean: {', '.join(map(one_line, self.absent))}"] if self.absent else []),
             f"\n{table(self.scores) if self.scores else WITHHELD}",
@@ -116,14 +114,25 @@ class Report:
         ]
         return "\n".join(lines) + "\n"
 
+    def about(self) -> list[str]:
+        """What was measured on what, one line each."""
+        thinned = f", 1 in {self.every}" if self.every > 1 else ""
+        network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
+        return [
+            f"- data: {self.dataset} ({self.layout}), split {self.split}{thinned}: {self.images} pictures scored",
+            f"- foreground: {self.foreground}",
+            f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
+            f"- network: {network}",
+        ]
+
     def to_csv(self) -> str:
         """Values by picture, those that failed included."""
         names = list(dict.fromkeys(name for row in self.rows for name in row.values))
-        lines = [["id", "status", "sequence", "classes", *names]]
+        lines = [["id", "status", "sequence", "classes", "predicted", *names]]
         for row in self.rows:
             values = [str(row.values.get(name, "")) for name in names]
-            lines.append([row.id, "scored", row.sequence, " ".join(row.classes), *values])
-        lines += [[id_, reason, "", "", *[""] * len(names)] for id_, reason in self.failed]
+            lines.append([row.id, "scored", row.sequence, " ".join(row.classes), row.predicted, *values])
+        lines += [[id_, reason, "", "", "", *[""] * len(names)] for id_, reason in self.failed]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(map(harmless, line) for line in lines)
         return text.getvalue()
@@ -139,10 +148,10 @@ class Report:
         return [folder / name for name in FILES]
 
 
-def check_place(directory: Path, overwrite: bool) -> None:
+def check_place(directory: Path, overwrite: bool, files: Sequence[str] = FILES) -> None:
     """Raise ``OutputConflict`` before anything is measured: when the folder holds a report, or cannot hold one."""
     check_writable(directory)
-    for name in () if overwrite else FILES:
+    for name in () if overwrite else files:
         if (directory / name).exists():
             raise OutputConflict(f"{directory / name} is there already: name another folder, or pass --overwrite.")
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError, ImageTooLarge
-from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
 from dinoseg.images.decode import open_file, typed_errors
 from dinoseg.images.formats import open_image
 from dinoseg.options import InputOptions
@@ -29,6 +29,18 @@ class Truth:
     """``(H, W)``: pixels that count neither for nor against."""
     classes: tuple[str, ...] = ()
     """Names of the classes in the picture, where the data set has classes."""
+    boxes: Callable[[], Boxes] | None = None
+    """Reads the annotated boxes, where the data set has some."""
+    crowds: Callable[[], list[Mask]] = list
+    """Reads the regions ``(H, W)`` in which objects were not told apart."""
+    class_map: NDArray[np.uint8] | None = None
+    """``(H, W)``: 0 background, then the data set's classes from 1, 255 void; where the data set has classes."""
+
+    def object_boxes(self) -> Boxes:
+        """The annotated boxes, or the boxes of the objects' masks; ``(n, 4)``."""
+        if self.boxes:
+            return self.boxes()
+        return np.array([mask_box(mask) for mask in self.objects()], np.float64).reshape(-1, 4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +69,7 @@ class Dataset:
     name: str
     layout: str
     foreground: str
-    """One line: what counts as foreground, and what as void."""
+    """One line: what counts as foreground, what as void, and where boxes come from."""
     samples: tuple[Sample, ...]
     """Sorted by id; those with a missing file are in it."""
     classes: tuple[str, ...] = ()
