@@ -54,6 +54,12 @@ class DatasetError(UsageError):
     reason = "dataset"
 
 
+class MaskError(DatasetError):
+    """A mask cannot be read, is of another size than its picture, or holds no object where one is needed."""
+
+    reason = "mask"
+
+
 # Weights (exit code 2).
 
 
@@ -142,6 +148,18 @@ class OutsideRoot(ImageError):
     """A listed path leaves the folder it was given under."""
 
     reason = "outside_root"
+
+
+class UnreadableVideo(ImageError):
+    """The file is no video, is cut short, or is in a codec that OpenCV lacks here."""
+
+    reason = "unreadable_video"
+
+
+class FrameSize(ImageError):
+    """A frame is of another size than the first one of its video."""
+
+    reason = "frame_size"
 
 
 class NanFeatures(ImageError):

@@ -109,6 +109,29 @@ class AttendOptions(ModelOptions):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class PropagateOptions:
+    """How labels go from frame to frame; the defaults are those of DINO's video evaluation (Caron et al. 2021)."""
+
+    context: Whole = 7
+    """Frames before the present one in which a patch's like is sought, besides the first."""
+    radius: Whole = 12
+    """Patches up, down and sideways as far as it is sought (0: everywhere)."""
+    neighbours: Whole = 5
+    """Patches, over all these frames, that give their labels."""
+    temperature: float = 0.1
+    """Of exp(cosine / temperature), the weight of a patch."""
+    normalise: Literal["dino-video", "imagenet"] = "dino-video"
+    """Deviation of red: 0.228 as in DINO's video program, or ImageNet's 0.229 as everywhere else."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.context <= 100, "--context", self.context, "0..100 frames")
+        require(self.radius >= 0, "--radius", self.radius, "0 or more patches")
+        require(self.neighbours >= 1, "--neighbours", self.neighbours, "1 or more")
+        require(0 < self.temperature < math.inf, "--temperature", self.temperature, "above 0")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where results go."""
 

@@ -16,7 +16,10 @@ PACKAGE = Path(dinoseg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"errors", "options", "types", "atomic"}
-ROAD = ("images", "backbone", "attention", "methods", "refine", "draw", "outputs", "pipeline", "folder", "evaluation")
+ROAD = (
+    *("images", "backbone", "propagate", "attention", "methods", "refine", "draw", "outputs", "pipeline", "folder"),
+    *("track", "evaluation"),
+)
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
     "options": {"errors"},
