@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import Boxes, Mask
-from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id, read_labels
+from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
+from dinoseg.images.labels import VOID, read_labels
 
-VOID = 255
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 IMAGE_WORDS = re.compile(r"im(age|g)|jpe?g|photo|picture", re.IGNORECASE)
 MASK_WORDS = re.compile(r"mask|gt|ground.?truth|annotation|label", re.IGNORECASE)

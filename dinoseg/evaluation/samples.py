@@ -10,11 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.errors import DatasetError, ImageError, ImageTooLarge
 from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
-from dinoseg.images.decode import open_file, typed_errors
-from dinoseg.images.formats import open_image
-from dinoseg.options import InputOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +51,8 @@ class Sample:
     truth: Callable[[], Truth]
     sequence: str = ""
     """Name of the video that the picture is a frame of."""
+    number: int | None = None
+    """COCO's id of the picture."""
 
     @property
     def missing(self) -> str | None:
@@ -95,24 +93,3 @@ class Dataset:
 def by_id(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     """Samples in the order that splits count by."""
     return tuple(sorted(samples, key=lambda sample: sample.id))
-
-
-def read_labels(path: Path) -> tuple[NDArray[np.uint8], str]:
-    """Values of a mask file as stored, ``(H, W)``, and its mode: palette indices (``P``) or grey levels (``L``, ``1``).
-
-    Read by content and by the readers of photographs, as large as these may be. Raises ``DatasetError`` for a file that
-    cannot be read or that holds colours.
-    """
-    try:
-        with typed_errors(), open_file(path) as stream:
-            _, image = open_image(stream)
-            if image.width * image.height > InputOptions.max_pixels:
-                raise ImageTooLarge(f"has {image.width} x {image.height} px: more than any picture that is read")
-            values, mode = np.array(image), image.mode
-    except ImageError as error:
-        raise DatasetError(f"{path} cannot be read as a mask: it {error}.") from error
-    if mode == "RGB" and (values == values[..., :1]).all():
-        values, mode = values[..., 0], "L"
-    if mode not in ("P", "L", "1"):
-        raise DatasetError(f"{path} is a mask of mode {mode}: a palette or 8-bit grey picture is needed.")
-    return values.astype(np.uint8), mode

@@ -1,0 +1,117 @@
+"""A video file, or a folder of its frames, as photographs in the order of time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dinoseg.errors import DinosegError, InputNotFound, TruncatedImage, UnreadableVideo
+from dinoseg.images.decode import check_pixels, decode
+from dinoseg.images.feed import read_ahead
+from dinoseg.images.find import find
+from dinoseg.options import InputOptions
+from dinoseg.types import Failure, Photo, Source
+
+FPS = 25.0
+"""Frames per second where nothing says."""
+WORKERS = 2
+DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Video:
+    """Where frames come from; ``frames`` reads them anew each time."""
+
+    path: Path
+    fps: float
+    files: tuple[Source | Failure, ...] | None
+    """The frames of a folder in natural order; None for a video file."""
+
+    def frames(self, max_pixels: int = InputOptions.max_pixels) -> Iterator[Photo | Failure]:
+        """Frame by frame; in the place of one that cannot be read a ``Failure``, also for a file that ends early.
+
+        Raises ``UnreadableVideo`` or ``ImageTooLarge`` for a file none of which can be read.
+        """
+        if self.files is None:
+            return file_frames(self.path, max_pixels)
+        return read_ahead(self.files, lambda source: frame_of(source, max_pixels), workers=WORKERS, ahead=WORKERS)
+
+    def source(self, id_: str) -> Source:
+        """The file that a frame comes from: its own, or the video."""
+        listed = {source.id: source for source in self.files or () if isinstance(source, Source)}
+        return listed.get(id_, Source(id_, self.path))
+
+
+def open_video(path: Path) -> Video:
+    """A folder of frames or a video file. Raises ``InputNotFound`` and ``UnreadableVideo``."""
+    if path.is_dir():
+        files = sorted(find([path], InputOptions()), key=lambda source: natural(source.id))
+        if not files:
+            raise InputNotFound(f"{path}: there is no image in this folder.")
+        return Video(path, FPS, tuple(files))
+    if not path.is_file():
+        raise InputNotFound(f"{path}: there is no such video file or folder of frames.")
+    capture = open_capture(path)
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return Video(path, fps if 0 < fps < 1000 else FPS, None)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sort key in which 2 comes before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in DIGITS.split(name)]
+
+
+def frame_of(source: Source | Failure, max_pixels: int) -> Photo | Failure:
+    """One file of a folder."""
+    if isinstance(source, Failure):
+        return source
+    try:
+        return decode(source, max_pixels=max_pixels)
+    except DinosegError as error:
+        return Failure(source.id, error, source)
+
+
+def open_capture(path: Path) -> Any:
+    """OpenCV's reader. Raises ``UnreadableVideo``."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # others would take a picture for the first of a series
+    if not capture.isOpened():
+        raise UnreadableVideo(
+            f"{path} cannot be opened as a video: it is none, it is cut short, or its codec is not in this OpenCV "
+            f"({cv2.__version__}). Convert it: ffmpeg -i {path.name} -c:v libx264 new.mp4, or to a folder of frames."
+        )
+    return capture
+
+
+def file_frames(path: Path, max_pixels: int) -> Iterator[Photo | Failure]:
+    """See ``Video.frames``; ids are ``frame-000000`` and so on."""
+    capture = open_capture(path)
+    try:
+        width, height, promised = (
+            int(capture.get(key))
+            for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT)
+        )
+        check_pixels(width, height, max_pixels)
+        index = 0
+        while (read := capture.read())[0]:
+            pixels = np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8)  # (H, W, 3)
+            yield Photo(frame_id(index), pixels, (pixels.shape[0], pixels.shape[1]))
+            index += 1
+    finally:
+        capture.release()
+    if not index:
+        raise UnreadableVideo(f"{path}: not one frame of this video can be read; it may be cut short, fetch it again.")
+    if promised - index > 1:  # some containers count one too many
+        told = f"{path.name} ends after frame {index} of {promised}: it is cut short or damaged; fetch it again."
+        yield Failure(frame_id(index), TruncatedImage(told), Source(frame_id(index), path))
+
+
+def frame_id(index: int) -> str:
+    """Name of a frame of a video file; zeros lead, so that names sort as frames do."""
+    return f"frame-{index:06d}"
