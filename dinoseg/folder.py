@@ -48,9 +48,11 @@ def segment_folder(
     input_options: InputOptions,
     output: OutputOptions,
     progress: Callable[[Finished | Failure], None] = lambda _: None,
+    then: Callable[[OutputFolder], None] = lambda _: None,
 ) -> Summary:
     """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
 
+    ``then`` gets the folder when all results are in it, before the files per folder are made.
     Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
     """
     start = time.perf_counter()
@@ -67,6 +69,7 @@ def segment_folder(
         for result in read_ahead(segmenter.run(run.missing()), run.write, workers=1, ahead=WORKERS):
             run.count(result)
             progress(result)
+        then(folder)
         folder.finish()
     device = str(segmenter.backbone.device) if segmenter.backbone else "cpu"
     return run.summary(device, time.perf_counter() - start)

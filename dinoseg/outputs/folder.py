@@ -11,7 +11,7 @@ The protocol, and what a stop at any point leaves behind:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -150,15 +150,30 @@ class OutputFolder:
         ``source`` is the ``fingerprint`` of the file from *before* it was decoded: if the file changes in between,
         the next run sees that and does it again.
 
-        Formats that earlier runs wrote for this image are written too, so that none of them is left stale.
+        Formats that earlier runs wrote for this image are written too, so that none of them is left stale; what else
+        was added to it is removed.
         """
         earlier = self._manifest.get(segmentation.id)
-        known = {} if earlier is None else {name: path for name, path in earlier.files.items() if name in FORMATS}
+        had = {} if earlier is None else earlier.files
+        known = {name: path for name, path in had.items() if name in FORMATS}
+        remove_files(self.root, [path for name, path in had.items() if name not in FORMATS])
         formats = split_formats([*self.per_image, *known])[0]
         scene = Scene(segmentation, photo, soft, self._backdrop)
         files = write_files(self.root, scene, formats, known)
         source = source or fingerprint(segmentation.source.content)
         self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
+
+    def known(self, id_: str) -> Record | None:
+        """What the folder holds of an input, by this run or an earlier one."""
+        return self._manifest.get(id_)
+
+    def __iter__(self) -> Iterator[Record]:
+        """What the folder holds, in order of ids."""
+        return iter(self._manifest)
+
+    def amend(self, record: Record) -> None:
+        """Put a record in the place of the one with its id: files were added to it, or facts about its objects."""
+        self._manifest.append(record)
 
     def fail(self, failure: Failure) -> None:
         """Note an input that failed; what an earlier content of it had left is removed."""

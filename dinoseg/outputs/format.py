@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +57,16 @@ class Scene:
     @cached_property
     def labels(self) -> NDArray[np.uint16]:
         """Label map ``(H, W)``: 0 background, k object k; where objects overlap the higher score wins."""
-        labels = np.zeros(self.size, np.uint16)
-        for instance in sorted(self.segmentation.instances, key=lambda instance: (instance.score, -instance.label)):
-            labels[decode_rle(instance.rle)] = instance.label
-        return labels
+        ranked = sorted(self.segmentation.instances, key=lambda instance: (-instance.score, instance.label))
+        return label_map(self.size, [(instance.rle, instance.label) for instance in ranked])
+
+
+def label_map(size: tuple[int, int], masks: Sequence[tuple[Mapping[str, Any], int]]) -> NDArray[np.uint16]:
+    """Masks as RLE with the value that each gets, in one map ``(H, W)``; where they overlap the first one wins."""
+    labels = np.zeros(size, np.uint16)
+    for rle, value in reversed(masks):
+        labels[decode_rle(rle)] = value
+    return labels
 
 
 @dataclass(frozen=True, slots=True)
