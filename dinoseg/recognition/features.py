@@ -68,9 +68,7 @@ class Embedder:
     """What ``describe`` needs beside the CLS token."""
     batch: int = 1
 
-    def __call__(
-        self, sources: Iterable[Source | Failure], progress: Callable[[], object] = lambda: None
-    ) -> Embedding:
+    def __call__(self, sources: Iterable[Source | Failure], progress: Callable[[], object] = lambda: None) -> Embedding:
         """Describe pictures; one that cannot be read is listed and costs nothing else.
 
         Vectors are held, pictures are not. ``progress`` is called after every picture.
@@ -116,13 +114,17 @@ class Embedder:
         try:
             features = backbone(images, facets=self.facets, cls=True)
         except torch.OutOfMemoryError as error:
-            raise OptionError(f"--batch {len(frames)} is too much for the memory of {backbone.device}: less.") from error
+            raise OptionError(
+                f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."
+            ) from error
         found = {name: rule(images, features).float().cpu() for name, rule in self.describe.items()}  # (B, d) each
         for position, (source, _) in enumerate(frames):
             vectors = {name: rows[position] for name, rows in found.items()}
             fine = all(bool(vector.isfinite().all()) for vector in vectors.values())
-            yield vectors if fine else Failure(
-                source.id, NanFeatures(f"{source.id}: the network gives NaN or infinite values."), source
+            yield (
+                vectors
+                if fine
+                else Failure(source.id, NanFeatures(f"{source.id}: the network gives NaN or infinite values."), source)
             )
 
 

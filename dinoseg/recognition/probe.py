@@ -26,9 +26,9 @@ ENOUGH = 5
 def probabilities(train: Vectors, labels: Labels, test: Vectors, classes: int) -> NDArray[np.float64]:
     """Multinomial logistic regression on vectors of length 1: ``(n, classes)``, 0 for a class without examples.
 
-    ``train`` ``(m, d)`` with ``labels`` ``(m,)``, ``test`` ``(n, d)``. The regularisation is the one of ``STRENGTHS`` that
-    does best on a fifth of the training pictures, held out; then all of them are learned. With fewer than 5 pictures in
-    a class it is ``UNTRIED``.
+    ``train`` ``(m, d)`` with ``labels`` ``(m,)``, ``test`` ``(n, d)``. The regularisation is the one of ``STRENGTHS``
+    that does best on a fifth of the training pictures, held out; then all of them are learned. With fewer than 5
+    pictures in a class it is ``UNTRIED``.
     """
     train, test = unit(train), unit(test)
     model = fitted(train, labels, strength(train, labels))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,8 +24,8 @@ def rankings(queries: Tensor, database: Tensor) -> Iterator[NDArray[np.int64]]:
 def average_precision(ranking: NDArray[np.int64], wanted: NDArray[np.bool_], junk: NDArray[np.bool_]) -> float:
     """Average precision of one ranking in the Oxford convention: trapezoids under precision over recall.
 
-    ``ranking`` ``(m,)`` positions of the database, best first; ``wanted`` and ``junk`` ``(m,)`` by position. Junk is taken
-    out before anything is counted (Philbin et al. 2007). NaN when nothing is wanted.
+    ``ranking`` ``(m,)`` positions of the database, best first; ``wanted`` and ``junk`` ``(m,)`` by position. Junk is
+    taken out before anything is counted (Philbin et al. 2007). NaN when nothing is wanted.
     """
     hits = wanted[ranking[~junk[ranking]]]  # (m - junk,)
     places = np.flatnonzero(hits)

@@ -18,7 +18,7 @@ SMALLEST_EIGENVALUE = 1e-5
 
 
 def cls_and_gem(images: Tensor, features: Features) -> Tensor:  # noqa: ARG001 (a Describe)
-    """CLS beside the generalised mean of the patch tokens, ``(B, 2d)`` (Radenović et al. 2019; DINO's copy detection)."""
+    """CLS beside the generalised mean of patch tokens, ``(B, 2d)`` (Radenović et al. 2019; DINO's copies)."""
     assert features.cls is not None
     patches = features.facets["token"].flatten(1, 2).clamp_min(LEAST)  # (B, N, d)
     return torch.cat([features.cls, patches.pow(POWER).mean(dim=1).pow(1 / POWER)], dim=1)

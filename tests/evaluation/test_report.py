@@ -103,9 +103,9 @@ def test_json_holds_all_but_the_rows_and_is_strict() -> None:
 def test_csv_has_a_line_per_picture_and_names_failures() -> None:
     table = list(csv.reader(io.StringIO(PARTIAL.to_csv())))
     assert table == [
-        ["id", "status", "sequence", "classes", "IoU", "whole image"],
-        ["a.jpg", "scored", "", "cat dog", "0.5", "0.25"],
-        ["'=cmd|' /C calc'!A0.jpg", "scored", "", "", "0.75", ""],
+        ["id", "status", "sequence", "classes", "predicted", "IoU", "whole image"],
+        ["a.jpg", "scored", "", "cat dog", "", "0.5", "0.25"],
+        ["'=cmd|' /C calc'!A0.jpg", "scored", "", "", "", "0.75", ""],
         ["b.jpg", "truncated", "", "", "", ""],
     ]
 

@@ -1,0 +1,42 @@
+"""``knn``: weighted nearest neighbours among the labelled pictures, as DINO is judged."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from dinoseg.evaluation.recognition.classify import Classifier, ClassScores, Labels, judge
+from dinoseg.evaluation.recognition.protocols import FeatureProtocol, on_labelled
+from dinoseg.recognition.knn import TEMPERATURE, knn_votes
+
+K = 20
+"""The published best."""
+OTHERS = (10, 100, 200)
+
+
+def learn(train: Tensor, labels: Labels, test: Tensor, classes: int, *, k: int) -> ClassScores:
+    """Votes of the ``k`` nearest."""
+    return knn_votes(train, torch.from_numpy(labels), test, classes, k=k).double().numpy()
+
+
+def among(vectors: Tensor, labels: Labels, classes: int, *, k: int) -> ClassScores:
+    """Votes of the ``k`` nearest others."""
+    known = torch.from_numpy(labels)
+    return knn_votes(vectors, known, vectors, classes, k=k, leave_one_out=True).double().numpy()
+
+
+def classifier(k: int) -> Classifier:
+    """The rule with that many neighbours."""
+    return Classifier(partial(learn, k=k), partial(among, k=k))
+
+
+KNN = FeatureProtocol(
+    f"Weighted k nearest neighbours (Wu et al. 2018; Caron et al. 2021): cosine of CLS tokens, weights "
+    f"exp(cosine / {TEMPERATURE}), k {K} unless a score says another. Where the folder is not divided into train and "
+    "val, each picture is classified by all others (leave one out). Precision, recall, F1 and AUROC (one against the "
+    "rest) are means over classes. N per class: mean over 10 draws of examples, its interval is the spread of the "
+    "draws; all other intervals are over pictures.",
+    on_labelled(partial(judge, classifier=classifier(K), variants={f"k {k}": classifier(k) for k in OTHERS})),
+)

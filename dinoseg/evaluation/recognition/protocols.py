@@ -1,0 +1,48 @@
+"""What a protocol on whole pictures is, and the way from a labelled folder to its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from dinoseg.backbone.vit import Backbone
+from dinoseg.evaluation.recognition.figures import figures
+from dinoseg.evaluation.recognition.gallery import Gallery, Outcome, Progress, embed_folder
+from dinoseg.evaluation.report import Row, Score
+from dinoseg.options import EvaluateOptions
+from dinoseg.recognition.features import crop_side
+from dinoseg.recognition.labelled import open_labelled
+
+Measure: TypeAlias = Callable[[Path, Backbone, EvaluateOptions, Progress], Outcome]
+
+
+class Judge(Protocol):
+    """Scores of a gallery, the headline first, and a row for each tested picture."""
+
+    def __call__(self, gallery: Gallery, *, shots: Sequence[int]) -> tuple[list[Score], list[Row]]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureProtocol:
+    """A named way to judge a network by whole pictures."""
+
+    definition: str
+    measure: Measure
+
+
+def on_labelled(judge: Judge) -> Measure:
+    """Open and embed a labelled folder, then judge it; its figures are the map and the tree of classes."""
+
+    def measure(data: Path, backbone: Backbone, options: EvaluateOptions, progress: Progress) -> Outcome:
+        folder = open_labelled(data)
+        gallery = embed_folder(folder, backbone, options, progress)
+        scores, rows = judge(gallery, shots=options.shots)
+        seen = {name for row in rows for name in row.classes}
+        absent = tuple(name for name in folder.classes if name not in seen)
+        draw = figures(gallery, folder.name, backbone.spec.name)
+        side = crop_side(backbone.spec.patch, options.size)
+        return Outcome(folder.name, folder.layout, scores, rows, gallery.failed, side, absent, draw)
+
+    return measure
