@@ -86,7 +86,7 @@ class Attention:
 
 
 def fuse(heads: NDArray[np.float32], how: str | Sequence[int] = "mean") -> NDArray[np.float32]:
-    """Several maps ``(heads, gh, gw)`` as one ``(gh, gw)``.
+    """Several maps ``(heads, gh, gw)`` as one ``(gh, gw)`` to look at; masks are cut from ``methods.fusion``'s.
 
     ``mean``; ``entropy``: heads weighted by how far their entropy lies below that of a uniform map (a concentrated
     head says more); or the indices of the heads to average. Raises ``OptionError`` for a head that is not there.

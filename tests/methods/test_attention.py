@@ -8,16 +8,23 @@ import torch
 
 from dinoseg.errors import OptionError
 from dinoseg.methods.attention import AttentionMap
-from tests.methods.scenes import disk, features, features_of, found
+from tests.methods.scenes import disk, features, features_of, found, iou
+
+
+def as_it_is(head: int, **parameters) -> AttentionMap:
+    """One head, nothing smoothed."""
+    return AttentionMap(head=head, blur=0, power=0, **parameters)
 
 
 @pytest.mark.shared
-def test_by_mass_it_is_the_picture_of_the_reference(shared: Path):
+@pytest.mark.parametrize("case", ["p16_224x224", "p16_96x160", "p8_75x101", "resize"])  # native, oblong, cropped
+def test_by_mass_it_is_the_picture_of_the_reference(shared: Path, case):
     golden = np.load(shared / "golden" / "attention.npz")
-    attention, masks = golden["p16_224x224/cls_attention"], golden["p16_224x224/mask60"]
+    masks = golden[f"{case}/mask60"]
+    attention = golden[f"{case}/cls_attention_up" if case == "resize" else f"{case}/cls_attention"]
     given = features(attention, np.ones((*attention.shape[1:], 2)))
     for head, mask in enumerate(masks):
-        (proposal,) = found(AttentionMap(threshold="mass", head=head, blur=0), given).objects
+        (proposal,) = found(as_it_is(head, threshold="mass"), given).objects
         np.testing.assert_array_equal(proposal.soft, mask)
 
 
@@ -25,10 +32,25 @@ def test_one_head_is_that_head():
     given, object_ = features_of(disk()), disk(centre=(4, 4), radius=2)
     given.attention[0, 1] = torch.from_numpy(np.where(object_, 0.1, 0.001))
     for threshold in ("otsu", "mass"):
-        (proposal,) = found(AttentionMap(threshold=threshold, head=1, blur=0, mass=0.5), given).objects
+        (proposal,) = found(as_it_is(1, threshold=threshold, mass=0.5), given).objects
         mask = proposal.soft > 0.5
         assert mask.any()
         assert not (mask & ~object_).any()
+
+
+@pytest.mark.parametrize("head", [None, 0])
+def test_patches_that_look_alike_share_their_attention(head):
+    given, object_ = features_of(disk()), disk()
+    seen = object_ & (np.indices(object_.shape).sum(axis=0) % 3 == 0)  # a head sees every third patch of it
+    given.attention[0] = torch.from_numpy(np.where(seen, 0.1, 0.001))
+    (spotty,), (whole,) = (found(AttentionMap(head=head, blur=0, power=p), given).objects for p in (0, 6))
+    assert iou(spotty.soft > 0.5, object_) < 0.5
+    assert iou(whole.soft > 0.5, object_) > 0.95
+
+
+def test_features_are_asked_for_where_they_are_looked_at():
+    assert AttentionMap().facets("dinov2") == ("token",)
+    assert AttentionMap(power=0).facets("dinov2") == ()
 
 
 def test_more_mass_is_more_mask():
