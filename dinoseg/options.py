@@ -86,6 +86,12 @@ class SegmentOptions(ModelOptions):
     """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`)."""
     refine: str = "guided"
     """How masks are fitted to the image's edges: guided (guided filter) or none."""
+    min_presence: float = 0.0
+    """No mask where the probability of an object, 0..1, is below this (default: never; 0.3 is careful)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.min_presence <= 1, "--min-presence", self.min_presence, "0..1")
 
 
 @Parameter(name="*")
@@ -132,6 +138,21 @@ class PropagateOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class TrackOptions(PropagateOptions, SegmentOptions):
+    """Which objects are followed through a video, and how."""
+
+    mask: Path | None = None
+    """Mask of the first frame, of its size: objects by number, or one object in white; instead of --method."""
+    size: Whole | None = None
+    """Long side in px (default: a short side of 480 px, as published)."""
+
+    def __post_init__(self) -> None:
+        SegmentOptions.__post_init__(self)
+        PropagateOptions.__post_init__(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where results go."""
 
@@ -159,6 +180,15 @@ class OutputOptions:
     def wanted(self) -> tuple[str, ...]:
         """The formats, and cutouts where a background is named."""
         return self.formats if self.background is None else (*self.formats, "cutouts")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FrameOptions(OutputOptions):
+    """Where results of a video go."""
+
+    formats: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = ("labels", "overlays")
+    """Any of labels, overlays, video (overlays.mp4), masks, cutouts, coco, contact-sheet."""
 
 
 @Parameter(name="*")
@@ -315,8 +345,12 @@ class EvaluateOptions(SegmentOptions):
     """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
     every: Whole = 1
     """Score every n-th picture (of each video) of the split."""
+    shots: Annotated[tuple[Whole, ...], Parameter(negative="", consume_multiple=True)] = ()
+    """knn and linear: learn also from so few pictures of each class, for instance 1 5 10."""
     random_weights: Annotated[bool, Flag] = False
     """Measure a network of the model's shape that was never trained: a floor."""
+    predictions: Path | None = None
+    """Score these instead of running a method: a folder of masks named as the pictures, or a COCO json."""
     partial: Annotated[bool, Flag] = False
     """Give scores although pictures failed, labelled as partial."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None
@@ -329,8 +363,28 @@ class EvaluateOptions(SegmentOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.every >= 1, "--every", self.every, "1 or more")
+        require(min(self.shots, default=1) >= 1, "--shots", self.shots, "1 or more")
         if self.overwrite and self.output is None:
             raise OptionError("--overwrite replaces a report: name its folder with --output.")
+        if self.predictions and (self.random_weights or self.param or self.method != SegmentOptions.method):
+            raise OptionError("--predictions are scored as they are: leave out --method, --param and --random-weights.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class GroupOptions(SegmentOptions):
+    """How objects are found and grouped, and where results go."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder of the results; created if missing."""
+    clusters: Whole | None = None
+    """How many groups (default: of 2..30 what fits best, by silhouette)."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the results that are in the folder."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.clusters is None or 2 <= self.clusters <= 254, "--clusters", self.clusters, "2..254")
 
 
 def deciding(options: ModelOptions) -> dict[str, object]:

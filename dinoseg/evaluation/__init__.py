@@ -16,6 +16,7 @@ from dinoseg.options import EvaluateOptions
 if TYPE_CHECKING:
     from dinoseg.evaluation.datasets import Data
     from dinoseg.evaluation.protocols import Protocol
+    from dinoseg.evaluation.recognition.protocols import FeatureProtocol
     from dinoseg.evaluation.report import Report
 
 P = ParamSpec("P")
@@ -23,18 +24,25 @@ P = ParamSpec("P")
 PROTOCOLS: dict[str, str] = {
     "foreground": "dinoseg.evaluation.foreground:FOREGROUND",
     "attention-jaccard": "dinoseg.evaluation.attention_jaccard:ATTENTION_JACCARD",
+    "saliency": "dinoseg.evaluation.saliency:SALIENCY",
+    "corloc": "dinoseg.evaluation.corloc:CORLOC",
+    "ap": "dinoseg.evaluation.ap:AP",
     "davis-unsupervised": "dinoseg.evaluation.davis:DAVIS_UNSUPERVISED",
+    "knn": "dinoseg.evaluation.recognition.knn:KNN",
+    "linear": "dinoseg.evaluation.recognition.linear:LINEAR",
+    "retrieval": "dinoseg.evaluation.recognition.retrieval:RETRIEVAL",
+    "copies": "dinoseg.evaluation.recognition.copies:COPIES",
 }
 
 
-def make_protocol(name: str) -> Protocol:
+def make_protocol(name: str) -> Protocol | FeatureProtocol:
     """The protocol of that name. Raises ``OptionError`` with the nearest name for one that is not there."""
     if name not in PROTOCOLS:
         near = get_close_matches(name, PROTOCOLS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise OptionError(f"protocol {name!r} is unknown: there are {', '.join(PROTOCOLS)}.{hint}")
     module, _, attribute = PROTOCOLS[name].partition(":")
-    protocol: Protocol = getattr(import_module(module), attribute)
+    protocol: Protocol | FeatureProtocol = getattr(import_module(module), attribute)
     return protocol
 
 

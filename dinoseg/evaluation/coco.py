@@ -41,17 +41,15 @@ def coco(path: Path) -> Dataset:
     for picture in content["images"]:
         image, size = below(folder, picture["file_name"], path), (int(picture["height"]), int(picture["width"]))
         annotations = of_picture[picture["id"]]
-        samples.append(Sample(picture["file_name"], image, path, partial(coco_truth, annotations, size, names)))
+        truth = partial(coco_truth, annotations, size, names)
+        samples.append(Sample(picture["file_name"], image, path, truth, number=picture["id"]))
     rule = "any annotation, crowd regions included; no void; boxes: annotated, without crowds"
     return Dataset(path.stem, "COCO json", rule, by_id(samples), tuple(sorted(set(names.values()))))
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The file's content, its lists and needed keys checked. Raises ``DatasetError``."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as json ({error}): it may be half a download.") from error
+    content = load_json(path)
     for part, keys in NEEDED.items():
         entries = content.get(part) if isinstance(content, dict) else None
         if not isinstance(entries, list):
@@ -61,6 +59,14 @@ def read_json(path: Path) -> dict[str, Any]:
             if absent:
                 raise DatasetError(f"{path}: {part}[{index}] has no {', '.join(absent)}.")
     return content
+
+
+def load_json(path: Path) -> Any:
+    """What is in the file. Raises ``DatasetError`` for one that cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as json ({error}): it may be half a download.") from error
 
 
 def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:

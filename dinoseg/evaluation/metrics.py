@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Mask = NDArray[np.bool_]
 Boxes = NDArray[np.float64]
@@ -159,7 +159,7 @@ def paired_bootstrap(
 
 
 def resampled(
-    statistic: Callable[[NDArray[np.int64]], float | NDArray[np.float64]],
+    statistic: Callable[[NDArray[np.int64]], ArrayLike],
     units: int,
     *,
     level: float = 0.95,
@@ -172,4 +172,4 @@ def resampled(
     """
     generator = np.random.default_rng(seed)
     found = [statistic(np.bincount(generator.integers(units, size=units), minlength=units)) for _ in range(resamples)]
-    return np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.nanquantile(np.array(found, np.float64), [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dinoseg.evaluation.floors import FLOORS
 from dinoseg.evaluation.metrics import bootstrap
@@ -34,18 +36,34 @@ class Protocol:
     """The report's scores, the headline first."""
     method: str | None = None
     """The method it needs, where it does not take any."""
+    collect: Callable[[Truth, Segmentation], Any] = lambda truth, result: None  # noqa: ARG005
+    """What ``conclude`` needs of one picture beside its values (``Row.evidence``), for scores that are no means."""
 
 
 def mean_of(name: str, rows: Iterable[Row]) -> Score:
     """One value over the images that have it; over the frames of a video first, then over the videos."""
-    rows = [row for row in rows if name in row.values]
+    values, unit = per_unit([row for row in rows if name in row.values], lambda row: row.values[name])
+    return score(name, values, unit)
+
+
+def per_unit(
+    rows: Iterable[Row], value: Callable[[Row], float | NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], str]:
+    """A value ``(...)`` of each thing that counts as independent, ``(units, ...)``, and what these things are."""
+    groups, unit = units_of(rows)
+    averages = [np.mean(np.array([value(row) for row in group], np.float64), axis=0) for group in groups]
+    return np.array(averages, np.float64), unit
+
+
+def units_of(rows: Iterable[Row]) -> tuple[list[list[Row]], str]:
+    """Rows by what counts as independent: the images, or the videos where there are some; and its name."""
+    rows = list(rows)
     if any(row.sequence for row in rows):
-        videos = by_sequence(rows)
-        return score(name, [float(np.mean([row.values[name] for row in video])) for video in videos], "sequences")
-    return score(name, [row.values[name] for row in rows], "images")
+        return by_sequence(rows), "sequences"
+    return [[row] for row in rows], "images"
 
 
-def score(name: str, values: Sequence[float], unit: str) -> Score:
+def score(name: str, values: Sequence[float] | NDArray[np.float64], unit: str) -> Score:
     """Mean and bootstrap interval over units that are taken as independent."""
     interval = bootstrap(values) if len(values) > 1 else None
     return Score(name, float(np.mean(values)), interval, len(values), unit, kind_of(name))

@@ -7,7 +7,7 @@ import io
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +34,8 @@ class Row:
     classes: tuple[str, ...] = ()
     predicted: str = ""
     """The class that was found, where one is looked for."""
+    evidence: Any = None
+    """What a score over the whole data set needs of this picture (``Protocol.collect``); in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class Report:
     sha256: str | None
     """Of the weights."""
     device: str
-    size: int
-    """Long side in px at which it worked (at most twice the photograph's)."""
+    size: int | None
+    """Long side in px at which it worked (at most twice the photograph's); none for predictions from files."""
     options: dict[str, Any]
     command: str
     versions: dict[str, str]
@@ -94,8 +96,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the rows, as JSON has it."""
-        everything = {key: value for key, value in asdict(self).items() if key != "rows"}
-        return {key: plain(value) for key, value in everything.items()}
+        everything = asdict(replace(self, rows=()))
+        return {key: plain(value) for key, value in everything.items() if key != "rows"}
 
     def to_markdown(self) -> str:
         """The report as a page."""
@@ -117,10 +119,18 @@ class Report:
     def about(self) -> list[str]:
         """What was measured on what, one line each."""
         thinned = f", 1 in {self.every}" if self.every > 1 else ""
-        network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
         return [
             f"- data: {self.dataset} ({self.layout}), split {self.split}{thinned}: {self.images} pictures scored",
             f"- foreground: {self.foreground}",
+            *self.made_by(),
+        ]
+
+    def made_by(self) -> list[str]:
+        """What was scored, as lines of the page."""
+        if self.size is None:
+            return [f"- predictions: {self.options['predictions']}"]
+        network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
+        return [
             f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
             f"- network: {network}",
         ]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
+from dinoseg.evaluation.predictions import Predicted, of_road, open_predictions
 from dinoseg.evaluation.protocols import Protocol
+from dinoseg.evaluation.recognition.protocols import FeatureProtocol
+from dinoseg.evaluation.recognition.run import run_features
 from dinoseg.evaluation.report import Report, Row, check_place, versions
 from dinoseg.evaluation.samples import Dataset, Sample
+from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
 from dinoseg.options import EvaluateOptions, SegmentOptions
@@ -33,16 +37,17 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     """See ``evaluate``."""
     start = time.perf_counter()
     protocol = make_protocol(name)
+    if isinstance(protocol, FeatureProtocol):
+        return run_features(name, protocol, data, options, command(name, data, options), progress or (lambda *_: None))
+    if options.shots:
+        raise OptionError(f"{name} learns from no examples: leave out --shots.")
     if options.output:
         check_place(options.output, options.overwrite)
     dataset = open_dataset(data)
     samples = dataset.select(options.split, options.every)
-    asked = segment_options(options, protocol, name)
-    segmenter = open_segmenter(asked, options.random_weights)
+    maker = Files(options, protocol, name) if options.predictions else Road(options, protocol, name)
     with claimed(options.output) if options.output else nullcontext():
-        rows, failed = measure_all(protocol, samples, segmenter, progress)
-        spec = segmenter.backbone.spec if segmenter.backbone else None
-        model = f"random weights in the shape of {asked.model}" if options.random_weights else asked.model
+        rows, failed = measure_all(protocol, samples, maker, progress)
         report = Report(
             protocol=name,
             definition=protocol.definition,
@@ -56,11 +61,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
             scores=tuple(protocol.conclude(rows)) if rows and (options.partial or not failed) else (),
             absent=absent(dataset, rows),
             rows=tuple(rows),
-            model=model if spec else None,
-            sha256=spec.sha256 if spec else None,
-            device=str(segmenter.backbone.device) if segmenter.backbone else "cpu",
-            size=asked.size or BUDGET * (spec.patch if spec else PATCH_WITHOUT_NETWORK),
-            options=asdict(asked),
+            **maker.facts(),
             command=command(name, data, options),
             versions=versions(),
             seconds=time.perf_counter() - start,
@@ -68,6 +69,52 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         if options.output:
             report.save(options.output)
     return report
+
+
+class Road:
+    """Predictions that a method makes now."""
+
+    def __init__(self, options: EvaluateOptions, protocol: Protocol, name: str) -> None:
+        self.options = segment_options(options, protocol, name)
+        self.random_weights = options.random_weights
+        self.segmenter = open_segmenter(self.options, options.random_weights)
+
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+        """The prediction for each picture, or why there is none."""
+        for result in self.segmenter.run(as_source(sample.image) for sample in samples):
+            yield result.reason if isinstance(result, Failure) else of_road(result)
+
+    def facts(self) -> dict[str, Any]:
+        """The part of the report that says what was scored."""
+        backbone, asked = self.segmenter.backbone, self.options
+        patch = backbone.spec.patch if backbone else PATCH_WITHOUT_NETWORK
+        model = f"random weights in the shape of {asked.model}" if self.random_weights else asked.model
+        return {
+            "model": model if backbone else None,
+            "sha256": backbone.spec.sha256 if backbone else None,
+            "device": str(backbone.device) if backbone else "cpu",
+            "size": asked.size or BUDGET * patch,
+            "options": asdict(asked),
+        }
+
+
+class Files:
+    """Predictions that lie in files; no network is loaded."""
+
+    def __init__(self, options: EvaluateOptions, protocol: Protocol, name: str) -> None:
+        if protocol.method is not None:
+            raise OptionError(f"{name} measures attention maps, which files do not hold: leave out --predictions.")
+        assert options.predictions is not None
+        self.place = options.predictions
+        self.read = open_predictions(self.place)
+
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+        """The prediction for each picture, or why there is none."""
+        return (self.read(sample) or "missing_prediction" for sample in samples)
+
+    def facts(self) -> dict[str, Any]:
+        """The part of the report that says what was scored."""
+        return {"model": None, "sha256": None, "device": "cpu", "size": None, "options": {"predictions": self.place}}
 
 
 def segment_options(options: EvaluateOptions, protocol: Protocol, name: str) -> SegmentOptions:
@@ -93,16 +140,15 @@ def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
 
 
 def measure_all(
-    protocol: Protocol, samples: Sequence[Sample], segmenter: Segmenter, progress: Progress | None
+    protocol: Protocol, samples: Sequence[Sample], maker: Road | Files, progress: Progress | None
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Rows of the pictures that could be scored, in order; id and reason of the others."""
     present = [sample for sample in samples if not sample.missing]
     failed = [(sample.id, sample.missing) for sample in samples if sample.missing]
     rows = []
-    results = segmenter.stream([sample.image for sample in present])
-    for done, (sample, result) in enumerate(zip(present, results, strict=True), 1):
-        if isinstance(result, Failure):
-            failed.append((sample.id, result.reason))
+    for done, (sample, result) in enumerate(zip(present, maker(present), strict=True), 1):
+        if isinstance(result, str):
+            failed.append((sample.id, result))
         else:
             rows.append(measure(protocol, sample, result))
         if progress:
@@ -116,9 +162,10 @@ def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:
     if truth.foreground.shape != result.size:
         (height, width), (h, w) = truth.foreground.shape, result.size
         raise DatasetError(
-            f"{sample.mask} is {width} x {height} px, its picture {sample.image} {w} x {h}: masks are never resized."
+            f"{sample.mask} is {width} x {height} px, but {result.source.content!s} {w} x {h}: masks are never resized."
         )
-    return Row(sample.id, protocol.measure(truth, result), sample.sequence, truth.classes)
+    values, evidence = protocol.measure(truth, result), protocol.collect(truth, result)
+    return Row(sample.id, values, sample.sequence, truth.classes, evidence=evidence)
 
 
 def absent(dataset: Dataset, rows: Sequence[Row]) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def precision_recall_curve(soft: Soft, truth: Mask) -> PrecisionRecall:
     return from_counts(right, found, np.count_nonzero(truth))
 
 
-def from_counts(right: Any, found: Any, there: int) -> PrecisionRecall:
+def from_counts(right: Any, found: Any, there: Any) -> PrecisionRecall:
     """Precision and recall from numbers of pixels."""
     found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     precision = np.divide(right, found, out=np.ones_like(found), where=found > 0)
@@ -75,14 +75,14 @@ def s_measure(soft: Soft, truth: Mask, alpha: float = 0.5) -> float:
 
     Without foreground (or without background) it is the share of the map that is right.
     """
-    soft = soft.astype(np.float64)
+    surely = soft.astype(np.float64)
     if not truth.any():
-        return float(1 - soft.mean())
+        return float(1 - surely.mean())
     if truth.all():
-        return float(soft.mean())
+        return float(surely.mean())
     share = truth.mean()
-    objects = share * object_score(soft[truth]) + (1 - share) * object_score(1 - soft[~truth])
-    return float(max(alpha * objects + (1 - alpha) * regions(soft, truth), 0))
+    objects = share * object_score(surely[truth]) + (1 - share) * object_score(1 - surely[~truth])
+    return float(max(alpha * objects + (1 - alpha) * regions(surely, truth), 0))
 
 
 def object_score(values: NDArray[np.float64]) -> float:

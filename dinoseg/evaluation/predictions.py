@@ -1,0 +1,133 @@
+"""What is scored: results of the road with their soft masks, or predictions that lie in files, whoever made them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation.coco import decode, load_json
+from dinoseg.evaluation.layouts import by_stem
+from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.samples import Sample
+from dinoseg.images.labels import VOID, read_labels
+from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
+from dinoseg.pipeline import Finished
+from dinoseg.types import Fit, Instance, Segmentation, Source
+
+Reader: TypeAlias = "Callable[[Sample], Predicted | None]"
+"""Reads the prediction for a picture; none where there is none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted(Segmentation):
+    """A segmentation whose soft masks are at hand."""
+
+    kept: NDArray[np.float32] | None = None
+    """``(n, H, W)``; none: the masks themselves."""
+
+    def soft(self) -> NDArray[np.float32]:
+        """``(n, H, W)`` in 0..1: nothing is refined again."""
+        return self.masks.astype(np.float32) if self.kept is None else self.kept
+
+
+def of_road(finished: Finished) -> Predicted:
+    """A result of the road."""
+    made = finished.segmentation
+    return Predicted(**{field.name: getattr(made, field.name) for field in fields(made)}, kept=finished.soft)
+
+
+def open_predictions(place: Path) -> Reader:
+    """A folder of masks, or COCO's json (a data set, or a list of results). Raises ``DatasetError``."""
+    if place.is_dir():
+        return partial(read_mask, by_name(place))
+    if place.is_file() and place.suffix == ".json":
+        return CocoPredictions(place)
+    raise DatasetError(f"{place} holds no predictions: name a folder of masks, or a COCO json (a data set or results).")
+
+
+def from_masks(
+    source: Source, size: tuple[int, int], found: Iterable[tuple[Mask, float, int]], **more: Any
+) -> Predicted:
+    """A prediction from masks ``(H, W)``, their scores and labels; empty ones are left out."""
+    ranked = sorted((x for x in found if x[0].any()), key=lambda x: -x[1])
+    unknown = np.zeros((1, 1), np.float32)  # no method's map is known
+    instances = []
+    for mask, score, label in ranked:
+        rle = encode_rle(mask)
+        instances.append(Instance(rle, rle_box(rle), rle_area(rle), score, label, unknown))
+    fit = Fit(size, size, (1, 1), max(size))
+    reason = None if instances else "no_object"
+    return Predicted(source.id, tuple(instances), reason, fit, source, "none", **more)
+
+
+# Folders: masks named as the pictures.
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    """Mask files by path below the folder without extension. Raises ``DatasetError`` for a folder without any."""
+    found = by_stem(folder)
+    if not found:
+        raise DatasetError(f"{folder} holds no masks: a mask has its picture's name.")
+    return found
+
+
+def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
+    """A palette picture holds an object per index, the first the surest; a grey one is a soft mask, white the surest.
+
+    ``cat.png`` and ``cat.jpg.png``, as ``dinoseg segment`` names it, both are of ``cat.jpg``.
+    """
+    path = files.get(sample.id) or files.get(Path(sample.id).with_suffix("").as_posix())
+    if path is None:
+        return None
+    values, mode = read_labels(path)
+    source, size = Source(sample.id, path), (values.shape[0], values.shape[1])
+    if mode == "P":
+        labels = [int(label) for label in np.unique(values) if label not in (0, VOID)]
+        return from_masks(source, size, ((values == label, 1 / label, label) for label in labels))
+    soft = values.astype(np.float32) / (255 if values.max() > 1 else 1)  # (H, W)
+    mask = soft > 0.5
+    score = float(soft[mask].mean()) if mask.any() else 0.0
+    return from_masks(source, size, [(mask, score, 1)], kept=soft[None])
+
+
+# COCO's json.
+
+
+class CocoPredictions:
+    """Annotations of a data set's json, found by file name, or of a list of results, found by COCO's image id."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        content = load_json(path)
+        try:
+            results = isinstance(content, list)
+            self.annotations = defaultdict(list)
+            for annotation in content if results else content["annotations"]:
+                self.annotations[annotation["image_id"]].append(annotation)
+            self.pictures = None if results else {x["file_name"]: x for x in content["images"]}
+        except (KeyError, TypeError) as error:
+            raise DatasetError(f"{path} is not COCO's json ({type(error).__name__}: {error}).") from error
+
+    def __call__(self, sample: Sample) -> Predicted | None:
+        """A picture that is listed without annotation has no object; a list of results lists all pictures."""
+        if self.pictures is None:
+            if sample.number is None:
+                raise DatasetError(f"{self.path} names pictures by COCO's ids: the data must be a COCO json too.")
+            return self.of(sample, sample.number, sample.truth().foreground.shape)
+        picture = self.pictures.get(sample.id)
+        return self.of(sample, picture["id"], (picture["height"], picture["width"])) if picture else None
+
+    def of(self, sample: Sample, number: int, size: tuple[int, ...]) -> Predicted:
+        """The prediction for a picture of ``(H, W)`` px."""
+        frame = (size[0], size[1])
+        found = [(decode(x, frame), float(x.get("score", 1))) for x in self.annotations[number]]
+        labelled = ((mask, score, label) for label, (mask, score) in enumerate(found, 1))
+        return from_masks(Source(sample.id, self.path), frame, labelled)
