@@ -25,6 +25,8 @@ from dinoseg.images.feed import batches, read_ahead
 from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods import make_method
+from dinoseg.methods.base import nothing
+from dinoseg.methods.presence import calibrated, presence
 from dinoseg.options import InputOptions, SegmentOptions, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import check_refinement, refine
@@ -45,6 +47,7 @@ class Item:
     """The scaled photograph, ``(h, w, 3)``."""
     proposals: Proposals = field(default_factory=lambda: Proposals(()))
     attention: NDArray[np.float32] | None = None
+    presence: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -71,10 +74,18 @@ class Segmenter:
         self.backbone: Backbone | None = load_backbone(options) if self.method.needs_network else None
         if self.backbone:
             self.method.check(self.backbone.spec.heads)
+        self.check_presence()
         on_cpu = self.backbone is None or self.backbone.device.type == "cpu"
         self.batch = options.batch or (1 if on_cpu else 32)
         self.max_pixels = InputOptions().max_pixels
         """Larger images are refused; set it to read them."""
+
+    def check_presence(self) -> None:
+        """Raise ``OptionError`` where presence is asked for and nothing can tell it."""
+        family = self.backbone.spec.family if self.backbone else None
+        if self.options.min_presence and not (family and calibrated(family)):
+            told = f"networks of the family {family}" if family else f"the method {self.options.method}"
+            raise OptionError(f"--min-presence: presence is not known for {told}; leave it out or use the built-in.")
 
     def __call__(self, image: Image) -> Segmentation:
         """The objects of one image. Raises ``ImageError`` if it cannot be read."""
@@ -163,8 +174,17 @@ class Segmenter:
         found = self.method(features, [item.photo for item in items], [item.fit for item in items])
         for item, proposals, attention in zip(items, found, attention_of(features, len(items)), strict=True):
             item.proposals, item.attention = proposals, attention
+        if features is not None:
+            self.judge(items, features)
         book(items, "method", start)
         return list(items)
+
+    def judge(self, items: Sequence[Item], features: Features) -> None:
+        """Whether there is an object; what was found where that is too unlikely is dropped."""
+        for item, chance in zip(items, presence(features, [item.photo for item in items]), strict=True):
+            item.presence = chance
+            if chance is not None and chance < self.options.min_presence and item.proposals.objects:
+                item.proposals = nothing("no_object")
 
     def features(self, items: Sequence[Item]) -> Features:
         """Normalise, pad with zeros, run the backbone."""
@@ -193,7 +213,16 @@ class Segmenter:
         reason = None if instances else item.proposals.reason or "no_object"
         book([item], "refine", start)
         result = Segmentation(
-            photo.id, instances, reason, fitted, item.source, name, item.attention, photo.notes, item.seconds
+            photo.id,
+            instances,
+            reason,
+            fitted,
+            item.source,
+            name,
+            item.attention,
+            photo.notes,
+            item.seconds,
+            item.presence,
         )
         maps = np.stack([s for _, s in pairs]) if pairs else np.zeros((0, *photo.size), np.float32)
         return Finished(result, photo, maps)

@@ -116,6 +116,8 @@ class Segmentation:
     notes: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage: decode, backbone, method, refine."""
+    presence: float | None = None
+    """Probability in 0..1 that there is an object; None where that is not known (no network, no calibration)."""
 
     @property
     def size(self) -> tuple[int, int]:

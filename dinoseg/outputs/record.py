@@ -33,6 +33,8 @@ class Record:
     """``[H, W]`` px of the upright image."""
     score: float | None = None
     """The best object's, 0..1; 0 without an object."""
+    presence: float | None = None
+    """Probability in 0..1 that there is an object, where it is known."""
     objects: tuple[Mapping[str, Any], ...] = ()
     """``score``, ``why``, ``box`` (x0, y0, x1, y1 px, half open), ``area`` px, ``label``, ``rle``."""
     notes: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ def record_of(segmentation: Segmentation, **more: Any) -> Record:
         reason=segmentation.reason,
         size=segmentation.size,
         score=max(segmentation.scores, default=0.0),
+        presence=segmentation.presence,
         objects=tuple(describe(instance) for instance in instances),
         notes=segmentation.notes,
         seconds=round(sum(segmentation.timings.values()), 4),
