@@ -140,9 +140,7 @@ class Memory:
         return soft
 
 
-def propagate(
-    tokens: Tensor, context: Sequence[Tensor], labels: Sequence[Tensor], options: PropagateOptions
-) -> Tensor:
+def propagate(tokens: Tensor, context: Sequence[Tensor], labels: Sequence[Tensor], options: PropagateOptions) -> Tensor:
     """One step: soft labels ``(C, gh, gw)`` for ``tokens`` ``(gh, gw, d)`` from frames of a context.
 
     ``context``: tokens of each frame, ``(gh, gw, d)``, of unit length as ``tokens`` are; ``labels``: its soft labels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,8 +31,14 @@ class Video:
 
     path: Path
     fps: float
-    files: tuple[Source | Failure, ...] | None
+    count: int
+    """Frames of a folder, or as many as the file says it has (some say one too many)."""
+    files: tuple[Source | Failure, ...] | None = None
     """The frames of a folder in natural order; None for a video file."""
+
+    def ids(self) -> Iterator[str]:
+        """Names of the frames, in order."""
+        return (frame_id(i) for i in range(self.count)) if self.files is None else (x.id for x in self.files)
 
     def frames(self, max_pixels: int = InputOptions.max_pixels) -> Iterator[Photo | Failure]:
         """Frame by frame; in the place of one that cannot be read a ``Failure``, also for a file that ends early.
@@ -44,8 +51,7 @@ class Video:
 
     def source(self, id_: str) -> Source:
         """The file that a frame comes from: its own, or the video."""
-        listed = {source.id: source for source in self.files or () if isinstance(source, Source)}
-        return listed.get(id_, Source(id_, self.path))
+        return Source(id_, self.path if self.files is None else self.path / id_)
 
 
 def open_video(path: Path) -> Video:
@@ -54,13 +60,13 @@ def open_video(path: Path) -> Video:
         files = sorted(find([path], InputOptions()), key=lambda source: natural(source.id))
         if not files:
             raise InputNotFound(f"{path}: there is no image in this folder.")
-        return Video(path, FPS, tuple(files))
+        return Video(path, FPS, len(files), tuple(files))
     if not path.is_file():
         raise InputNotFound(f"{path}: there is no such video file or folder of frames.")
     capture = open_capture(path)
-    fps = capture.get(cv2.CAP_PROP_FPS)
+    fps, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
-    return Video(path, fps if 0 < fps < 1000 else FPS, None)
+    return Video(path, fps if 0 < fps < 1000 else FPS, max(count, 0))
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -80,6 +86,8 @@ def frame_of(source: Source | Failure, max_pixels: int) -> Photo | Failure:
 
 def open_capture(path: Path) -> Any:
     """OpenCV's reader. Raises ``UnreadableVideo``."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of damaged files it would print a line per damage
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # others would take a picture for the first of a series
     if not capture.isOpened():
         raise UnreadableVideo(

@@ -21,6 +21,7 @@ FORMATS = {
     "descriptors": "dinoseg.outputs.descriptors:DESCRIPTORS",
     "coco": "dinoseg.outputs.coco:COCO",
     "contact-sheet": "dinoseg.outputs.contact_sheet:CONTACT_SHEET",
+    "video": "dinoseg.outputs.video:VIDEO",
 }
 """Every format by its name: ``module:attribute`` of an ``ImageFormat`` or a ``FolderFormat``."""
 

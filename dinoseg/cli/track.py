@@ -1,0 +1,49 @@
+"""``dinoseg track``: the objects of a video's first frame, followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from dinoseg.cli.arguments import MODEL, OUTPUT
+from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, tell_json, tell_table
+from dinoseg.cli.exits import of_counts
+from dinoseg.cli.segment import result_places
+from dinoseg.options import FrameOptions, TrackOptions
+
+if TYPE_CHECKING:
+    from dinoseg.propagate import Tracked
+    from dinoseg.types import Failure
+
+
+def track(
+    video: Annotated[Path, Parameter(help="A video file, or a folder of frames (in natural order).")],
+    /,
+    *,
+    output: Annotated[FrameOptions, OUTPUT],
+    options: Annotated[TrackOptions | None, MODEL] = None,
+) -> int:
+    """Follow the objects of a video's first frame: given as a mask, or found by a method. Nothing is trained.
+
+    Labels keep the mask's numbers. A second run of the same command finds what is done.
+    """
+    from dinoseg.track import track_folder
+
+    with progress_bar("frames") as bar:
+
+        def progress(result: Tracked | Failure) -> None:  # noqa: ARG001 (whatever came of it)
+            bar.update()
+
+        summary = track_folder(video, options or TrackOptions(), output, progress)
+    say_failures(summary.failed, f"{output.output / 'manifest.jsonl'} names all of them")
+    counts = {"done": summary.done, "done before": summary.skipped, "failed": len(summary.failed)}
+    say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
+    places = result_places(output)
+    if output.json:
+        facts = {name: getattr(summary, name) for name in ("done", "skipped", "device", "seconds")}
+        tell_json(facts | {"failed": as_json(summary.failed), "results": places})
+    else:
+        tell_table(places.items())
+    return of_counts(summary.done + summary.skipped, len(summary.failed))

@@ -1,0 +1,176 @@
+"""The objects of a video's first frame, followed: streaming, or into a folder as ``segment`` would fill it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg import __version__
+from dinoseg.backbone.zoo import load_backbone
+from dinoseg.errors import ImageError
+from dinoseg.folder import refuse_results
+from dinoseg.images.feed import read_ahead
+from dinoseg.images.labels import object_numbers
+from dinoseg.images.video import Video, open_video
+from dinoseg.options import OutputOptions, PropagateOptions, SegmentOptions, TrackOptions, deciding, with_options
+from dinoseg.outputs.folder import OutputFolder, check_output
+from dinoseg.outputs.record import fingerprint
+from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
+from dinoseg.pipeline import WORKERS, Segmenter
+from dinoseg.propagate import Propagator, Tracked
+from dinoseg.types import Failure, Instance, Photo, Segmentation
+
+
+@with_options(TrackOptions)
+def track(video: str | Path, options: TrackOptions) -> Iterator[Segmentation | Failure]:
+    """Each frame of a video file or a folder of frames with the objects of its first frame; memory stays bounded.
+
+    ``Instance.label`` is the number that an object has in the mask. Keywords are those of ``TrackOptions``. Raises
+    ``UsageError`` for wrong options and masks, ``ImageError`` for a video or first frame that cannot be used.
+    """
+    opened = open_video(Path(video))
+    for result in Tracker(options).run(opened.frames()):
+        yield result if isinstance(result, Failure) else segmentation(result, opened)
+
+
+class Tracker:
+    """A network, and the mask or the method that says which objects are followed."""
+
+    def __init__(self, options: TrackOptions) -> None:
+        self.options = options
+        self.labels = object_numbers(options.mask) if options.mask else None
+        self.segmenter = None if options.mask else Segmenter(**common(options, SegmentOptions))
+        backbone = (self.segmenter and self.segmenter.backbone) or load_backbone(options)
+        how = PropagateOptions(**common(options, PropagateOptions))
+        self.propagator = Propagator(backbone, how, size=options.size, batch=options.batch)
+
+    def run(self, frames: Iterator[Photo | Failure]) -> Iterator[Tracked | Failure]:
+        """See ``Propagator.run``; without a mask the first frame is segmented."""
+        first = next(frames)
+        if isinstance(first, Failure):
+            raise first.error
+        labels = self.found(first) if self.labels is None else self.labels
+        yield from self.propagator.run(chain([first], frames), labels)
+
+    def found(self, first: Photo) -> NDArray[np.uint8]:
+        """Objects of the first frame by the method, ``(H, W)``. Raises ``ImageError`` when there is none."""
+        assert self.segmenter is not None
+        result = self.segmenter(first.pixels)
+        if not result.instances:
+            raise ImageError(f"{first.id}: {self.options.method} finds no object ({result.reason}): give a --mask.")
+        labels = np.zeros(first.size, np.uint8)
+        for instance, mask in reversed(list(zip(result.instances, result.masks, strict=True))):
+            labels[mask & (instance.label < 255)] = instance.label
+        return labels
+
+
+def common(options: object, kind: type[Any]) -> dict[str, Any]:
+    """The options that are fields of ``kind`` too."""
+    return {field.name: getattr(options, field.name) for field in fields(kind)}
+
+
+def segmentation(tracked: Tracked, video: Video) -> Segmentation:
+    """A frame's labels as a result of the road; an object's score is its mean share in the patches it leads."""
+    instances = [instance(tracked, index, number) for index, number in enumerate(tracked.objects, 1)]
+    present = tuple(each for each in instances if each is not None)
+    reason = None if present else "no_object"
+    photo = tracked.photo
+    return Segmentation(photo.id, present, reason, tracked.fit, video.source(photo.id), "none", notes=photo.notes)
+
+
+def instance(tracked: Tracked, index: int, number: int) -> Instance | None:
+    """The object of one channel, if it is in this frame."""
+    mask = tracked.labels == number
+    if not mask.any():
+        return None
+    share, rle = tracked.soft[index], encode_rle(mask)  # (gh, gw)
+    leads = tracked.soft.argmax(axis=0) == index
+    score = float(share[leads].mean()) if leads.any() else float(share.max())
+    return Instance(rle, rle_box(rle), rle_area(rle), score, number, share)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """How a run went."""
+
+    done: int
+    """Frames that now have results."""
+    skipped: int
+    """Done by an earlier run of the same command."""
+    failed: tuple[Failure, ...]
+    device: str
+    seconds: float
+
+
+def track_folder(
+    path: Path, options: TrackOptions, output: OutputOptions, progress: Callable[[Tracked | Failure], None]
+) -> Summary:
+    """Follow the objects through a video and write each frame's results into ``output.output``.
+
+    When a frame's results are missing, all are made again: each rests on those before it. Raises as ``track`` does,
+    before anything is written; frames that fail are in the summary and the manifest.
+    """
+    start = time.perf_counter()
+    check_output(output)
+    refuse_results([path], output.output)
+    video, tracker = open_video(path), Tracker(options)
+    prints = fingerprints(video)
+    results = tracker.run(video.frames())
+    first = next(results)
+    done, failed, skipped = 0, [], 0
+    with OutputFolder(output, run_of(tracker, video)) as folder:
+        if complete(video, folder):
+            skipped = video.count
+        else:
+            write = writer(folder, video, prints)
+            for result in read_ahead(chain([first], results), write, workers=1, ahead=WORKERS):
+                failed += [result] if isinstance(result, Failure) else []
+                done += isinstance(result, Tracked)
+                progress(result)
+        folder.finish()
+    return Summary(done, skipped, tuple(failed), str(tracker.propagator.backbone.device), time.perf_counter() - start)
+
+
+def writer(
+    folder: OutputFolder, video: Video, prints: Mapping[str, Mapping[str, Any] | None]
+) -> Callable[[Tracked | Failure], Tracked | Failure]:
+    """What writes one result and hands it on."""
+
+    def write(result: Tracked | Failure) -> Tracked | Failure:
+        if isinstance(result, Failure):
+            folder.fail(result)
+        else:
+            found = segmentation(result, video)
+            sharp = found.masks.astype(np.float32)  # (n, H, W)
+            folder.write(found, result.photo, sharp, prints.get(str(found.source.content)))
+        return result
+
+    return write
+
+
+def fingerprints(video: Video) -> dict[str, Mapping[str, Any] | None]:
+    """Of the files that frames come from, by path, before any is decoded."""
+    paths = [source.content for source in video.files or () if not isinstance(source, Failure)]
+    return {str(path): fingerprint(path) for path in (paths if video.files is not None else [video.path])}
+
+
+def complete(video: Video, folder: OutputFolder) -> bool:
+    """Whether an earlier run of the same command has done every frame; some containers promise one too many."""
+    missing = [id_ for id_ in video.ids() if not folder.done(video.source(id_))]
+    return not missing or (video.files is None and video.count > 1 and missing == [*video.ids()][-1:])
+
+
+def run_of(tracker: Tracker, video: Video) -> dict[str, object]:
+    """What decides the results of a run, for ``run.json``."""
+    asked = deciding(tracker.options)
+    if tracker.options.mask:
+        asked["mask"] = (fingerprint(tracker.options.mask) or {}).get("sha256")
+    weights = tracker.propagator.backbone.spec.sha256
+    return {"options": asked, "weights": weights, "version": __version__, "fps": video.fps}
