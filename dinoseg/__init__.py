@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dinoseg.backbone.zoo import load
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
+    from dinoseg.grouping import group
     from dinoseg.pipeline import Segmenter, segment
     from dinoseg.training import train
     from dinoseg.types import Failure, Photo, Segmentation
@@ -27,6 +28,7 @@ _PUBLIC = {
     "Segmenter": "pipeline",
     "attend": "attention",
     "evaluate": "evaluation",
+    "group": "grouping",
     "load": "backbone.zoo",
     "segment": "pipeline",
     "train": "training",
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "attend",
     "evaluate",
+    "group",
     "load",
     "segment",
     "train",

@@ -180,6 +180,12 @@ class QueryOutside(ImageError):
     reason = "query_outside"
 
 
+class ResultLost(ImageError):
+    """A file that an earlier run wrote for this image is damaged or gone."""
+
+    reason = "result_lost"
+
+
 class OutOfMemory(ImageError):
     """The device is too small even for this one image."""
 

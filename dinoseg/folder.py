@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def segment_folder(
     segmenter = Segmenter(**asdict(options))
     segmenter.max_pixels = input_options.max_pixels
     facts = run_of(segmenter)  # whether objects are described as well decides nothing about them
-    if "descriptors" in output.wanted:
+    if "descriptors" in output.wanted or (output.output / "descriptors").is_dir():  # those of an earlier run: kept up
         describe(segmenter)
     with OutputFolder(output, facts) as folder:
         run = FolderRun(folder, listing)
@@ -125,12 +125,12 @@ class FolderRun:
         return Summary(self.done, self.empty, self.skipped, failed, ignored, device, seconds, self.stages)
 
 
-def refuse_results(inputs: Sequence[str | Path], output: Path) -> None:
+def refuse_results(inputs: Sequence[str | Path], output: Path, folders: Collection[str] = FORMATS.keys()) -> None:
     """Raise ``OutputConflict`` for an input that is a result of this very output folder: each run would add more."""
     root = output.resolve()
     for name in inputs:
         place = Path(name).resolve()
-        if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(format_,) for format_ in FORMATS}:
+        if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(folder,) for folder in folders}:
             raise OutputConflict(f"{name} holds results of {output}: name the photographs, or another --output.")
 
 

@@ -92,12 +92,6 @@ class SegmentOptions(ModelOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.min_presence <= 1, "--min-presence", self.min_presence, "0..1")
-    min_presence: float = 0.0
-    """No mask where the probability of an object, 0..1, is below this (default: never; 0.3 is careful)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(0 <= self.min_presence <= 1, "--min-presence", self.min_presence, "0..1")
 
 
 @Parameter(name="*")

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"errors", "options", "types", "atomic"}
 ROAD = (
     *("images", "backbone", "propagate", "attention", "methods", "refine", "draw", "outputs", "pipeline", "folder"),
-    *("track", "evaluation"),
+    *("grouping", "track", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
@@ -111,7 +111,11 @@ HEAVY = "sorted(set(sys.modules) & {'torch', 'torchvision', 'timm', 'cv2', 'nump
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], *([verb, "--help"] for verb in ("segment", "attend", "train", "compress", "evaluate"))],
+    [
+        ["--help"],
+        ["--version"],
+        *([verb, "--help"] for verb in ("segment", "attend", "group", "train", "compress", "evaluate")),
+    ],
     ids=" ".join,
 )
 def test_e71_help_loads_nothing_heavy(arguments: list[str]) -> None:
@@ -123,7 +127,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert python(f"import sys, dinoseg; print({HEAVY})").strip() == "[]"
 
 
-FUNCTIONS = {"train": "training", "evaluate": "evaluation", "attend": "attention", "segment": "pipeline"}
+FUNCTIONS = {
+    "train": "training",
+    "evaluate": "evaluation",
+    "attend": "attention",
+    "group": "grouping",
+    "segment": "pipeline",
+}
 
 
 @pytest.mark.parametrize("order", [("functions", "modules"), ("modules", "functions")], ids=" then ".join)

@@ -12,6 +12,7 @@ CELL = (240, 180)  # px of one thumbnail, width x height
 GAP = 14  # px
 HEADING = 44  # px
 CAPTION = 40  # px below a thumbnail: name and caption
+TITLE = 32  # px above a row
 COLUMNS = 8
 
 PAPER = (250, 250, 248)
@@ -36,20 +37,48 @@ def thumbnail(picture: Image.Image) -> Image.Image:
     return small
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """Pictures that belong together."""
+
+    title: str
+    colour: tuple[int, int, int]
+    tiles: Sequence[Tile]
+
+
 def contact_sheet(tiles: Sequence[Tile], heading: str) -> Image.Image:
     """All tiles in rows under a heading, as one RGB picture; keep the number of tiles small."""
     columns = max(1, min(COLUMNS, math.ceil(math.sqrt(1.5 * len(tiles)))))
     rows = math.ceil(len(tiles) / columns)
-    width = max(columns, 2) * (CELL[0] + GAP) + GAP
-    height = HEADING + rows * (CELL[1] + CAPTION + GAP) + GAP
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, HEADING / 2), printable(heading), INK, ImageFont.load_default(18), anchor="lm")
+    sheet, draw = headed(max(columns, 2), rows * (CELL[1] + CAPTION + GAP), heading)
     for index, tile in enumerate(tiles):
         left = GAP + index % columns * (CELL[0] + GAP)
         top = HEADING + index // columns * (CELL[1] + CAPTION + GAP)
         place(sheet, draw, tile, (left, top))
     return sheet
+
+
+def row_sheet(rows: Sequence[Row], heading: str) -> Image.Image:
+    """One row of tiles below another, each below its title in its colour, as one RGB picture."""
+    columns = max((len(row.tiles) for row in rows), default=0)
+    step = TITLE + CELL[1] + CAPTION + GAP
+    sheet, draw = headed(max(columns, 2), len(rows) * step, heading)
+    for index, row in enumerate(rows):
+        top = HEADING + index * step
+        draw.rectangle((GAP, top + 4, GAP + TITLE - 12, top + TITLE - 8), fill=row.colour)
+        middle = (GAP + TITLE, top + (TITLE - 4) / 2)
+        draw.text(middle, printable(row.title), INK, ImageFont.load_default(15), anchor="lm")
+        for column, tile in enumerate(row.tiles):
+            place(sheet, draw, tile, (GAP + column * (CELL[0] + GAP), top + TITLE))
+    return sheet
+
+
+def headed(columns: int, height: int, heading: str) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty sheet with room for so many cells side by side and ``height`` px below its heading."""
+    sheet = Image.new("RGB", (columns * (CELL[0] + GAP) + GAP, HEADING + height + GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, HEADING / 2), printable(heading), INK, ImageFont.load_default(18), anchor="lm")
+    return sheet, draw
 
 
 def place(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.errors import ResultLost
 from dinoseg.outputs.format import ImageFormat, Scene
 
 
@@ -21,9 +22,15 @@ def encode(scene: Scene) -> bytes | None:
     return buffer.getvalue()
 
 
-def read_descriptors(path: Path) -> NDArray[np.float32]:
-    """The array of a file. Raises ``ValueError`` or ``OSError`` for a file that is damaged or gone."""
-    return np.load(path, allow_pickle=False)
+def read_descriptors(path: Path, count: int) -> NDArray[np.float32]:
+    """The array of a file, ``(count, d)``. Raises ``ResultLost`` for a file that is gone or holds something else."""
+    try:
+        vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ResultLost(f"{path} cannot be read ({error}); the next run makes it again.") from error
+    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
+        raise ResultLost(f"{path} does not hold the descriptors of {count} objects; the next run makes it again.")
+    return vectors
 
 
 DESCRIPTORS = ImageFormat(".npy", encode)

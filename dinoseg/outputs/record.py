@@ -36,7 +36,8 @@ class Record:
     presence: float | None = None
     """Probability in 0..1 that there is an object, where it is known."""
     objects: tuple[Mapping[str, Any], ...] = ()
-    """``score``, ``why``, ``box`` (x0, y0, x1, y1 px, half open), ``area`` px, ``label``, ``rle``."""
+    """``score``, ``why``, ``box`` (x0, y0, x1, y1 px, half open), ``area`` px, ``label``, ``rle``; ``cluster`` from
+    ``group``."""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     files: Mapping[str, str | None] = field(default_factory=dict)

@@ -1,0 +1,60 @@
+"""``dinoseg group``: labels that mean the same in every photograph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, Json, check_named
+from dinoseg.cli.console import (
+    as_json,
+    inform,
+    progress_bar,
+    say_counts,
+    say_failures,
+    say_nothing_found,
+    tell_json,
+    tell_table,
+)
+from dinoseg.cli.exits import of_counts
+from dinoseg.options import GroupOptions, InputOptions
+
+if TYPE_CHECKING:
+    from dinoseg.grouping import GroupReport
+
+
+def group(
+    *images: Annotated[str, IMAGES],
+    options: Annotated[GroupOptions, MODEL],
+    inputs: Annotated[InputOptions | None, INPUT] = None,
+    json: Json = False,
+) -> int:
+    """Semantic labels without names: objects that look alike get one label and one colour in all photographs.
+
+    A second run of the same command describes only what is new, with other --clusters nothing.
+    """
+    inputs = inputs or InputOptions()
+    check_named(images, inputs)
+    from dinoseg.grouping import group_folder
+    from dinoseg.grouping.files import places
+
+    with progress_bar() as bar:
+        report = group_folder(images, options, inputs, bar.update)
+    say_how_it_went(report, options)
+    results = places(options.output)
+    if json:
+        tell_json({**report.facts(), "failed": as_json(report.failed), "results": results})
+    elif report.photographs:
+        tell_table(results.items())
+    return of_counts(report.photographs, len(report.failed))
+
+
+def say_how_it_went(report: GroupReport, options: GroupOptions) -> None:
+    """Failures and counts, on stderr."""
+    say_failures(report.failed, f"{options.output / 'manifest.jsonl'} names all of them")
+    if not report.photographs and not report.failed:
+        say_nothing_found(report.ignored)
+        return
+    say_counts({"photographs": report.photographs, "failed": len(report.failed)})
+    regions = sum(group.regions for group in report.groups)
+    why = f" (silhouette {max(report.tried.values()):.2f})" if report.tried else ""
+    inform(f"{regions} regions in {len(report.groups)} groups{why}")

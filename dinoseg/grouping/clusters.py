@@ -1,0 +1,107 @@
+"""k-means over more rows than fit into memory: started on a sample, carried on in batches; K by silhouette."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.metrics import pairwise_distances_argmin_min, silhouette_samples
+
+from dinoseg.grouping.store import Store
+
+SAMPLE = 16384
+"""Rows on which k-means starts; where there are no more, it ends there too and is exact."""
+JUDGED = 3072
+"""Rows of which silhouettes are taken: the work grows with their square."""
+STARTS = 10
+"""k-means++ starts of the sample, from a fixed seed; the best is kept."""
+STARTS_TRIED = 3
+"""The same for each K that is only tried."""
+MOST_TRIED = 30
+"""K is looked for in 2..30."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clusters:
+    """Which cluster every row is in."""
+
+    labels: NDArray[np.int64]
+    """``(n,)``: 1..K, the cluster of most rows first; 0 is left for the background."""
+    distances: NDArray[np.float32]
+    """``(n,)``: Euclidean distance to the cluster's centre."""
+    scores: tuple[float | None, ...]
+    """Mean silhouette of each cluster, -1..1, over the rows that were judged; None where there were none."""
+    tried: dict[int, float] = field(default_factory=dict)
+    """Mean silhouette by K, where K was looked for."""
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return len(self.scores)
+
+
+def cluster(store: Store, count: int | None = None) -> Clusters:
+    """Group the rows of a store, which should be in random order, into ``count`` clusters.
+
+    None: into as many, of 2..30, as have the highest mean silhouette (Rousseeuw 1987) on the first rows. Fewer than
+    asked for where there are fewer different rows. The same rows in the same order give the same clusters.
+    """
+    sample = store.head(SAMPLE)  # (m, d)
+    if not len(sample):
+        return Clusters(np.zeros(0, np.int64), np.zeros(0, np.float32), ())
+    judged = sample[:JUDGED]
+    tried = {} if count else try_all(judged)
+    wanted = count or max(tried, key=lambda k: tried[k], default=1)
+    centres = best_start(sample, wanted, STARTS).cluster_centers_  # (K, d)
+    if len(store) > len(sample):
+        centres = carried_on(store, centres)
+    nearest = [pairwise_distances_argmin_min(chunk, centres) for chunk in store.chunks()]
+    labels = by_size(np.concatenate([labels for labels, _ in nearest]))  # (n,)
+    distances = np.concatenate([distance for _, distance in nearest])
+    return Clusters(labels, distances.astype(np.float32), silhouettes(judged, labels), tried)
+
+
+def best_start(rows: NDArray[np.float32], count: int, starts: int) -> KMeans:
+    """k-means of rows ``(m, d)``; no more clusters than there are different rows."""
+    count = min(count, len(np.unique(rows, axis=0)))
+    return KMeans(count, n_init=starts, random_state=0).fit(rows)
+
+
+def try_all(rows: NDArray[np.float32]) -> dict[int, float]:
+    """Mean silhouette of rows ``(m, d)`` for each K that they can be grouped into; empty below three rows."""
+    different = len(np.unique(rows, axis=0))
+    found = {}
+    for count in range(2, min(MOST_TRIED, different, len(rows) - 1) + 1):
+        labels = best_start(rows, count, STARTS_TRIED).labels_
+        found[count] = float(silhouette_samples(rows, labels).mean())
+    return found
+
+
+def carried_on(store: Store, centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The centres ``(K, d)`` after mini-batch k-means (Sculley 2010) has seen all rows once."""
+    model = MiniBatchKMeans(len(centres), init=centres, n_init=1, reassignment_ratio=0, random_state=0)
+    for chunk in store.chunks():
+        model.partial_fit(chunk)
+    return model.cluster_centers_
+
+
+def by_size(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Any labels ``(n,)`` as 1..K: the cluster of most rows first, of equal ones the one that comes first."""
+    _, first, inverse, sizes = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    rank = np.empty(len(sizes), np.int64)
+    rank[np.lexsort((first, -sizes))] = np.arange(1, len(sizes) + 1)
+    return rank[inverse]
+
+
+def silhouettes(rows: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float | None, ...]:
+    """Mean silhouette of each cluster 1..K of ``labels`` ``(n,)``, from the first of them, those of ``rows``."""
+    judged = labels[: len(rows)]
+    if not 2 <= len(np.unique(judged)) < len(rows):
+        return (None,) * int(labels.max())
+    values = silhouette_samples(rows, judged)  # (m,)
+    means = [
+        values[judged == label].mean() if (judged == label).any() else None for label in range(1, labels.max() + 1)
+    ]
+    return tuple(None if mean is None else float(mean) for mean in means)
