@@ -28,6 +28,7 @@ PROTOCOLS: dict[str, str] = {
     "corloc": "dinoseg.evaluation.corloc:CORLOC",
     "ap": "dinoseg.evaluation.ap:AP",
     "davis-unsupervised": "dinoseg.evaluation.davis:DAVIS_UNSUPERVISED",
+    "davis-propagation": "dinoseg.evaluation.propagation:DAVIS_PROPAGATION",
     "knn": "dinoseg.evaluation.recognition.knn:KNN",
     "linear": "dinoseg.evaluation.recognition.linear:LINEAR",
     "retrieval": "dinoseg.evaluation.recognition.retrieval:RETRIEVAL",

@@ -166,5 +166,6 @@ def davis_sequences(root: Path) -> list[str]:
 
 def davis_truth(path: Path) -> Truth:
     """Every id above 0; the value 255 of DAVIS 2016 is its one object."""
-    values, _ = read_labels(path)
-    return Truth(values > 0, lambda: [values == value for value in np.unique(values) if value])
+    values, mode = read_labels(path)
+    numbers = (values == VOID).astype(np.uint8) if mode != "P" and values.max() == VOID else values
+    return Truth(values > 0, lambda: [values == value for value in np.unique(values) if value], numbers=numbers)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,12 @@ from numpy.typing import NDArray
 from dinoseg.evaluation.floors import FLOORS
 from dinoseg.evaluation.metrics import bootstrap
 from dinoseg.evaluation.report import Kind, Row, Score
-from dinoseg.evaluation.samples import Truth
+from dinoseg.evaluation.samples import Sample, Truth
+from dinoseg.options import EvaluateOptions
 from dinoseg.types import Segmentation
+
+if TYPE_CHECKING:
+    from dinoseg.evaluation.predictions import Predicted
 
 ORACLE = "ORACLE"
 """First word of every value for which the ground truth chose something."""
@@ -22,6 +27,16 @@ ORACLE = "ORACLE"
 def means(rows: Sequence[Row]) -> list[Score]:
     """Each measured value over the rows, in the order of measurement."""
     return [mean_of(name, rows) for name in names_of(rows)]
+
+
+class Maker(typing.Protocol):
+    """What makes or reads predictions."""
+
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+        """The prediction for each picture, or why there is none."""
+
+    def facts(self) -> dict[str, Any]:
+        """The part of the report that says what was scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,8 @@ class Protocol:
     """The method it needs, where it does not take any."""
     collect: Callable[[Truth, Segmentation], Any] = lambda truth, result: None  # noqa: ARG005
     """What ``conclude`` needs of one picture beside its values (``Row.evidence``), for scores that are no means."""
+    maker: Callable[[EvaluateOptions, Protocol, str], Maker] | None = None
+    """What makes the predictions, where it is not the road; called with the options, the protocol and its name."""
 
 
 def mean_of(name: str, rows: Iterable[Row]) -> Score:

@@ -20,7 +20,7 @@ from dinoseg.outputs.strict_json import plain
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
 FILES = ("report.json", "report.md", "scores.csv")
 
-Kind = Literal["label-free", "labelled", "oracle", "floor"]
+Kind = Literal["label-free", "labelled", "oracle", "floor", "semi-supervised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,9 @@ class Score:
     """How many things were averaged, and which: images or sequences or classes."""
     unit: str
     kind: Kind
-    """Whether labels of other pictures were learned from (labelled), whether the ground truth chose anything (oracle),
-    and whether it is what any network must beat (floor)."""
+    """Whether labels of other pictures were learned from (labelled) or a video's first mask was given
+    (semi-supervised), whether the ground truth chose anything (oracle), and whether it is what any network must beat
+    (floor)."""
 
 
 @dataclass(frozen=True, slots=True)

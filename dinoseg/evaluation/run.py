@@ -16,7 +16,7 @@ from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
 from dinoseg.evaluation.predictions import Predicted, of_road, open_predictions
-from dinoseg.evaluation.protocols import Protocol
+from dinoseg.evaluation.protocols import Maker, Protocol
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
 from dinoseg.evaluation.recognition.run import run_features
 from dinoseg.evaluation.report import Report, Row, check_place, versions
@@ -45,7 +45,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         check_place(options.output, options.overwrite)
     dataset = open_dataset(data)
     samples = dataset.select(options.split, options.every)
-    maker = Files(options, protocol, name) if options.predictions else Road(options, protocol, name)
+    maker = Files(options, protocol, name) if options.predictions else (protocol.maker or Road)(options, protocol, name)
     with claimed(options.output) if options.output else nullcontext():
         rows, failed = measure_all(protocol, samples, maker, progress)
         report = Report(
@@ -140,7 +140,7 @@ def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
 
 
 def measure_all(
-    protocol: Protocol, samples: Sequence[Sample], maker: Road | Files, progress: Progress | None
+    protocol: Protocol, samples: Sequence[Sample], maker: Maker, progress: Progress | None
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Rows of the pictures that could be scored, in order; id and reason of the others."""
     present = [sample for sample in samples if not sample.missing]

@@ -32,6 +32,9 @@ class Truth:
     class_map: NDArray[np.uint8] | None = None
     """``(H, W)``: 0 background, then the data set's classes from 1, 255 void; where the data set has classes."""
 
+    numbers: NDArray[np.uint8] | None = None
+    """``(H, W)``: 0 background, then objects by the number that they have in all frames, 255 void; in videos."""
+
     def object_boxes(self) -> Boxes:
         """The annotated boxes, or the boxes of the objects' masks; ``(n, 4)``."""
         if self.boxes:

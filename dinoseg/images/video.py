@@ -74,7 +74,7 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in DIGITS.split(name)]
 
 
-def frame_of(source: Source | Failure, max_pixels: int) -> Photo | Failure:
+def frame_of(source: Source | Failure, max_pixels: int = InputOptions.max_pixels) -> Photo | Failure:
     """One file of a folder."""
     if isinstance(source, Failure):
         return source
