@@ -24,7 +24,7 @@ class Example:
     object: int
     """Label of the object in it, as in the manifest."""
     distance: float
-    """To the group's centre; descriptors have length 1."""
+    """To the group's centre, 0..2 (see ``clusters.Space``)."""
 
 
 @dataclass(frozen=True, slots=True)
