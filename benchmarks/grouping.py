@@ -3,8 +3,9 @@
     python benchmarks/grouping.py --classes FOLDER --every 7 --voc FOLDER -o benchmarks/results/grouping
 
 FOLDER of --classes has one folder of photographs per class, that of --voc is VOC2012. Purity and NMI are of regions
-against the class of their photograph; VOC's mIoU is over all valid pixels of all pictures, clusters with classes one to
-one by IoU (the ground truth matches, and gives K: an ORACLE), mean over the classes that occur. "random weights" is the network's shape, never trained. Writes FILE.md and FILE.json.
+against the class of their photograph; VOC's mIoU is over all valid pixels of all pictures, clusters with classes one
+to one by IoU (the ground truth matches, and gives K: an ORACLE), mean over the classes that occur. "random weights" is
+the network's shape, never trained. Writes FILE.md and FILE.json.
 """
 
 from __future__ import annotations
