@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from dinoseg.methods.base import View, nothing, one
+from dinoseg.methods.base import View, nothing, one, view_of
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import components
 from dinoseg.methods.score import agreement
 from dinoseg.methods.threshold import min_max, otsu_soft
 from dinoseg.methods.tokencut import TokenCut
 from dinoseg.options import require
-from dinoseg.types import Proposals
+from dinoseg.types import Fit, Proposals
+
+if TYPE_CHECKING:
+    from dinoseg.backbone.vit import Features
+    from dinoseg.methods.cut import Cut
 
 CLIP = 2.0
 """Entries of the vector further out than this many deviations say no more."""
@@ -43,9 +48,15 @@ class AttentionCut(TokenCut):
         super().__post_init__()
         require(0 < self.ridge <= 100, "--param ridge", self.ridge, "above 0 and up to 100")
 
-    def propose(self, view: View) -> Proposals:
-        """One object at most."""
-        attention, cut = fuse_heads(view.attention), self.cut(view)
+    def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
+        """One object at most in each image."""
+        cuts = self.cuts(self.batch_features(features))
+        views = (view_of(features, index, fit) for index, fit in enumerate(fits))
+        return [self.mixed(view, cut) for view, cut in zip(views, cuts, strict=True)]
+
+    def mixed(self, view: View, cut: Cut | None) -> Proposals:
+        """The object of one image, from its cut."""
+        attention = fuse_heads(view.attention)
         looked = min_max(attention)  # (gh, gw)
         if cut is None or looked is None:
             return nothing("degenerate_graph" if cut is None else "no_object")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -53,9 +53,9 @@ class View:
 
 
 class NetworkMethod:
-    """A method that looks at one image's features at a time: subclasses write ``propose``.
+    """A method that looks at patch features: subclasses write ``propose``, or ``propose_batch`` where work is shared.
 
-    Images without contrast and features that are not finite never reach it.
+    Images without contrast and features that are not finite never reach them.
     """
 
     needs_network: ClassVar[bool] = True
@@ -71,20 +71,18 @@ class NetworkMethod:
         """The objects of one image."""
         raise NotImplementedError
 
+    def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
+        """The objects of each image of a batch, in which no image may depend on the others."""
+        return [self.propose(view_of(features, index, fit)) for index, fit in enumerate(fits)]
+
     def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
         """See ``Method``."""
         if features is None:
             raise ValueError(f"{type(self).__name__} needs the features of a network")
-        return [self.look(features, index, *pair) for index, pair in enumerate(zip(photos, fits, strict=True))]
-
-    def look(self, features: Features, index: int, photo: Photo, fit: Fit) -> Proposals:
-        """Image ``index`` of the batch."""
-        if is_constant(photo):
-            return nothing("constant_image")
-        view = view_of(features, index, fit)
-        if not all(np.isfinite(array).all() for array in (view.attention, *view.facets.values())):
-            return nothing("nan_features")
-        return self.propose(view)
+        reasons = [unfit(photo, fine) for photo, fine in zip(photos, finite(features), strict=True)]
+        good = [index for index, reason in enumerate(reasons) if reason is None]
+        found = iter(self.propose_batch(chosen(features, good), [fits[index] for index in good]) if good else ())
+        return [next(found) if reason is None else nothing(reason) for reason in reasons]
 
 
 @dataclass(frozen=True)
@@ -110,16 +108,49 @@ class SimilarityMethod(FacetMethod):
         """What is compared, ``(N, d)``."""
         (name,) = self.facets(view.family)
         features = view.facets[name]
-        centre = self.centre
-        if centre is None:
-            centre = view.family.startswith("dinov2") and name != "token"  # they all point in one direction
-        return features - features.mean(axis=0) if centre else features
+        return features - features.mean(axis=0) if self.centres(view.family) else features
+
+    def batch_features(self, features: Features) -> Tensor:
+        """The same for a batch, on its device: ``(B, N, d)``, float32."""
+        (name,) = self.facets(features.family)
+        facet = features.facets[name].float().flatten(1, 2)
+        return facet - facet.mean(dim=1, keepdim=True) if self.centres(features.family) else facet
+
+    def centres(self, family: str) -> bool:
+        """Whether the mean feature is taken out, for a network of this family."""
+        if self.centre is not None:
+            return self.centre
+        return family.startswith("dinov2") and self.facets(family) != ("token",)  # they all point in one direction
 
 
 def view_of(features: Features, index: int, fit: Fit) -> View:
     """Image ``index`` of a batch in numpy."""
     facets = {name: to_numpy(facet[index].flatten(0, 1)) for name, facet in features.facets.items()}
     return View(fit, features.family, to_numpy(features.attention[index]), facets)
+
+
+def chosen(features: Features, indices: list[int]) -> Features:
+    """Some images of a batch; the batch itself, not a copy, where these are all."""
+    if len(indices) == len(features):
+        return features
+    facets = {name: facet[indices] for name, facet in features.facets.items()}
+    cls = None if features.cls is None else features.cls[indices]
+    return replace(features, attention=features.attention[indices], facets=facets, cls=cls)
+
+
+def finite(features: Features) -> list[bool]:
+    """Per image: whether attention and facets are all numbers."""
+    fine = features.attention.isfinite().flatten(1).all(dim=1)  # (B,)
+    for facet in features.facets.values():
+        fine = fine & facet.isfinite().flatten(1).all(dim=1)
+    return [bool(one) for one in fine.tolist()]
+
+
+def unfit(photo: Photo, fine: bool) -> str | None:
+    """Why an image cannot be looked at, if so."""
+    if is_constant(photo):
+        return "constant_image"
+    return None if fine else "nan_features"
 
 
 def to_numpy(tensor: Tensor) -> NDArray[np.float64]:

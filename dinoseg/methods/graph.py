@@ -1,16 +1,12 @@
-"""The patches of an image as a graph, and its normalised cut (Shi and Malik 2000; TokenCut: Wang et al. 2022)."""
+"""The patches of an image as a graph, and its lowest eigenvectors (Shi and Malik 2000)."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, eigsh
 
-EPS = 1e-5
-"""Weight between patches that are not alike: it keeps the graph connected."""
 GAP = 1e-8
 """Second and third eigenvalue nearer than this: the vector is any mixture of two."""
 LONELY = 1e-12
@@ -18,51 +14,12 @@ LONELY = 1e-12
 ITERATIONS = 300
 """Lanczos restarts before the dense solver takes over."""
 TIE = 1e-9
-"""Patches with equal rows have equal entries up to rounding: within this share of the largest they count as equal."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cut:
-    """The best way to cut a graph in two."""
-
-    vector: NDArray[np.float64]
-    """Second smallest generalised eigenvector of (D - A, D), ``(N,)``, D-normalised, positive at ``seed``."""
-    eigenvalues: tuple[float, float]
-    """Second and third smallest, 0..2; the first is 0."""
-    seed: int
-    """The first patch of largest absolute entry."""
+"""Weights nearer than this are equal."""
 
 
 def unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Features ``(N, d)``, each scaled to length 1; zeros stay zeros."""
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-
-
-def affinity(features: NDArray[np.float64], tau: float, *, weighted: bool = False) -> NDArray[np.float64]:
-    """Who is like whom, ``(N, N)``, from features ``(N, d)``.
-
-    1 where the cosine is above ``tau``, else ``EPS`` (a feature of zeros is not even like itself). ``weighted``: the
-    cosine itself where it is at least ``tau``.
-    """
-    rows = unit(features)
-    cosine = rows @ rows.T  # (N, N)
-    return np.where(cosine >= max(tau, EPS), cosine, EPS) if weighted else np.where(cosine > tau, 1.0, EPS)
-
-
-def normalised_cut(weights: NDArray[np.float64]) -> Cut | None:
-    """The cut of a graph with positive weights ``(N, N)``, or None where it is arbitrary.
-
-    That is so with fewer than three patches, with all pairs (or none) alike, and where the second and third eigenvalue
-    coincide.
-    """
-    if len(weights) < 3 or alike(weights):
-        return None
-    (second, third), vectors = smallest(weights, 2)
-    if third - second < GAP:
-        return None
-    vector = vectors[:, 0]
-    seed = int((abs(vector) >= (1 - TIE) * abs(vector).max()).argmax())
-    return Cut(vector * np.sign(vector[seed]), (float(second), float(third)), seed)
 
 
 def smallest(weights: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

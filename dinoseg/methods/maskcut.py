@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import View, nothing
+from dinoseg.methods.base import nothing, to_numpy
 from dinoseg.methods.fusion import fuse_heads
-from dinoseg.methods.graph import Cut, affinity, normalised_cut
 from dinoseg.methods.grid import component_at
 from dinoseg.methods.score import sharp
 from dinoseg.methods.tokencut import TokenCut
 from dinoseg.options import require
-from dinoseg.types import Proposals
+from dinoseg.types import Fit, Proposals
+
+if TYPE_CHECKING:
+    from dinoseg.backbone.vit import Features
+    from dinoseg.methods.cut import Cut
 
 SMALLEST = 0.01
 """Share of the grid that a further object must exceed."""
@@ -42,26 +46,43 @@ class MaskCut(TokenCut):
         super().__post_init__()
         require(1 <= self.objects <= 64, "--param objects", self.objects, "1..64")
 
-    def propose(self, view: View) -> Proposals:
-        """Several objects, disjoint, in the order of their cuts."""
-        attention = fuse_heads(view.attention)
-        masks = self.masks(self.features(view), view.fit.grid)
-        found = [sharp(mask, attention, f"cut {number}") for number, mask in enumerate(masks, 1)]
-        return Proposals(tuple(found)) if found else nothing("degenerate_graph")
+    def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
+        """Several objects in each image, disjoint, in the order of their cuts."""
+        given = self.batch_features(features)  # (B, N, d)
+        peels = [Peel(fit.grid) for fit in fits]
+        left = list(range(len(fits)))
+        for _ in range(self.objects):
+            painted = np.stack([peels[index].painted.ravel() for index in left])  # (images left, N)
+            cuts = self.cuts(given[left] * given.new_tensor(~painted)[..., None])
+            left = [index for index, cut in zip(left, cuts, strict=True) if cut and peels[index].take(cut)]
+            if not left:
+                break
+        return [peel.proposals(to_numpy(one)) for peel, one in zip(peels, features.attention, strict=True)]
 
-    def masks(self, features: NDArray[np.float64], grid: tuple[int, int]) -> Iterator[NDArray[np.bool_]]:
-        """The objects, each ``(gh, gw)``, from features ``(N, d)``."""
-        painted = before = np.zeros(grid, bool)
-        for number in range(self.objects):
-            left = np.where(painted.reshape(-1, 1), 0, features)  # (N, d)
-            cut = normalised_cut(affinity(left, self.tau, weighted=self.weighted))
-            if cut is None:
-                return
-            piece = foreground(cut, grid)
-            if number and (same(piece, before) or piece.mean() <= SMALLEST or not (piece & ~painted).any()):
-                return
-            yield piece & ~painted
-            painted, before = painted | piece, piece
+
+class Peel:
+    """The objects of one image so far, which leave the graph one after another."""
+
+    def __init__(self, grid: tuple[int, int]) -> None:
+        self.masks: list[NDArray[np.bool_]] = []
+        """Disjoint, each ``(gh, gw)``."""
+        self.painted = self.before = np.zeros(grid, bool)
+
+    def take(self, cut: Cut) -> bool:
+        """The next object, from the cut of what is left; False if there is none."""
+        piece = foreground(cut, self.painted.shape)
+        new = piece & ~self.painted
+        if self.masks and (same(piece, self.before) or piece.mean() <= SMALLEST or not new.any()):
+            return False
+        self.masks.append(new)
+        self.painted, self.before = self.painted | piece, piece
+        return True
+
+    def proposals(self, attention: NDArray[np.float64]) -> Proposals:
+        """The objects, scored with attention ``(heads, gh, gw)``."""
+        fused = fuse_heads(attention)
+        found = [sharp(mask, fused, f"cut {number}") for number, mask in enumerate(self.masks, 1)]
+        return Proposals(tuple(found)) if found else nothing("degenerate_graph")
 
 
 def same(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> bool:
@@ -69,7 +90,7 @@ def same(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> bool:
     return bool((a & b).sum() > SAME * (a | b).sum())
 
 
-def foreground(cut: Cut, grid: tuple[int, int]) -> NDArray[np.bool_]:
+def foreground(cut: Cut, grid: tuple[int, ...]) -> NDArray[np.bool_]:
     """The 4-connected piece, ``(gh, gw)``, of the seed's side; of the other, at its own extreme, if the seed's side
     has three or four of the corners.
     """

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing
+from dinoseg.methods.base import SimilarityMethod, nothing, to_numpy
 from dinoseg.methods.fusion import fuse_heads
-from dinoseg.methods.graph import Cut, affinity, normalised_cut
 from dinoseg.methods.grid import component_at
 from dinoseg.methods.score import sharp
 from dinoseg.options import require
-from dinoseg.types import Proposals
+from dinoseg.types import Fit, Proposals
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dinoseg.backbone.vit import Features
+    from dinoseg.methods.cut import Cut
 
 
 @dataclass(frozen=True)
@@ -31,17 +38,25 @@ class TokenCut(SimilarityMethod):
     def __post_init__(self) -> None:
         require(0 <= self.tau < 1, "--param tau", self.tau, "0 up to 1")
 
-    def cut(self, view: View) -> Cut | None:
-        """The cut of the image's graph."""
-        return normalised_cut(affinity(self.features(view), self.tau, weighted=self.weighted))
+    def cuts(self, features: Tensor) -> list[Cut | None]:
+        """The cut of the graph of each image, from features ``(B, N, d)``."""
+        from dinoseg.methods.cut import normalised_cuts  # torch: only once there is something to cut
 
-    def propose(self, view: View) -> Proposals:
-        """One object at most."""
-        cut = self.cut(view)
-        if cut is None:
-            return nothing("degenerate_graph")
-        mask = seed_component(cut, view.fit.grid)
-        return Proposals((sharp(mask, fuse_heads(view.attention), f"normalised cut {cut.eigenvalues[0]:.3f}"),))
+        return normalised_cuts(features, self.tau, weighted=self.weighted)
+
+    def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
+        """One object at most in each image."""
+        cuts = self.cuts(self.batch_features(features))
+        found = zip(cuts, features.attention, fits, strict=True)
+        return [cut_out(cut, to_numpy(attention), fit) for cut, attention, fit in found]
+
+
+def cut_out(cut: Cut | None, attention: NDArray[np.float64], fit: Fit) -> Proposals:
+    """What a cut separates, scored with attention ``(heads, gh, gw)``."""
+    if cut is None:
+        return nothing("degenerate_graph")
+    mask = seed_component(cut, fit.grid)
+    return Proposals((sharp(mask, fuse_heads(attention), f"normalised cut {cut.eigenvalues[0]:.3f}"),))
 
 
 def seed_component(cut: Cut, grid: tuple[int, int]) -> NDArray[np.bool_]:

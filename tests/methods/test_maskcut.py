@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinoseg.methods.graph import Cut
+from dinoseg.methods.cut import Cut
 from dinoseg.methods.maskcut import MaskCut, foreground
 from tests.methods.scenes import disk, features_of, found, golden_features, iou, three_disks
 from tests.methods.test_graph import CASES

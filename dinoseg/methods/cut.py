@@ -1,0 +1,99 @@
+"""The normalised cut of patch graphs (Shi and Malik 2000; TokenCut: Wang et al. 2022), a batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dinoseg.methods.lanczos import Pair, second_pairs
+
+EPS = 1e-5
+"""Weight between patches that are not alike: it keeps the graph connected."""
+GAP = 1e-6
+"""Second and third eigenvalue nearer than this: the vector is any mixture of two (float32 cosines say no more)."""
+TIE = 1e-6
+"""Patches with equal rows have equal entries up to rounding: within this share of the largest they count as equal."""
+CELLS = 2**27
+"""Entries of the graphs that are solved at once on a GPU: 512 MiB."""
+PANEL = 256
+"""Rows of a graph that are made at once, small enough to stay in the cache while they are thresholded."""
+START = 4
+"""Vectors that the search starts with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """The best way to cut a graph in two."""
+
+    vector: NDArray[np.float64]
+    """Second smallest generalised eigenvector of (D - A, D), ``(N,)``, D-normalised, positive at ``seed``."""
+    eigenvalues: tuple[float, float]
+    """Second and third smallest, 0..2; the first is 0."""
+    seed: int
+    """The first patch of largest absolute entry."""
+
+
+def normalised_cuts(features: Tensor, tau: float, *, weighted: bool = False) -> list[Cut | None]:
+    """The cut of the graph of each image, from features ``(B, N, d)`` on any device, in their precision.
+
+    None where it is arbitrary: with fewer than three patches, and where the second and third eigenvalue coincide, as
+    they do with all pairs (or none) alike. An image's cut does not depend on its batch.
+    """
+    batch, count, _ = features.shape
+    if count < 3:
+        return [None] * batch
+    parts = F.normalize(features, dim=-1).split(graphs_at_once(features.device, count))
+    return [cut_of(pair) for part in parts for pair in second_pairs(affinity(part, tau, weighted), start_of(part))]
+
+
+def graphs_at_once(device: torch.device, count: int) -> int:
+    """How many graphs of so many patches are solved together.
+
+    On the CPU one, which stays in the cache, and whose rounding is then that of the image alone.
+    """
+    return 1 if device.type == "cpu" else max(1, CELLS // count**2)
+
+
+def affinity(rows: Tensor, tau: float, weighted: bool) -> Tensor:
+    """Who is like whom, ``(B, N, N)``, from features ``(B, N, d)`` of length 1 (or 0).
+
+    1 where the cosine is above ``tau``, else ``EPS`` (a feature of zeros is not even like itself). ``weighted``: the
+    cosine itself where it is at least ``tau``.
+    """
+    (batch, count, _), least = rows.shape, max(tau, EPS)
+    weights = rows.new_empty(batch, count, count)
+    for top in range(0, count, PANEL):  # the upper triangle; the lower is its mirror image
+        end = top + PANEL
+        cosine = rows[:, top:end] @ rows[:, top:].mT  # (B, PANEL, N - top)
+        panel = cosine.masked_fill_(cosine < least, EPS) if weighted else cosine.gt_(tau).clamp_(min=EPS)
+        weights[:, top:end, top:] = panel
+        weights[:, end:, top:end] = panel[..., PANEL:].mT
+    return weights
+
+
+def start_of(rows: Tensor) -> Tensor:
+    """Random vectors ``(B, START, N)``, the same for every image, turned towards the features' principal components.
+
+    These are near the eigenvectors, so that fewer products with the graph are needed.
+    """
+    random = torch.randn(START, rows.shape[1], generator=torch.Generator().manual_seed(0)).to(rows)
+    centred = rows - rows.mean(dim=1, keepdim=True)
+    vectors = random.expand(len(rows), -1, -1)
+    for _ in range(3):
+        vectors = vectors + vectors @ centred @ centred.mT
+    return vectors
+
+
+def cut_of(pair: Pair) -> Cut | None:
+    """The cut by an eigenvector, or None where it is not the only one of its eigenvalue."""
+    second, third = pair.eigenvalues
+    if third - second < GAP:
+        return None
+    vector = pair.vector.numpy()
+    seed = int((abs(vector) >= (1 - TIE) * abs(vector).max()).argmax())
+    return Cut(vector * np.sign(vector[seed]), pair.eigenvalues, seed)
