@@ -40,9 +40,10 @@ from dinoseg.options import InputOptions, SegmentOptions
 from dinoseg.types import Source
 
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "one object (attention-cut)": ("attention-cut", ()),
-    "regions (spectral)": ("spectral", ("regions=many",)),
+    "one": ("attention-cut", ()),
+    "several": ("spectral", ("regions=many",)),
 }
+"""How many objects a photograph has -> method and parameters."""
 REGIONS = 3
 """Per photograph, in the measurement of cost."""
 
@@ -56,9 +57,10 @@ def purity(table: NDArray[np.int64]) -> float:
     return float(table.max(axis=1).sum() / table.sum())
 
 
-def by_folder(output: Path) -> dict[str, float]:
-    """Purity and NMI of regions against the folder of their photograph."""
-    pairs = [(x["cluster"], line["id"].split("/")[-2]) for line in records(output) for x in line["objects"]]
+def by_folder(output: Path, photos: Sequence[Path]) -> dict[str, float]:
+    """Purity and NMI of regions against the folder of their photograph; names must differ in all folders."""
+    folders = {photo.name: photo.parent.name for photo in photos}
+    pairs = [(x["cluster"], folders[Path(line["id"]).name]) for line in records(output) for x in line["objects"]]
     clusters, classes = (np.unique(column, return_inverse=True)[1] for column in zip(*pairs, strict=True))
     return {
         "regions": len(pairs),
@@ -89,21 +91,19 @@ def quality(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, A
     """A row for each network, method and K."""
     untrained = folder / "random.safetensors"
     write_random_weights(SegmentOptions(model=arguments.model), untrained)
-    photos = (
-        [x.content for x in find([arguments.classes], InputOptions()) if isinstance(x, Source)]
-        if arguments.classes
-        else []
-    )
-    classes = len({Path(photo).parent for photo in photos})
+    listing = find([arguments.classes], InputOptions()) if arguments.classes else []
+    photos = [Path(str(source.content)) for source in listing if isinstance(source, Source)][:: arguments.every]
+    classes = len({photo.parent for photo in photos})
     for model, network in ((arguments.model, arguments.model), (str(untrained), "random weights")):
-        for name, (method, param) in METHODS.items():
+        for name in arguments.objects:
+            method, param = METHODS[name]
             facts = {"network": network, "objects": name}
             asked: dict[str, Any] = {"model": model, "method": method, "param": param}
             if photos:
                 for clusters in (classes, None):
                     out = folder / f"classes {network} {method}"
-                    report = group(photos[:: arguments.every], output=out, clusters=clusters, **asked)
-                    yield facts | told(report) | {"asked": clusters or "auto"} | by_folder(out)
+                    report = group(photos, output=out, clusters=clusters, **asked)
+                    yield facts | told(report) | {"asked": clusters or "auto"} | by_folder(out, photos)
             if arguments.voc:
                 out = folder / f"voc {network} {method}"
                 images = [sample.image for sample in open_dataset(arguments.voc).select(arguments.split)]
@@ -185,6 +185,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--voc", type=Path, help="VOC2012")
     parser.add_argument("--split", choices=("all", "even", "odd"), default="odd", help="of VOC")
     parser.add_argument("--model", default="builtin")
+    parser.add_argument("--objects", nargs="+", choices=list(METHODS), default=list(METHODS), help="per photograph")
     parser.add_argument("--cost", type=int, nargs="*", default=[10_000, 100_000], help="photographs, synthetic")
     parser.add_argument("--work", type=Path, help="folder of the runs (default: a temporary one)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
