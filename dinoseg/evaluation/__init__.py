@@ -27,6 +27,7 @@ PROTOCOLS: dict[str, str] = {
     "saliency": "dinoseg.evaluation.saliency:SALIENCY",
     "corloc": "dinoseg.evaluation.corloc:CORLOC",
     "ap": "dinoseg.evaluation.ap:AP",
+    "miou": "dinoseg.evaluation.miou:MIOU",
     "davis-unsupervised": "dinoseg.evaluation.davis:DAVIS_UNSUPERVISED",
     "davis-propagation": "dinoseg.evaluation.propagation:DAVIS_PROPAGATION",
     "knn": "dinoseg.evaluation.recognition.knn:KNN",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.outputs.rle import encode_rle
-from dinoseg.types import Fit, Instance, Segmentation, Source
+from dinoseg.outputs.rle import encode_rle, rle_box
+from dinoseg.pipeline import Finished
+from dinoseg.types import Fit, Instance, Photo, Segmentation, Source
 from tests.evaluation.sets import SIZE
 
 PATCH = 8
@@ -19,12 +21,20 @@ def segmentation(masks: Sequence[NDArray[np.bool_]], attention: NDArray[np.float
     """Objects with these masks ``(H, W)``; the photograph lies on the patch grid without padding."""
     soft = np.zeros(GRID, np.float32)
     instances = tuple(
-        Instance(encode_rle(mask), (0, 0, 1, 1), int(mask.sum()), 1 / label, label, soft)
+        Instance(encode_rle(mask), rle_box(encode_rle(mask)), int(mask.sum()), 1 / label, label, soft)
         for label, mask in enumerate(masks, 1)
     )
     size = masks[0].shape if masks else SIZE
     fit = Fit(size, SIZE, GRID, PATCH)
     return Segmentation("", instances, None if masks else "no_object", fit, Source("", b""), "none", attention)
+
+
+def finished(found: Segmentation, source: Source) -> Finished:
+    """The same as it comes off the road, each object's mask as its soft mask."""
+    made = replace(found, id=source.id, source=source)
+    return Finished(
+        made, Photo(source.id, np.zeros((*found.size, 3), np.uint8), found.size), made.masks.astype(np.float32)
+    )
 
 
 def heads(*masks: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -18,8 +18,9 @@ from dinoseg.evaluation import run as module
 from dinoseg.evaluation.metrics import jaccard
 from dinoseg.options import EvaluateOptions
 from dinoseg.outputs.claim import claimed
-from dinoseg.types import Failure, Segmentation
-from tests.evaluation.results import heads, segmentation
+from dinoseg.pipeline import Finished
+from dinoseg.types import Failure, Source
+from tests.evaluation.results import finished, heads, segmentation
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc
 
 HALF = square(20, 30, 20)  # a quarter of the square that the masks of write_pairs hold
@@ -34,13 +35,13 @@ class FakeSegmenter:
         spec = SimpleNamespace(sha256="ab", patch=10)
         self.backbone = SimpleNamespace(spec=spec, device="cpu") if options["method"] != "prior" else None
 
-    def stream(self, inputs: Iterable[Path]) -> Iterator[Segmentation | Failure]:
-        for path in inputs:
-            if path.name in self.broken:
-                yield Failure(path.name, TruncatedImage("half of it"))
+    def run(self, sources: Iterable[Source]) -> Iterator[Finished | Failure]:
+        for source in sources:
+            if source.id in self.broken:
+                yield Failure(source.id, TruncatedImage("half of it"))
             else:
-                mask = square() if int(path.stem[-1]) % 2 else HALF
-                yield segmentation([mask], heads(square(16, 32, 32)))
+                mask = square() if int(Path(source.id).stem[-1]) % 2 else HALF
+                yield finished(segmentation([mask], heads(square(16, 32, 32))), source)
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_g94_missing_files_count_as_failed(tmp_path: Path) -> None:
 def test_g95_a_mask_of_another_size_is_an_error_with_both_sizes(tmp_path: Path) -> None:
     root = write_pairs(tmp_path, 2)
     write_mask(root / "masks" / "photo_001.png", np.zeros((50, 60)))
-    with pytest.raises(DatasetError, match=r"photo_001\.png is 60 x 50 px, its picture .*photo_001\.jpg 128 x 96"):
+    with pytest.raises(DatasetError, match=r"photo_001\.png is 60 x 50 px, but .*photo_001\.jpg 128 x 96"):
         evaluate("foreground", root)
 
 

@@ -1,0 +1,156 @@
+"""Predictions in files: written by `segment` or by anyone else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dinoseg.errors import DatasetError, OptionError
+from dinoseg.evaluation import evaluate
+from dinoseg.evaluation.predictions import open_predictions
+from dinoseg.evaluation.samples import Sample, Truth
+from dinoseg.folder import segment_folder
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.outputs.rle import encode_rle
+from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask, write_pairs
+
+LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
+
+
+def sample(id_: str = "cat.jpg", number: int | None = None) -> Sample:
+    return Sample(id_, Path(id_), Path("mask.png"), lambda: Truth(LEFT, list), number=number)
+
+
+@pytest.mark.parametrize(
+    "protocol", ["foreground", "corloc", *(pytest.param(x, marks=pytest.mark.slow) for x in ("saliency", "ap"))]
+)
+def test_what_segment_wrote_scores_as_the_run_itself(tmp_path: Path, protocol: str) -> None:
+    root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
+    options: dict[str, Any] = {"method": "prior", "refine": "none"}
+    output = OutputOptions(output=out, formats=("masks", "labels", "coco"))
+    segment_folder([root / "images"], SegmentOptions(**options), InputOptions(), output)
+    direct = evaluate(protocol, root, **options)
+    assert direct.scores
+    for place in (out / "masks", out / "labels", out / "coco.json"):
+        again = evaluate(protocol, root, predictions=place)
+        soft = {"MAE (an error)", "AUROC", "S-measure"}  # of the soft masks, which these files do not hold
+        compared = [
+            (x, y)
+            for x, y in zip(direct.scores, again.scores, strict=True)
+            if x.name not in soft and "max F" not in x.name and "adaptive" not in x.name
+        ]
+        for before, after in compared:
+            assert (before.name, before.value, before.interval) == (after.name, after.value, after.interval), place
+
+
+def test_the_report_names_the_files_and_no_network(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 2)
+    report = evaluate("foreground", root, predictions=root / "masks")
+    assert report.headline is not None
+    assert report.headline.value == 1
+    assert (report.model, report.sha256, report.size) == (None, None, None)
+    assert f"- predictions: {root / 'masks'}" in report.to_markdown().splitlines()
+    assert "--predictions" in report.command
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "objects", "sure"),
+    [
+        (255 * LEFT, "L", [LEFT], 1.0),
+        (1 * LEFT, "L", [LEFT], 1.0),  # 0 and 1
+        (204 * LEFT + 51 * RIGHT, "L", [LEFT], 0.8),  # grey: a soft mask
+        (1 * LEFT + 2 * RIGHT, "P", [LEFT, RIGHT], 1.0),  # objects by number
+        (np.where(LEFT, 1, 255 * RIGHT), "P", [LEFT], 1.0),  # 255 is void
+        (0 * LEFT, "L", [], 0.0),
+    ],
+)
+def test_pictures_of_masks(tmp_path: Path, values: Any, mode: str, objects: list[Any], sure: float) -> None:
+    write_mask(tmp_path / "cat.png", values, mode)
+    found = open_predictions(tmp_path)(sample())
+    assert found is not None
+    np.testing.assert_array_equal(found.masks, np.reshape(objects, (-1, *SIZE)))
+    assert found.soft().max(initial=0) == pytest.approx(sure)
+    assert found.reason == (None if objects else "no_object")
+    assert open_predictions(tmp_path)(sample("dog.jpg")) is None
+
+
+def test_g94_a_missing_prediction_counts_as_failed(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 2)
+    write_mask(tmp_path / "found" / "photo_000.png", 255 * LEFT)
+    report = evaluate("foreground", root, predictions=tmp_path / "found")
+    assert report.failed == (("photo_001.jpg", "missing_prediction"),)
+    assert report.headline is None
+
+
+def test_g95_a_prediction_of_another_size_is_an_error(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 1)
+    place = write_mask(tmp_path / "found" / "photo_000.png", np.zeros((50, 60)))
+    with pytest.raises(DatasetError, match=f"128 x 96 px, but {place} 60 x 50: masks are never resized"):
+        evaluate("foreground", root, predictions=tmp_path / "found")
+
+
+def test_results_are_found_by_cocos_image_id(tmp_path: Path) -> None:
+    truth = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)])
+    place = tmp_path / "results.json"
+    entries = [
+        {"image_id": 1, "category_id": 5, "segmentation": encode_rle(mask), "score": score}
+        for mask, score in ((RIGHT, 0.2), (LEFT, 0.9))
+    ]
+    place.write_text(json.dumps(entries))
+    read = open_predictions(place)
+    found, nothing = read(sample(number=1)), read(sample(number=2))
+    assert found is not None
+    assert nothing is not None
+    np.testing.assert_array_equal(found.masks, [LEFT, RIGHT])  # the surest first
+    assert (found.scores, len(nothing.instances)) == ([0.9, 0.2], 0)
+    assert evaluate("corloc", truth, predictions=place).scores[0].value == 1
+    with pytest.raises(DatasetError, match="the data must be a COCO json too"):
+        read(sample())
+
+
+def test_a_data_set_is_found_by_file_name(tmp_path: Path) -> None:
+    read = open_predictions(write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]))
+    found, empty = read(sample("photo_001.jpg")), read(sample("photo_000.jpg"))
+    assert found is not None
+    assert found.boxes.tolist() == [[16, 16, 48, 48]]
+    assert empty is not None
+    assert empty.reason == "no_object"
+    assert read(sample("cat.jpg")) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "cannot be read as json"),
+        ("{}", "is not COCO's json"),
+        ('[{"score": 1}]', "is not COCO's json"),
+        ("3", "is not COCO's json"),
+    ],
+)
+def test_broken_json_is_named(tmp_path: Path, content: str, told: str) -> None:
+    place = tmp_path / "results.json"
+    place.write_text(content)
+    with pytest.raises(DatasetError, match=told):
+        open_predictions(place)
+
+
+def test_places_without_predictions(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(DatasetError, match="holds no "):
+            open_predictions(place)
+
+
+@pytest.mark.parametrize("more", [{"method": "kmeans"}, {"random_weights": True}, {"param": ("k=3",)}])
+def test_predictions_are_not_made_as_well(tmp_path: Path, more: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="--predictions are scored as they are"):
+        evaluate("foreground", tmp_path, predictions=tmp_path, **more)
+
+
+def test_files_hold_no_attention(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path, 1)
+    with pytest.raises(OptionError, match="measures attention maps, which files do not hold"):
+        evaluate("attention-jaccard", root, predictions=root / "masks")
