@@ -3,7 +3,7 @@ import PIL.Image
 import pytest
 from PIL import ImageFont
 
-from dinoseg.draw.contact import CELL, PAPER, Tile, contact_sheet, printable, shorten, thumbnail
+from dinoseg.draw.contact import CELL, PAPER, Row, Tile, contact_sheet, printable, row_sheet, shorten, thumbnail
 
 RED = (255, 0, 0)
 
@@ -79,3 +79,14 @@ def test_long_names_lose_their_middle(name):
 def test_h112_only_printable_text_is_drawn(text, printed):
     assert printable(text) == printed
     contact_sheet([Tile(PIL.Image.new("RGB", (8, 8)), text, text)], text)
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [3], [1, 4, 2]])
+def test_rows_of_tiles_below_their_titles(lengths):
+    rows = [Row(f"{number}: some", (0, 0, 255), tiles(length)) for number, length in enumerate(lengths, 1)]
+    sheet = row_sheet(rows, "groups")
+    assert red(sheet) == sum(lengths) * 64 * 48
+    assert sheet.width // CELL[0] == max([2, *lengths])
+    pixels = np.asarray(sheet)
+    blue = (pixels == (0, 0, 255)).all(axis=2)
+    assert (np.diff(blue.any(axis=1).astype(int)) == 1).sum() == len(lengths)  # a swatch for each row
