@@ -50,6 +50,13 @@ def test_golden_regions(shared: Path, case):
     np.testing.assert_array_equal(labels == 0, expected == 0)
 
 
+@pytest.mark.shared
+@pytest.mark.parametrize("case", CASES)  # the regions themselves depend on the seed of the reference's k-means
+def test_golden_number_of_regions(shared: Path, case):
+    golden = np.load(shared / "golden" / "methods.npz")
+    assert eigengap(golden[f"{case}/ds_eigvals"][1:]) == len(np.unique(golden[f"{case}/ds_multi_adaptive"]))
+
+
 def test_as_many_regions_as_there_are():
     disks, given = three_disks()
     masks = [proposal.soft > 0.5 for proposal in found(Spectral(regions="many"), given).objects]
