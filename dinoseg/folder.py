@@ -47,7 +47,7 @@ def segment_folder(
     options: SegmentOptions,
     input_options: InputOptions,
     output: OutputOptions,
-    progress: Callable[[Finished | Failure], None] = lambda _: None,
+    progress: Callable[[Finished | Failure], object] = lambda _: None,
     then: Callable[[OutputFolder], None] = lambda _: None,
 ) -> Summary:
     """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
