@@ -32,11 +32,12 @@ def classifier(k: int) -> Classifier:
     return Classifier(partial(learn, k=k), partial(among, k=k))
 
 
+judge_knn = partial(judge, classifier=classifier(K), variants={f"k {k}": classifier(k) for k in OTHERS})
 KNN = FeatureProtocol(
     f"Weighted k nearest neighbours (Wu et al. 2018; Caron et al. 2021): cosine of CLS tokens, weights "
     f"exp(cosine / {TEMPERATURE}), k {K} unless a score says another. Where the folder is not divided into train and "
     "val, each picture is classified by all others (leave one out). Precision, recall, F1 and AUROC (one against the "
     "rest) are means over classes. N per class: mean over 10 draws of examples, its interval is the spread of the "
     "draws; all other intervals are over pictures.",
-    on_labelled(partial(judge, classifier=classifier(K), variants={f"k {k}": classifier(k) for k in OTHERS})),
+    on_labelled(judge_knn),
 )
