@@ -82,7 +82,8 @@ def sheet(folder: OutputFolder, groups: Sequence[Group], photographs: int) -> by
 def title(group: Group) -> str:
     """``3: 57 regions in 50 photographs, silhouette 0.21``."""
     score = "" if group.score is None else f", silhouette {group.score:.2f}"
-    return f"{group.label}: {group.regions} regions in {group.photographs} photographs{score}"
+    regions = f"{group.regions} region{'' if group.regions == 1 else 's'}"
+    return f"{group.label}: {regions} in {group.photographs} photograph{'' if group.photographs == 1 else 's'}{score}"
 
 
 def tiles(folder: OutputFolder, group: Group) -> Iterator[Tile]:
