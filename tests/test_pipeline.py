@@ -239,6 +239,45 @@ def test_a13_a15_tiny_and_narrow_images_give_a_result(model, method, shape):
     assert result.instances or result.reason
 
 
+def test_a18_presence_is_told_and_refuses_what_is_too_unlikely(model, halves):
+    photo = disk_photo(64, 64)[0]
+    told = dinoseg.segment(photo, model=model, size=64)
+    assert 0 < told.presence < 1
+    assert told.instances
+    assert told.presence == dinoseg.segment(photo, model=model, size=64).presence
+    for limit, found in ((told.presence, True), (np.nextafter(told.presence, 1), False)):
+        result = dinoseg.segment(photo, model=model, size=64, min_presence=float(limit))
+        assert bool(result.instances) is found
+        assert result.reason == (None if found else "no_object")
+        assert result.presence == told.presence
+
+
+def test_presence_does_not_depend_on_the_batch(model, halves):
+    photos = [disk_photo(64, 64, seed=seed)[0] for seed in range(3)]
+    together = dinoseg.segment(photos, model=model, size=64, batch=3)
+    for photo, result in zip(photos, together, strict=True):
+        assert result.presence == pytest.approx(dinoseg.segment(photo, model=model, size=64).presence, abs=1e-4)
+
+
+def test_a17_a_constant_image_keeps_its_reason_whatever_the_presence_asked_for(model):
+    result = dinoseg.segment(np.full((64, 64, 3), 90, np.uint8), model=model, size=64, min_presence=0.5)
+    assert (result.presence, result.reason) == (0, "constant_image")
+
+
+def test_presence_is_not_made_up_where_nothing_tells_it(tmp_path):
+    save_teacher(tmp_path / "dino.safetensors", family="dino")
+    for asked in ({"model": str(tmp_path / "dino.safetensors"), "method": "attention"}, {"method": "prior"}):
+        assert dinoseg.segment(disk_photo(64, 64)[0], size=64, **asked).presence is None
+        with pytest.raises(OptionError, match="presence is not known for"):
+            Segmenter(size=64, min_presence=0.3, **asked)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_min_presence_is_a_probability(value):
+    with pytest.raises(OptionError, match="--min-presence"):
+        Segmenter(min_presence=value)
+
+
 def test_methods_without_a_network_load_none(tmp_path):
     segmenter = Segmenter(method="prior", model="no-such-model", size=64)
     assert segmenter.backbone is None
