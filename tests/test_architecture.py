@@ -17,15 +17,26 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"errors", "options", "types", "atomic"}
 ROAD = (
-    *("images", "backbone", "propagate", "attention", "methods", "refine", "draw", "outputs", "pipeline", "folder"),
-    *("grouping", "track", "evaluation"),
+    *(
+        "images",
+        "backbone",
+        "recognition",
+        "propagate",
+        "attention",
+        "methods",
+        "refine",
+        "draw",
+        "outputs",
+        "pipeline",
+        "folder",
+    ),
+    *("grouping", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
     "options": {"errors"},
     "types": {"errors"},
     "atomic": {"errors"},
-    "recognition": {"images", "backbone", "recognition"},
     "training": {"images", "backbone", "recognition", "training"},
     "compression": {"images", "backbone", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
@@ -133,6 +144,7 @@ FUNCTIONS = {
     "attend": "attention",
     "group": "grouping",
     "segment": "pipeline",
+    "track": "tracking",
 }
 
 

@@ -67,7 +67,7 @@ def open_labelled(root: str | Path) -> LabelledFolder:
     divided = root not in places
     found = [pictures(place, root) for place in (places if divided else [root])]
     named = [[(source, name) for source, name in part if name] for part in found]
-    failed = tuple(source for part in found for source, name in part if not name)
+    failed = tuple(item for part in found for item, _ in part if isinstance(item, Failure))
     classes = tuple(sorted({name for _, name in named[0]}))
     check_classes(root, classes, {name for _, name in named[-1]})
     parts = [labelled(part, classes) for part in named]
