@@ -85,7 +85,7 @@ class SegmentOptions(ModelOptions):
     param: Annotated[tuple[str, ...], Items] = ()
     """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`)."""
     refine: str = "guided"
-    """How masks are fitted to the image's edges: guided (guided filter) or none."""
+    """How masks are fitted to the image's edges: guided (filter), bilateral (solver), crf (dense CRF) or none."""
     min_presence: float = 0.0
     """No mask where the probability of an object, 0..1, is below this (default: never; 0.3 is careful)."""
 

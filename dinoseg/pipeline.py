@@ -29,7 +29,7 @@ from dinoseg.methods.base import nothing
 from dinoseg.methods.presence import calibrated, presence
 from dinoseg.options import InputOptions, SegmentOptions, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
-from dinoseg.refine import check_refinement, refine
+from dinoseg.refine import REFUSED, check_refinement, refine
 from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
 
 WORKERS = max(2, min(8, (os.cpu_count() or 2)))
@@ -207,22 +207,14 @@ class Segmenter:
         start = time.perf_counter()
         name, photo, fitted = self.options.refine, item.photo, item.fit
         ranked = sorted(item.proposals.objects, key=lambda proposal: -proposal.score)
-        soft = [refine(name, proposal.soft, photo, fitted) for proposal in ranked]
-        pairs = [(p, s) for p, s in zip(ranked, soft, strict=True) if (s > 0.5).any()]
+        refined = [refine(name, proposal.soft, photo, fitted) for proposal in ranked]
+        notes = photo.notes + (REFUSED,) * any(each.refused for each in refined)
+        pairs = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if (each.soft > 0.5).any()]
         instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
         reason = None if instances else item.proposals.reason or "no_object"
         book([item], "refine", start)
         result = Segmentation(
-            photo.id,
-            instances,
-            reason,
-            fitted,
-            item.source,
-            name,
-            item.attention,
-            photo.notes,
-            item.seconds,
-            item.presence,
+            photo.id, instances, reason, fitted, item.source, name, item.attention, notes, item.seconds, item.presence
         )
         maps = np.stack([s for _, s in pairs]) if pairs else np.zeros((0, *photo.size), np.float32)
         return Finished(result, photo, maps)

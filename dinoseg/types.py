@@ -158,7 +158,7 @@ class Segmentation:
         from dinoseg.refine import refine
 
         photo = self.photo()
-        soft = [refine(self.refine, instance.soft, photo, self.fit) for instance in self.instances]
+        soft = [refine(self.refine, instance.soft, photo, self.fit).soft for instance in self.instances]
         return np.stack(soft) if soft else np.zeros((0, *self.size), np.float32)
 
     def overlay(self) -> PIL.Image.Image:

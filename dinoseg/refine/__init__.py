@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +14,39 @@ from dinoseg.types import Fit, Photo
 
 REFINEMENTS: dict[str, str] = {
     "guided": "dinoseg.refine.guided:guided_filter",
+    "bilateral": "dinoseg.refine.bilateral:bilateral_solver",
+    "crf": "dinoseg.refine.crf:dense_crf",
     "none": "",
 }
 """Name -> ``module:function`` that takes (soft, photo, fit) and gives ``(H, W)`` in 0..1."""
 KEPT = 0.5
 """A refined mask whose IoU with the mask before is below this has lost the object."""
+REFUSED = "refinement lost an object, which is left unrefined"
+"""The note of a photograph of which a refined mask was refused."""
 
 
-def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> NDArray[np.float32]:
-    """A soft mask ``(mh, mw)`` over the padded frame -> the same over the upright photo, ``(H, W)``, in 0..1.
+class Refined(NamedTuple):
+    """A mask at full size."""
 
-    The mask is where the result is above 0.5. A refinement that loses the object is not used: then, and with
-    ``none``, the map is upsampled bilinearly. Raises ``OptionError`` for an unknown name.
+    soft: NDArray[np.float32]
+    """``(H, W)`` in 0..1; the mask is where it is above 0.5."""
+    refused: bool = False
+    """The refinement lost the object: ``soft`` is the map before it, upsampled."""
+
+
+def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> Refined:
+    """A soft mask ``(mh, mw)`` over the padded frame -> the same over the upright photo.
+
+    A refinement that loses the object is refused: then, and with ``none``, the map is upsampled bilinearly. Raises
+    ``OptionError`` for an unknown name.
     """
     check_refinement(name)
     plain = to_photo(soft, fit)  # (H, W)
     if not REFINEMENTS[name]:
-        return plain
+        return Refined(plain)
     module, _, function = REFINEMENTS[name].partition(":")
     refined: NDArray[np.float32] = getattr(import_module(module), function)(soft, photo, fit)
-    return refined if agree(plain > 0.5, refined > 0.5) else plain
+    return Refined(refined) if agree(plain > 0.5, refined > 0.5) else Refined(plain, refused=True)
 
 
 def check_refinement(name: str) -> None:

@@ -19,15 +19,21 @@ EPS = 1e-3
 
 
 def guided_filter(soft: NDArray[np.float32], photo: Photo, fit: Fit) -> NDArray[np.float32]:
-    """The mask ``(mh, mw)`` over the padded frame as a locally linear function of the grey photo, ``(H, W)``, 0..1.
-
-    The coefficients are computed at working size and upsampled; the guide is the photo at full size.
-    """
-    guide = grey(resize(photo.pixels, fit.scaled))  # (h, w)
+    """The mask ``(mh, mw)`` over the padded frame as a locally linear function of the grey photo, ``(H, W)``, 0..1."""
     mask = to_photo(soft, replace(fit, size=fit.scaled))  # (h, w)
-    slope, offset = coefficients(guide, mask, max(1, round(RADIUS * fit.patch)))
-    result = upsampled(slope, photo.size) * grey(resize(photo.pixels, photo.size)) + upsampled(offset, photo.size)
-    return result.clip(0, 1)  # (H, W)
+    return fitted(mask, photo, max(1, round(RADIUS * fit.patch)))
+
+
+def fitted(mask: NDArray[np.float32], photo: Photo, radius: int) -> NDArray[np.float32]:
+    """A mask ``(h, w)`` over the whole photo -> ``(H, W)`` in 0..1; ``radius`` is in px of the mask.
+
+    The coefficients are computed at the mask's size and upsampled; the guide is the photo at full size.
+    """
+    slope, offset = coefficients(grey(resize(photo.pixels, (mask.shape[0], mask.shape[1]))), mask, radius)
+    result = upsampled(slope, photo.size)
+    result *= grey(resize(photo.pixels, photo.size))
+    result += upsampled(offset, photo.size)
+    return result.clip(0, 1, out=result)  # (H, W)
 
 
 def coefficients(

@@ -1,20 +1,23 @@
 """Refinements by name, and what happens when one loses the object."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import dinoseg
 from dinoseg import refine as room
 from dinoseg.errors import OptionError
 from dinoseg.images.fit import to_photo
-from dinoseg.refine import REFINEMENTS, agree, refine
+from dinoseg.refine import REFINEMENTS, REFUSED, agree, refine
+from tests.methods.scenes import iou
 from tests.refine.scenes import coarse
 
 
 def test_none_is_bilinear():
     photo, _, fitted, soft = coarse()
-    np.testing.assert_array_equal(refine("none", soft, photo, fitted), to_photo(soft, fitted))
+    np.testing.assert_array_equal(refine("none", soft, photo, fitted).soft, to_photo(soft, fitted))
 
 
 @pytest.mark.parametrize("name", REFINEMENTS)
@@ -26,7 +29,7 @@ def test_none_is_bilinear():
 def test_a14_masks_have_the_size_of_the_upright_photo(name, size):
     photo, _, fitted, soft = coarse(*size)
     before = soft.copy()
-    result = refine(name, soft, photo, fitted)
+    result = refine(name, soft, photo, fitted).soft
     assert result.shape == size
     assert result.dtype == np.float32
     assert result.min() >= 0
@@ -36,15 +39,49 @@ def test_a14_masks_have_the_size_of_the_upright_photo(name, size):
 
 @pytest.mark.parametrize("name", REFINEMENTS)
 @pytest.mark.parametrize("value", [0.0, 0.25, 1.0])
-def test_a18_flat_maps_stay_flat(name, value):
+def test_a18_empty_masks_stay_empty_and_full_ones_full(name, value):
     photo, _, fitted, soft = coarse()
-    np.testing.assert_allclose(refine(name, np.full_like(soft, value), photo, fitted), value, atol=1e-5)
+    result, refused = refine(name, np.full_like(soft, value), photo, fitted)
+    assert not refused
+    np.testing.assert_array_equal(result > 0.5, value > 0.5)
+
+
+@pytest.mark.parametrize("name", ["guided", "none"])
+def test_a18_flat_maps_keep_their_value(name):
+    photo, _, fitted, soft = coarse()
+    np.testing.assert_allclose(refine(name, np.full_like(soft, 0.25), photo, fitted).soft, 0.25, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", REFINEMENTS)
+def test_a13_a_constant_image_keeps_the_mask(name):
+    photo, _, fitted, soft = coarse()
+    grey = replace(photo, pixels=np.full_like(photo.pixels, 128))
+    plain = refine("none", soft, photo, fitted).soft > 0.5
+    assert iou(refine(name, soft, grey, fitted).soft > 0.5, plain) > 0.8  # refined, or refused where it would go
+
+
+@pytest.mark.parametrize("name", REFINEMENTS)
+def test_masks_of_one_patch_are_not_lost(name):
+    photo, _, fitted, soft = coarse(64, 64, size=64)
+    one = np.zeros_like(soft)
+    one[1, 2] = 1
+    result, _ = refine(name, one, photo, fitted)
+    assert result[24, 40] > 0.5  # the middle of that patch
+
+
+@pytest.mark.parametrize("name", [name for name in REFINEMENTS if name != "none"])
+@pytest.mark.parametrize("size", [(120, 160), (600, 800)], ids=["at its own size", "larger than working size"])
+def test_masks_snap_to_edges(name, size):
+    photo, mask, fitted, soft = coarse(*size, size=160)
+    plain, refined = (iou(refine(each, soft, photo, fitted).soft > 0.5, mask) for each in ("none", name))
+    assert refined > plain
+    assert refined > 0.95
 
 
 def test_unknown_name():
     photo, _, fitted, soft = coarse()
-    with pytest.raises(OptionError, match=r"--refine crf is unknown\. There are: guided, none"):
-        refine("crf", soft, photo, fitted)
+    with pytest.raises(OptionError, match=r"--refine sharp is unknown\. There are: guided, bilateral, crf, none"):
+        refine("sharp", soft, photo, fitted)
 
 
 def emptied(soft, photo, fitted):
@@ -65,7 +102,12 @@ def test_a_refinement_that_loses_the_object_is_not_used(monkeypatch, refinement,
     monkeypatch.setitem(REFINEMENTS, "other", "somewhere:filter")
     monkeypatch.setattr(room, "import_module", lambda _: SimpleNamespace(filter=refinement))
     expected = refinement(soft, photo, fitted) if used else to_photo(soft, fitted)
-    np.testing.assert_array_equal(refine("other", soft, photo, fitted), expected)
+    result, refused = refine("other", soft, photo, fitted)
+    np.testing.assert_array_equal(result, expected)
+    assert refused is not used
+    told = dinoseg.segment(photo.pixels, method="prior", refine="other")
+    assert (REFUSED in told.notes) is not used
+    assert told.instances
 
 
 @pytest.mark.parametrize(
