@@ -17,20 +17,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"errors", "options", "types", "atomic"}
 ROAD = (
-    *(
-        "images",
-        "backbone",
-        "recognition",
-        "propagate",
-        "attention",
-        "methods",
-        "refine",
-        "draw",
-        "outputs",
-        "pipeline",
-        "folder",
-    ),
-    *("grouping", "tracking", "evaluation"),
+    *("images", "backbone", "recognition", "propagate", "attention", "methods", "refine", "draw", "outputs"),
+    *("pipeline", "folder", "grouping", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
