@@ -17,7 +17,20 @@ from dinoseg.cli.arguments import DEFAULTS, Quiet, Tokens
 from dinoseg.cli.console import hush, safe_streams
 from dinoseg.cli.exits import DONE, exit_code
 
-VERBS = ("segment", "attend", "track", "group", "train", "compress", "evaluate", "methods", "models", "samples", "doctor")
+VERBS = (
+    "segment",
+    "attend",
+    "track",
+    "group",
+    "train",
+    "compress",
+    "evaluate",
+    "compare",
+    "methods",
+    "models",
+    "samples",
+    "doctor",
+)
 
 app = App(
     name="dinoseg",

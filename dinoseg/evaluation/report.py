@@ -19,6 +19,8 @@ from dinoseg.outputs.strict_json import plain
 
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
 FILES = ("report.json", "report.md", "scores.csv")
+COLUMNS = ("id", "status", "sequence", "classes", "predicted")
+"""Of scores.csv, before the values."""
 
 Kind = Literal["label-free", "labelled", "oracle", "floor", "semi-supervised"]
 
@@ -139,7 +141,7 @@ class Report:
     def to_csv(self) -> str:
         """Values by picture, those that failed included."""
         names = list(dict.fromkeys(name for row in self.rows for name in row.values))
-        lines = [["id", "status", "sequence", "classes", "predicted", *names]]
+        lines = [[*COLUMNS, *names]]
         for row in self.rows:
             values = [str(row.values.get(name, "")) for name in names]
             lines.append([row.id, "scored", row.sequence, " ".join(row.classes), row.predicted, *values])

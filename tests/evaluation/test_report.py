@@ -106,7 +106,7 @@ def test_csv_has_a_line_per_picture_and_names_failures() -> None:
         ["id", "status", "sequence", "classes", "predicted", "IoU", "whole image"],
         ["a.jpg", "scored", "", "cat dog", "", "0.5", "0.25"],
         ["'=cmd|' /C calc'!A0.jpg", "scored", "", "", "", "0.75", ""],
-        ["b.jpg", "truncated", "", "", "", ""],
+        ["b.jpg", "truncated", "", "", "", "", ""],
     ]
 
 
