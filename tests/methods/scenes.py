@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,12 @@ def features(attention: NDArray[np.float64], facet: NDArray[np.float64], family:
     """A batch of one: attention ``(heads, gh, gw)``, and ``(gh, gw, d)`` as every facet."""
     tensor = torch.from_numpy(facet).float()[None]
     return Features(torch.from_numpy(attention).float()[None], family, PATCH, dict.fromkeys(FACETS, tensor))
+
+
+def batch_of(single: Sequence[Features]) -> Features:
+    """Batches of one, of one grid, as one batch."""
+    facets = {name: torch.cat([one.facets[name] for one in single]) for name in single[0].facets}
+    return replace(single[0], attention=torch.cat([one.attention for one in single]), facets=facets)
 
 
 def fit_of(grid: tuple[int, int]) -> Fit:

@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from dinoseg.methods import METHODS, make_method
 from dinoseg.methods.base import Method, facet_for, is_constant
 from dinoseg.types import Photo
-from tests.methods.scenes import NETWORK_METHODS, disk, features, features_of, fit_of, found, iou, photo_of
+from tests.methods.scenes import NETWORK_METHODS, batch_of, disk, features, features_of, fit_of, found, iou, photo_of
 
 every_network_method = pytest.mark.parametrize("name", NETWORK_METHODS)
 GRAPHS = ("attention-cut", "tokencut", "maskcut", "spectral", "lost")  # undefined where all patches are alike
@@ -44,15 +43,23 @@ def test_finds_the_object(name):
 def test_a_batch_is_its_images_one_by_one(name):
     objects = [disk(centre=(6, 5)), disk(centre=(5, 11))]
     single = [features_of(object_, seed=seed) for seed, object_ in enumerate(objects)]
-    batch = dataclasses.replace(
-        single[0],
-        attention=torch.cat([one.attention for one in single]),
-        facets={key: torch.cat([one.facets[key] for one in single]) for key in single[0].facets},
-    )
     grid = objects[0].shape
-    together = make_method(name)(batch, [photo_of(grid)] * 2, [fit_of(grid)] * 2)
+    together = make_method(name)(batch_of(single), [photo_of(grid)] * 2, [fit_of(grid)] * 2)
     for one, proposals in zip(single, together, strict=True):
         np.testing.assert_array_equal(proposals.objects[0].soft, found(name, one).objects[0].soft)
+
+
+@every_network_method
+def test_a_bad_image_does_not_spoil_its_batch(name):
+    object_ = disk()
+    photo, fit = photo_of(object_.shape), fit_of(object_.shape)
+    constant = Photo("black.png", np.zeros_like(photo.pixels), photo.size)
+    spoiled = features_of(object_)
+    spoiled.attention[0, 0, 0, 0] = np.nan
+    given = batch_of([spoiled, features_of(object_), features_of(object_)])
+    bad, black, good = make_method(name)(given, [photo, constant, photo], [fit] * 3)
+    assert (bad.reason, black.reason) == ("nan_features", "constant_image")
+    np.testing.assert_array_equal(good.objects[0].soft, found(name, features_of(object_)).objects[0].soft)
 
 
 @every_network_method

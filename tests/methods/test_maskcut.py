@@ -8,7 +8,18 @@ import pytest
 
 from dinoseg.methods.cut import Cut
 from dinoseg.methods.maskcut import MaskCut, foreground
-from tests.methods.scenes import disk, features_of, found, golden_features, iou, three_disks
+from tests.methods.scenes import (
+    batch_of,
+    disk,
+    features,
+    features_of,
+    fit_of,
+    found,
+    golden_features,
+    iou,
+    photo_of,
+    three_disks,
+)
 from tests.methods.test_graph import CASES
 
 
@@ -43,6 +54,21 @@ def test_no_more_than_are_asked_for_or_there(objects, expected):
 def test_one_object_is_found_once():
     proposals = found("maskcut", features_of(disk())).objects
     assert len(proposals) == 1
+
+
+def test_each_image_of_a_batch_has_as_many_as_it_has():
+    disks, three = three_disks()
+    given = [
+        three,
+        features_of(disks[0], width=8, heads=4),
+        features(np.ones((4, 16, 24)), np.ones((16, 24, 8))),
+        three,
+    ]
+    together = MaskCut()(batch_of(given), [photo_of((16, 24))] * 4, [fit_of((16, 24))] * 4)
+    assert [len(proposals.objects) for proposals in together] == [3, 1, 0, 3]
+    for proposals, one in zip(together, given, strict=True):
+        for a, b in zip(proposals.objects, found("maskcut", one).objects, strict=True):
+            np.testing.assert_array_equal(a.soft, b.soft)
 
 
 @pytest.mark.parametrize(
