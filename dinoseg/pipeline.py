@@ -209,7 +209,7 @@ class Segmenter:
         ranked = sorted(item.proposals.objects, key=lambda proposal: -proposal.score)
         refined = [refine(name, proposal.soft, photo, fitted) for proposal in ranked]
         notes = photo.notes + (REFUSED,) * any(each.refused for each in refined)
-        pairs = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if (each.soft > 0.5).any()]
+        pairs = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if has_edge(each.soft > 0.5)]
         instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
         reason = None if instances else item.proposals.reason or "no_object"
         book([item], "refine", start)
@@ -287,6 +287,11 @@ def book(items: Sequence[Item], stage: str, start: float) -> None:
     """Share the seconds since ``start`` out among the items."""
     for item in items:
         item.seconds[stage] = (time.perf_counter() - start) / len(items)
+
+
+def has_edge(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask is neither empty nor the whole frame: anything else is no object."""
+    return bool(mask.any() and not mask.all())
 
 
 def instance(proposal: Proposal, mask: NDArray[np.bool_], label: int) -> Instance:

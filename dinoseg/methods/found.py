@@ -48,10 +48,13 @@ class Found(SimilarityMethod):
         features = self.features(view)  # (N, d)
         if self.facets(view.family) != ("token",):
             features = weigh_heads(features, weights)
-        mask = ~background(features, looked, self.tau)
+        behind = background(features, looked, self.tau)  # (gh, gw)
+        if np.count_nonzero(behind) <= 1:  # nothing is like its patch
+            return nothing("no_object")
+        mask = ~behind
         if self.pieces == "largest" and mask.any():
             mask = largest(components(mask))
-        if mask.all() or not mask.any() or min_max(looked) is None:
+        if not mask.any() or min_max(looked) is None:
             return nothing("no_object")
         return Proposals((sharp(mask, fuse_heads(view.attention), f"unlike patch {looked.argmin()}"),))
 

@@ -83,3 +83,8 @@ def test_a18_a_reference_of_zeros_never_fills_the_frame():
     given.attention[0, :, 0, 0] = 0
     given.facets["key"][0, 0, 0] = 0
     assert found("found", given).reason == "no_object"
+
+
+def test_a19_a_background_of_one_patch_is_none():
+    given = features(np.random.default_rng(0).uniform(size=(2, 4, 4)), np.eye(16).reshape(4, 4, 16))
+    assert found("found", given).reason == "no_object"
