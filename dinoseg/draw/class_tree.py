@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 from dinoseg.draw.feature_map import shown, square
 from dinoseg.draw.heads import NotebookFigure
 
-ROW = 0.5  # inches per class
+ROW, TALLEST = 0.5, 300.0  # inches per class, and of all of them together
 WIDTH = 10.0  # inches
 THUMBNAIL = 96  # px
 HEAD, FOOT = 0.6, 0.7  # inches above and below the tree
@@ -37,26 +37,27 @@ def class_tree(
     means: NDArray[np.float64], classes: Sequence[str], pictures: Sequence[Image.Image | None], heading: str
 ) -> NotebookFigure:
     """A dendrogram of two or more classes with their names and one picture of each (None where there is none)."""
-    height = ROW * len(classes) + HEAD + FOOT
+    row = min(ROW, TALLEST / len(classes))
+    height = row * len(classes) + HEAD + FOOT
     figure = NotebookFigure(figsize=(WIDTH, height), dpi=100, facecolor="white")
-    ax = figure.add_axes((0.03, FOOT / height, 0.6, ROW * len(classes) / height))
+    ax = figure.add_axes((0.03, FOOT / height, 0.6, row * len(classes) / height))
     tree = join(means)
     limit = FAMILIES * float(tree[-1, 2])
     drawn = dendrogram(
         tree, ax=ax, orientation="left", no_labels=True, color_threshold=limit, above_threshold_color="0.5"
     )
-    for row, leaf in enumerate(drawn["leaves"]):
-        put_leaf(ax, (row + 0.5) / len(classes), classes[leaf], pictures[leaf])
+    for position, leaf in enumerate(drawn["leaves"]):
+        put_leaf(ax, (position + 0.5) / len(classes), row, classes[leaf], pictures[leaf])
     ax.set_xlabel("cosine distance of mean features, the mean over classes taken out", fontsize=9)
     ax.spines[["top", "left", "right"]].set_visible(False)
     figure.text(0.03, 1 - HEAD / 2 / height, heading, fontsize=12, va="center")
     return figure
 
 
-def put_leaf(ax: Axes, height: float, name: str, picture: Image.Image | None) -> None:
-    """Picture and name right of the tree, at a share of its height."""
+def put_leaf(ax: Axes, height: float, row: float, name: str, picture: Image.Image | None) -> None:
+    """Picture and name right of the tree, at a share of its height; ``row`` in inches."""
     if picture is not None:
-        image = OffsetImage(np.asarray(square(picture, THUMBNAIL)), zoom=ROW * 0.92 * 72 / THUMBNAIL)
+        image = OffsetImage(np.asarray(square(picture, THUMBNAIL)), zoom=row * 0.92 * 72 / THUMBNAIL)
         box = AnnotationBbox(image, (1.05, height), xycoords="axes fraction", frameon=False, pad=0)
         ax.add_artist(box)
-    ax.text(1.1, height, shown(name), transform=ax.transAxes, fontsize=11, va="center")
+    ax.text(1.1, height, shown(name), transform=ax.transAxes, fontsize=min(11, 36 * row), va="center")

@@ -26,5 +26,11 @@ def test_every_class_has_its_row(classes: int) -> None:
     assert told == {f"class {n}" for n in range(classes)}
 
 
+def test_a_thousand_classes_are_still_a_picture() -> None:
+    means = np.random.default_rng(0).normal(size=(1500, 4))
+    figure = class_tree(means, ["x"] * 1500, [None] * 1500, "heading")
+    assert figure.get_figheight() * figure.dpi < 2**16  # matplotlib's limit
+
+
 def test_equal_means_are_no_error() -> None:
     assert np.isfinite(join(np.ones((3, 4)))).all()

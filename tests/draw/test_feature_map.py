@@ -32,4 +32,4 @@ def test_every_class_is_seen(classes: int) -> None:
     page = np.asarray(feature_map(points, labels, names, pictures, "heading"))
     legend = {tuple(colour) for colour in page[:, SIDE + 5 :: 230].reshape(-1, 3)}
     assert {tuple(colour) for colour in object_colours(classes)} <= legend
-    assert (page == 0).all(axis=2).sum() >= THUMBNAIL**2 // 2  # the black picture
+    assert (page == 0).all(axis=2).sum() >= THUMBNAIL**2 // 8  # the black picture, where no name lies on it
