@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -59,27 +58,34 @@ def joint_window(first: Mask, second: Mask) -> tuple[slice, slice]:
 
 def contour(mask: Mask) -> Mask:
     """Pixels that differ from their right, lower or lower-right neighbour; the image border makes no contour."""
-    window = np.ones((2, 2), np.uint8)  # largest less smallest value; OpenCV leaves out what is beyond the border
-    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_GRADIENT, window, anchor=(0, 0)).view(np.bool_)
+    found = np.zeros_like(mask)
+    found[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
+    found[:-1] |= mask[:-1] ^ mask[1:]
+    found[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    return found
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
     """Dilated with the disk of ``radius`` px, the pixels with ``dx^2 + dy^2 <= radius^2``.
 
-    A disk of pixels is a union of few rectangles, and OpenCV dilates with those in two fast passes each.
+    Row by row of the disk, from its ends to its middle: pixels grow wider step by step, each time from what there is,
+    and are laid over each other. That takes an operation for every row of the disk, not for every pixel of it. All rows
+    of the mask lie in one line, ``radius`` px apart, so that whole lines are shifted.
     """
-    pixels = mask.view(np.uint8)
-    grown = np.zeros_like(pixels)
-    for rectangle in rectangles(radius):
-        cv2.max(grown, cv2.dilate(pixels, rectangle), grown)
-    return grown.view(np.bool_)
-
-
-@cache
-def rectangles(radius: int) -> list[NDArray[np.uint8]]:
-    """The largest centred rectangles in the disk, as all ones of odd height and width; together they fill it."""
-    tallest_of = {math.isqrt(radius**2 - y**2): y for y in range(radius + 1)}  # half width -> half height
-    return [np.ones((2 * y + 1, 2 * x + 1), np.uint8) for x, y in tallest_of.items()]
+    height, width = mask.shape
+    pitch = width + radius
+    framed = np.pad(mask.view(np.uint8), ((radius, radius + 1), (0, radius)))  # (H + 2 radius + 1, pitch)
+    wide, spare, grown, reach = framed.ravel(), np.zeros(framed.size, np.uint8), np.zeros(height * pitch, np.uint8), 0
+    for y in range(radius, -1, -1):
+        while reach < (needed := math.isqrt(radius**2 - y**2)):
+            step = min(2 * reach + 1, needed - reach)  # farther would leave gaps
+            middle = spare[step:-step]
+            np.bitwise_or(wide[: -2 * step], wide[2 * step :], out=middle)
+            middle |= wide[step:-step]
+            wide, spare, reach = spare, wide, reach + step
+        for top in {radius - y, radius + y}:
+            grown |= wide[top * pitch : (top + height) * pitch]
+    return grown.reshape(height, pitch)[:, :width].view(np.bool_)
 
 
 def box_iou(first: Boxes, second: Boxes) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
     groups, _ = units_of(rows)
     tables = np.array([joint([row.evidence for row in group], rows).sum(axis=0) for group in groups])
     whole = np.ones(len(groups), np.int64)
-    classes = np.count_nonzero(tables.any(axis=(0, 1)))
+    classes = int(np.count_nonzero(tables.any(axis=(0, 1))))
     scores = []
     for name, match in MATCHINGS.items():
         statistic = partial(mean_iou, tables, match)
