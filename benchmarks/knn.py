@@ -69,7 +69,7 @@ def restored(folder: LabelledFolder, vectors: Sequence[dict[str, Any]]) -> Galle
 def rows_of(gallery: Gallery, name: str, *, floors: bool) -> dict[str, dict[str, Score]]:
     """Scores by row and column; the floors once."""
     knn, linear = ({x.name: x for x in judge(gallery, shots=SHOTS)[0]} for judge in (judge_knn, judge_linear))
-    retrieval = {score.name: score for score in judge_retrieval(gallery, shots=())[0]}
+    retrieval = {score.name: score for score in judge_retrieval(gallery)[0]}
     row = {"k-NN": knn["top-1"], "linear": linear["top-1"], "retrieval, mAP": retrieval["average precision"]}
     for n in SHOTS:
         row |= {f"k-NN, {n} per class": knn[f"top-1, {n} per class"], f"linear, {n}": linear[f"top-1, {n} per class"]}

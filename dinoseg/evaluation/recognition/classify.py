@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.errors import OptionError
-from dinoseg.evaluation.recognition.gallery import NETWORK, RAW, Gallery, Side
+from dinoseg.evaluation.recognition.gallery import NETWORK, RAW, Gallery
 from dinoseg.evaluation.recognition.scores import Predictions, conclude
 from dinoseg.evaluation.report import Row, Score
 
@@ -96,9 +96,9 @@ def examples(gallery: Gallery, count: int, generator: np.random.Generator) -> La
 
 def rows_of(gallery: Gallery, found: Predictions) -> list[Row]:
     """Whether each picture was right, and what it was taken for."""
-    tested: Side = replace(gallery.tested, pictures=gallery.tested.pictures.take(gallery.asked))
+    pictures = gallery.tested.pictures.take(gallery.asked)
     names, rows = gallery.classes, []
-    for position, source in enumerate(tested.pictures.sources):
+    for position, source in enumerate(pictures.sources):
         truth, predicted = int(found.truth[position]), int(found.predicted[position])
         values = {"top-1": float(found.top(1)[position]), "top-5": float(found.top(5)[position])}
         rows.append(Row(source.id, values, classes=(names[truth],), predicted=names[predicted]))

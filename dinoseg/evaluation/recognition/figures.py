@@ -39,8 +39,7 @@ def figures(gallery: Gallery, dataset: str, model: str) -> Callable[[], dict[str
 
     def draw() -> dict[str, bytes]:
         shown = thinned(labels)
-        rank = np.argsort(np.argsort(spread(labels[shown])))
-        pictures = [thumbnail(sources[i]) if r < TRIED else None for i, r in zip(shown, rank, strict=True)]
+        pictures = [thumbnail(sources[index]) if place < TRIED else None for place, index in enumerate(shown)]
         heading = f"{dataset}: {len(shown)} pictures by t-SNE of their features ({model})"
         points = flattened(vectors[shown])
         map_ = feature_map(points, labels[shown], gallery.classes, pictures, heading)

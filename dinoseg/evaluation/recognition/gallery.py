@@ -113,7 +113,8 @@ def embed_folder(folder: LabelledFolder, backbone: Backbone, options: EvaluateOp
         found = embedder(part.sources, count)
         failed += found.failures
         if not len(found.kept):
-            raise DatasetError(f"{folder.name}: none of {len(part)} pictures can be read, {found.failures[:1]} ...")
+            why = f": {found.failures[0].error}" if found.failures else ", for none is in this split."
+            raise DatasetError(f"{folder.name}: none of {len(part)} pictures can be scored or learned from{why}")
         sides.append(Side(part.take(found.kept), found.vectors))
     asked = chosen(len(sides[0].labels), options) if test is None else np.arange(len(sides[1].labels))
     return Gallery(folder.classes, sides[0], None if test is None else sides[1], asked, tuple(failed))

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
 from dinoseg.backbone.vit import Backbone
+from dinoseg.errors import OptionError
 from dinoseg.evaluation.recognition.figures import figures
 from dinoseg.evaluation.recognition.gallery import Gallery, Outcome, Progress, embed_folder
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.options import EvaluateOptions
 from dinoseg.recognition.features import crop_side
-from dinoseg.recognition.labelled import open_labelled
+from dinoseg.recognition.labelled import LabelledFolder, open_labelled
 
 Measure: TypeAlias = Callable[[Path, Backbone, EvaluateOptions, Progress], Outcome]
 
@@ -32,11 +35,15 @@ class FeatureProtocol:
     measure: Measure
 
 
-def on_labelled(judge: Judge) -> Measure:
-    """Open and embed a labelled folder, then judge it; its figures are the map and the tree of classes."""
+def on_labelled(judge: Judge, *, learns: bool = True) -> Measure:
+    """Open and embed a labelled folder, then judge it; its figures are the map and the tree of classes.
+
+    ``learns``: whether few examples per class (``shots``) mean anything to the judge.
+    """
 
     def measure(data: Path, backbone: Backbone, options: EvaluateOptions, progress: Progress) -> Outcome:
         folder = open_labelled(data)
+        check_shots(folder, options.shots, learns)
         gallery = embed_folder(folder, backbone, options, progress)
         scores, rows = judge(gallery, shots=options.shots)
         seen = {name for row in rows for name in row.classes}
@@ -46,3 +53,14 @@ def on_labelled(judge: Judge) -> Measure:
         return Outcome(folder.name, folder.layout, scores, rows, gallery.failed, side, absent, draw)
 
     return measure
+
+
+def check_shots(folder: LabelledFolder, shots: Sequence[int], learns: bool) -> None:
+    """Raise ``OptionError``, before anything is computed, for more examples than the smallest class can give."""
+    if shots and not learns:
+        raise OptionError("nothing is learned from examples here: leave out --shots.")
+    counts = np.bincount(folder.train.labels)
+    fewest = int(counts.min()) - (folder.test is None)  # one is left to be tested
+    if max(shots, default=0) > fewest:
+        name = folder.classes[int(counts.argmin())]
+        raise OptionError(f"--shots {max(shots)} is out of range: {name} has {fewest} pictures to learn from.")
