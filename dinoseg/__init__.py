@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dinoseg.evaluation import evaluate
     from dinoseg.grouping import group
     from dinoseg.pipeline import Segmenter, segment
+    from dinoseg.tracking import track
     from dinoseg.training import train
     from dinoseg.types import Failure, Photo, Segmentation
 
@@ -31,6 +32,7 @@ _PUBLIC = {
     "group": "grouping",
     "load": "backbone.zoo",
     "segment": "pipeline",
+    "track": "tracking",
     "train": "training",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "group",
     "load",
     "segment",
+    "track",
     "train",
 ]
 

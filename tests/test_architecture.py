@@ -113,7 +113,7 @@ HEAVY = "sorted(set(sys.modules) & {'torch', 'torchvision', 'timm', 'cv2', 'nump
     [
         ["--help"],
         ["--version"],
-        *([verb, "--help"] for verb in ("segment", "attend", "group", "train", "compress", "evaluate")),
+        *([verb, "--help"] for verb in ("segment", "attend", "track", "group", "train", "compress", "evaluate")),
     ],
     ids=" ".join,
 )

@@ -29,7 +29,7 @@ def track(
 
     Labels keep the mask's numbers. A second run of the same command finds what is done.
     """
-    from dinoseg.track import track_folder
+    from dinoseg.tracking import track_folder
 
     with progress_bar("frames") as bar:
 
