@@ -42,7 +42,7 @@ def normalised_cuts(features: Tensor, tau: float, *, weighted: bool = False) -> 
     """The cut of the graph of each image, from features ``(B, N, d)`` on any device, in their precision.
 
     None where it is arbitrary: with fewer than three patches, and where the second and third eigenvalue coincide, as
-    they do with all pairs (or none) alike. An image's cut does not depend on its batch.
+    they do with all pairs (or none) alike. An image's cut does not depend on its batch, on a GPU but for rounding.
     """
     batch, count, _ = features.shape
     if count < 3:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 SMALL = 128
-"""Graphs of fewer patches are solved densely: there is little to gain, and a basis would soon fill the space."""
+"""Graphs of fewer patches are solved densely: there is little to gain, and a basis (of 121 at most) might not fit."""
 PASSES = {torch.float32: 12, torch.float64: 30}
 """Products with the matrix before the next precision, or the dense solver, takes over; about 5 are usual."""
 RESIDUAL = {torch.float32: 2e-6, torch.float64: 1e-10}
