@@ -52,7 +52,7 @@ def seen(chance, view, source="a", x=0.0):
 
 def test_auroc_is_over_views_of_that_kind():
     rows = [seen(0.1, "empty", "a"), seen(0.3, "empty", "b"), seen(0.2, "object", "a"), seen(0.4, "object", "b")]
-    rows.append(seen(0.0, "shrunk", "a"))
+    rows += [seen(0.0, "shrunk", "a"), seen(0.0, "shrunk", "b")]
     figures = bench.auroc(rows, bench.PRESENCE, "object")
     assert figures["value"] == 0.75
     assert figures["pictures"] == 2
