@@ -37,8 +37,9 @@ class Refined(NamedTuple):
 def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> Refined:
     """A soft mask ``(mh, mw)`` over the padded frame -> the same over the upright photo.
 
-    A refinement that loses the object is refused: then, and with ``none``, the map is upsampled bilinearly. Raises
-    ``OptionError`` for an unknown name.
+    A refinement that loses the object is refused: then, and with ``none``, the map is upsampled bilinearly. Every
+    refinement needs less than 14 bytes a pixel of the photo at its peak, beside the photo (measured at 48 megapixels).
+    Raises ``OptionError`` for an unknown name.
     """
     check_refinement(name)
     plain = to_photo(soft, fit)  # (H, W)
