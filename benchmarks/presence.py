@@ -127,7 +127,9 @@ class Network:
             raise item.error
         file = self.cache / self.name / f"{name}.npz" if self.cache else None
         if file and file.exists():
-            return item, unpacked(file, self.segmenter)
+            kept = unpacked(file, self.segmenter)
+            if kept.grid == item.fit.grid:  # else the crops were drawn otherwise
+                return item, kept
         features = self.segmenter.features([item])
         if file:
             facets = {key: facet.half().numpy(force=True) for key, facet in features.facets.items()}
