@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,6 +144,15 @@ def test_a_pixel_is_dilated_to_the_disk(radius: int) -> None:
     point[radius + 1, radius + 2] = True
     y, x = np.ogrid[-radius - 1 : radius + 2, -radius - 2 : radius + 3]
     np.testing.assert_array_equal(dilate(point, radius), y**2 + x**2 <= radius**2)
+
+
+@pytest.mark.parametrize("width", [1, 7, 55, 56, 57, 64, 65, 130])  # with 8 px beside it: whole words and not
+@pytest.mark.parametrize("radius", [1, 8, 40])
+def test_rows_do_not_touch_and_words_join(width: int, radius: int) -> None:
+    mask = np.random.default_rng(width).random((23, width)) < 0.03
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    expected = cv2.dilate(mask.view(np.uint8), (y**2 + x**2 <= radius**2).astype(np.uint8))
+    np.testing.assert_array_equal(dilate(mask, radius), expected)
 
 
 def test_bootstrap_holds_the_mean_as_often_as_it_says() -> None:
