@@ -63,7 +63,10 @@ def dense(tokens: Tensor, context: list[Tensor], labels: list[Tensor]) -> Tensor
     return (torch.stack(labels, dim=1).flatten(1) @ affinity).unflatten(1, GRID)  # (C, gh, gw)
 
 
-STEPS: dict[str, Step] = {"ours": lambda *scene: propagate(*scene, OPTIONS), "dense": dense}
+STEPS: dict[str, Step] = {
+    "ours": lambda tokens, context, labels: propagate(tokens, context, labels, OPTIONS),
+    "dense": dense,
+}
 
 
 def cost(rounds: int) -> dict[str, object]:

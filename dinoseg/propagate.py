@@ -82,26 +82,25 @@ class Propagator:
         yield Tracked(first, labels, objects, start, fit)
         memory = Memory(self.look([first], fit)[0], torch.from_numpy(start).to(self.backbone.device), self.options)
         for frame, tokens in self.embedded(frames, fit):
-            if isinstance(frame, Failure) or tokens is None:
+            if isinstance(frame, Failure):
                 yield frame
                 continue
             soft = memory.follow(tokens)  # (C, gh, gw)
             numbers = np.array((0, *objects), np.uint8)[grow(soft, fit)]  # (H, W)
             yield Tracked(frame, numbers, objects, soft.cpu().numpy(), fit)
 
-    def embedded(
-        self, frames: Iterator[Photo | Failure], fit: Fit
-    ) -> Iterator[tuple[Photo, Tensor] | tuple[Failure, None]]:
-        """Frames with their tokens ``(gh, gw, d)``, computed batch by batch."""
+    def embedded(self, frames: Iterator[Photo | Failure], fit: Fit) -> Iterator[tuple[Photo | Failure, Tensor]]:
+        """Frames with their tokens ``(gh, gw, d)``, computed batch by batch; failures come with none."""
+        none = torch.empty(0)
         while group := [same_size(frame, fit) for frame in islice(frames, self.batch)]:
             photos = [frame for frame in group if isinstance(frame, Photo)]
             found = iter(self.look(photos, fit) if photos else ())
             for frame in group:
                 if isinstance(frame, Failure):
-                    yield frame, None
+                    yield frame, none
                     continue
                 tokens = next(found)
-                yield (frame, tokens) if bool(tokens.isfinite().all()) else (not_finite(frame), None)
+                yield (frame, tokens) if bool(tokens.isfinite().all()) else (not_finite(frame), none)
 
     @torch.inference_mode()
     def look(self, photos: Sequence[Photo], fit: Fit) -> Tensor:

@@ -81,7 +81,10 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
     for name in MEASURES:
         series = [series_statistics([row.values.get(f"{name} {n}", 1.0) for row in frames]) for frames, n, _ in objects]
         scores += [score(f"{name} {part}", [getattr(x, part) for x in series], "objects") for part in series[0]._fields]
-    both = [mean_of_both(frames, lambda row, name, n=n: row.values.get(f"{name} {n}", 1.0)) for frames, n, _ in objects]
+    both = [
+        float(np.mean([[row.values.get(f"{name} {n}", 1.0) for name in MEASURES] for row in frames]))
+        for frames, n, _ in objects
+    ]
     given = [replace(each, kind="semi-supervised") for each in [score("J&F", both, "objects"), *scores]]
     return [*given, *floors(objects)]
 

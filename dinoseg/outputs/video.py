@@ -45,7 +45,7 @@ def encode(paths: list[Path], target: Path, fps: float) -> None:
             continue
         if writer is None:
             height, width = (max(2, length // 2 * 2) for length in picture.shape[:2])
-            writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*CODEC), fps, (width, height))
+            writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*CODEC), fps, (width, height))
             if not writer.isOpened():
                 raise MissingExtra(
                     "--formats video: this OpenCV cannot write mp4 files (pip install opencv-python-headless)."
