@@ -126,3 +126,23 @@ def test_a_json_without_its_pictures_says_where_it_looked(tmp_path: Path) -> Non
     (tmp_path / "val2017").rename(tmp_path / "elsewhere")
     with pytest.raises(DatasetError, match="lists 3 pictures, none of which is there"):
         open_dataset(path)
+
+
+def test_boxes_are_the_annotated_ones_without_crowds(tmp_path: Path) -> None:
+    crowd = {"size": list(SIZE), "counts": [0, SIZE[0] * SIZE[1]]}
+    annotations = [
+        polygon(0, 1, 10, 20, 30, bbox=[20.5, 10, 29, 30.25]),
+        polygon(0, 1, 40, 50, 20),  # no bbox: around the mask
+        {"image_id": 0, "category_id": 1, "segmentation": crowd, "iscrowd": 1, "bbox": [0, 0, 128, 96]},
+    ]
+    truth = open_dataset(write_coco(tmp_path, annotations)).samples[0].truth()
+    assert truth.object_boxes().tolist() == [[20.5, 10, 49.5, 40.25], [50, 40, 70, 60]]
+    assert [mask.all() for mask in truth.crowds()] == [True]
+    assert len(truth.objects()) == 2
+
+
+@pytest.mark.parametrize("box", [[1, 2, 3], None, ["a", 0, 1, 1], 5])
+def test_a_broken_box_is_named(tmp_path: Path, box: object) -> None:
+    truth = open_dataset(write_coco(tmp_path, [polygon(0, 1, 10, 20, 30, bbox=box)])).samples[0].truth()
+    with pytest.raises(DatasetError, match="annotation 7 has a broken bbox"):
+        truth.object_boxes()

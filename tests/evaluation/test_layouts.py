@@ -168,3 +168,51 @@ def test_g94_a_listed_sequence_without_frames_is_missing(tmp_path: Path) -> None
     shutil.rmtree(tmp_path / "JPEGImages" / "480p" / "bear")
     shutil.rmtree(tmp_path / "Annotations" / "480p" / "bear")
     assert [sample.missing for sample in open_dataset(tmp_path).samples] == ["missing_image", None]
+
+
+# Boxes of VOC.
+
+XML = """<annotation><size><width>128</width><height>96</height></size>
+<object><name>cat</name><difficult>1</difficult><truncated>1</truncated>
+<part><name>head</name><bndbox><xmin>3</xmin><ymin>3</ymin><xmax>4</xmax><ymax>4</ymax></bndbox></part>
+<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>128</xmax><ymax>96</ymax></bndbox></object>
+<object><name>dog</name><bndbox><ymax>20.5</ymax><xmax>9</xmax><ymin>11</ymin><xmin>5</xmin></bndbox></object>
+</annotation>"""
+
+
+def voc_with_boxes(root: Path, xml: str) -> Truth:
+    write_voc(root, [np.full(SIZE, 8)])
+    (root / "Annotations").mkdir()
+    (root / "Annotations" / "photo_000.xml").write_text(xml)
+    dataset = open_dataset(root)
+    assert "boxes: Annotations" in dataset.foreground
+    return dataset.samples[0].truth()
+
+
+def test_voc_counts_pixels_from_1_and_only_left_and_top_lose_one(tmp_path: Path) -> None:
+    boxes = voc_with_boxes(tmp_path, XML).object_boxes()
+    assert boxes.tolist() == [[0, 1, 128, 96], [4, 10, 9, 20.5]]  # difficult ones too, parts of objects not
+
+
+def test_an_annotation_without_objects_has_no_boxes(tmp_path: Path) -> None:
+    assert voc_with_boxes(tmp_path, "<annotation/>").object_boxes().shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "xml", ["", "<annotation><object>", "<annotation><object><name>cat</name></object></annotation>"]
+)
+def test_a_broken_annotation_is_named(tmp_path: Path, xml: str) -> None:
+    with pytest.raises(DatasetError, match=r"photo_000\.xml cannot be read as a VOC annotation"):
+        voc_with_boxes(tmp_path, xml).object_boxes()
+
+
+def test_without_annotations_boxes_are_around_the_objects(tmp_path: Path) -> None:
+    dataset = open_dataset(write_voc(tmp_path, [np.full(SIZE, 8)], [3 * square(10, 20, 30)]))
+    assert "boxes: around the objects' masks" in dataset.foreground
+    assert dataset.samples[0].truth().object_boxes().tolist() == [[20, 10, 50, 40]]
+
+
+@pytest.mark.shared
+def test_the_boxes_of_the_shared_part_of_voc(shared: Path) -> None:
+    dataset = open_dataset(shared / "data" / "eval" / "VOC2012")
+    assert sum(len(sample.truth().object_boxes()) for sample in dataset.samples) == 264
