@@ -10,7 +10,8 @@ Times are seconds of this process's CPU on one thread, so that other work on the
 take turns, and ratios are medians of the paired ratios of the rounds with their range. The features are the built-in
 model's tokens of photographs (another in every round) stretched to the grid. For the share of a forward pass a ViT-S
 (random weights) passes an image of as many patches. Our Gram matrix is made in panels that are thresholded at once; it
-is timed alone by a plain product, and "build" is what the graph takes beyond that.
+is timed alone by a plain product, and "build" is what the graph takes beyond that: below 0 where making one triangle
+only saves more than the rest costs.
 
 Agreement: for each photograph, fitted as `segment` does, the sides of our vector against those of the reference, for
 binary and for weighted edges; an image agrees with an IoU of at least 0.999.
