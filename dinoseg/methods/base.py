@@ -102,7 +102,7 @@ class SimilarityMethod(FacetMethod):
     """A method that asks which patches are alike."""
 
     centre: bool | None = None
-    """Take the image's mean feature out first (default: only for DINOv2's keys, queries and values)."""
+    """Take the image's mean feature out first (default: only for DINOv2's keys)."""
 
     def features(self, view: View) -> NDArray[np.float64]:
         """What is compared, ``(N, d)``."""
@@ -120,7 +120,7 @@ class SimilarityMethod(FacetMethod):
         """Whether the mean feature is taken out, for a network of this family."""
         if self.centre is not None:
             return self.centre
-        return family.startswith("dinov2") and self.facets(family) != ("token",)  # they all point in one direction
+        return family.startswith("dinov2") and self.facets(family) == ("key",)  # they all point in one direction
 
 
 def view_of(features: Features, index: int, fit: Fit) -> View:

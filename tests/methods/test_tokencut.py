@@ -46,6 +46,7 @@ def test_golden_component_of_the_weighted_graph(shared: Path, case):
         (TokenCut(), "dinov2-registers", "token", False),
         (TokenCut(), "dinov3", "token", False),
         (TokenCut(facet="key"), "dinov2", "key", True),  # its keys all point one way
+        (TokenCut(facet="value"), "dinov2", "value", False),
         (TokenCut(facet="key", centre=False), "dinov2", "key", False),
         (TokenCut(centre=True), "dino", "key", True),
     ],
