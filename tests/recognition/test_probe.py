@@ -31,6 +31,13 @@ def test_the_length_of_vectors_does_not_matter() -> None:
     )
 
 
+def test_what_all_pictures_have_in_common_does_not_matter() -> None:
+    train, labels = clouds(90, 3, 0.15)
+    test, truth = clouds(60, 3, 0.15, seed=1)
+    found = probabilities(train + 5000, labels, test + 5000, 3)  # the solver would stop where it starts
+    assert (found.argmax(axis=1) == truth).mean() > 0.95
+
+
 def test_a_class_without_examples_has_probability_zero() -> None:
     train, labels = clouds(20, 2, 0.1)
     found = probabilities(train, 2 * labels, train, 4)  # classes 0 and 2

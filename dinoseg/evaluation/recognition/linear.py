@@ -34,10 +34,11 @@ def among(vectors: Tensor, labels: Labels, classes: int) -> ClassScores:
 
 judge_linear = partial(judge, classifier=Classifier(learn, among), variants={})
 LINEAR = FeatureProtocol(
-    "Multinomial logistic regression on CLS tokens of length 1, no augmentation; its regularisation is chosen on a "
-    "fifth of the training pictures (fixed where a class has fewer than 5). Not the published recipe (four blocks, SGD "
-    "over 100 epochs of random crops): its values are not those of papers. Where the folder is not divided into train "
-    "and val, in five folds. Precision, recall, F1 and AUROC (one against the rest) are means over classes. N per "
-    "class: mean over 10 draws of examples, its interval is the spread of the draws; all others are over pictures.",
+    "Multinomial logistic regression on CLS tokens of length 1, centred and scaled by the training pictures, no "
+    "augmentation; its regularisation is chosen on a fifth of the training pictures (fixed where a class has fewer "
+    "than 5). Not the published recipe (four blocks, SGD over 100 epochs of random crops): its values are not those "
+    "of papers. Where the folder is not divided into train and val, in five folds. Precision, recall, F1 and AUROC "
+    "(one against the rest) are means over classes. N per class: mean over 10 draws of examples, its interval is the "
+    "spread of the draws; all others are over pictures.",
     on_labelled(judge_linear),
 )
