@@ -47,7 +47,7 @@ threshold, where a method has one, on its map upsampled to the working size with
 as the network's own program does; long side 32 patches, padding takes part in the graph. Centred: the image's mean
 feature is taken out before anything else. In brackets: share of pictures for which there is no object at all, which
 count as IoU 0. Bold: the best of a row. Measured on even pictures: for choosing, not for quoting.
-Only DINOv2's family is here: real weights of DINO v1 and DINOv3 were not at hand, their defaults are the papers'.
+Only DINOv2's family is here: real weights of DINO v1 and DINOv3 were not at hand, their defaults are not measured.
 """
 GRAPH = f"""Pairs of patches with a cosine above {TAU}, mean over pictures, and in brackets the share of pictures where
 they are fewer than {FEW:.0%} or more than {MANY:.0%} (a degenerate graph)."""
