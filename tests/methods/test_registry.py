@@ -26,8 +26,8 @@ def test_make_method():
         ("attention", ("mass=0",), "--param mass"),
         ("attention", ("head=-1",), "--param head"),
         ("attention", ("blur=-1",), "--param blur"),
-        ("attention-cut", ("ridge=0",), "--param ridge"),
-        ("attention-cut", ("tau=-0.1",), "--param tau"),  # inherited from tokencut
+        ("attention-cut", ("power=0",), "--param power"),
+        ("attention-cut", ("reach=0",), "--param reach"),
         ("maskcut", ("objects=0",), "--param objects"),
         ("maskcut", ("tau=1",), "--param tau"),  # inherited from tokencut
         ("spectral", ("vectors=2",), "--param vectors"),
@@ -55,10 +55,10 @@ def test_every_method_tells_its_parameters_and_its_score():
 
 
 def test_description_of_inherited_parameters():
-    parameters = {parameter.name: parameter for parameter in describe("attention-cut").parameters}
+    parameters = {parameter.name: parameter for parameter in describe("maskcut").parameters}
     assert list(parameters)[:4] == ["facet", "centre", "tau", "weighted"]
-    assert parameters["tau"].default == 0.2
-    assert "Cosine" in parameters["tau"].help
+    assert parameters["weighted"].default is False
+    assert "edges" in parameters["weighted"].help
 
 
 def test_methods_are_checked_before_torch_is_loaded():
