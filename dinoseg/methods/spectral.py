@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from dinoseg.methods.base import SimilarityMethod, View, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.graph import GAP, alike, smallest, unit
-from dinoseg.methods.kmeans import distances
 from dinoseg.methods.score import sharp
 from dinoseg.options import require
 from dinoseg.types import Proposals
@@ -56,8 +55,7 @@ class Spectral(SimilarityMethod):
         vectors = signed(vectors)
         if self.regions == "one":
             return [(vectors[:, 0] > 0).reshape(grid)] if values[1] - values[0] >= GAP else []
-        labels = distances(vectors, self.clusters or eigengap(values)).argmin(axis=1)  # (N,)
-        return front(labels.reshape(grid))
+        return front(grouped(vectors, self.clusters or eigengap(values)).reshape(grid))
 
 
 def similarity(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,6 +74,15 @@ def eigengap(values: NDArray[np.float64]) -> int:
     does not count.
     """
     return 2 + int(np.diff(values).argmax())
+
+
+def grouped(vectors: NDArray[np.float64], clusters: int) -> NDArray[np.intp]:
+    """k-means labels of the rows of ``(N, k)``, ``(N,)``."""
+    import torch
+
+    from dinoseg.methods.clustering import distances
+
+    return distances(torch.from_numpy(vectors), clusters).argmin(dim=1).numpy()
 
 
 def front(labels: NDArray[np.intp]) -> list[NDArray[np.bool_]]:

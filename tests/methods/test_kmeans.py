@@ -2,33 +2,25 @@
 
 import numpy as np
 import pytest
+import torch
 
-from dinoseg.methods.graph import unit
-from dinoseg.methods.kmeans import PatchClusters, distances, votes_of
+from dinoseg.methods.kmeans import PatchClusters, votes_of
 from tests.methods.scenes import disk, features_of, found, iou
 
 
 def test_clusters_do_not_see_lengths():
     random = np.random.default_rng(0)
     directions = np.repeat(np.eye(3), 10, axis=0) + 0.05 * random.normal(size=(30, 3))
-    scaled = directions * random.uniform(0.1, 10, (30, 1))
-    assert distances(unit(scaled), 3).shape == (30, 3)
-    labels = distances(unit(scaled), 3).argmin(axis=1).reshape(3, 10)
-    assert sorted(labels[:, 0]) == [0, 1, 2]
+    scaled = torch.from_numpy(directions * random.uniform(0.1, 10, (30, 1)))
+    labels = PatchClusters(clusters=3).distances(scaled).argmin(dim=1).reshape(3, 10)
+    assert sorted(labels[:, 0].tolist()) == [0, 1, 2]
     assert (labels == labels[:, :1]).all()
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("features", "clusters"), [(np.ones((9, 4)), 1), (np.repeat(np.eye(2), 4, axis=0), 2), (np.eye(2), 2)]
-)
-def test_fewer_different_patches_than_clusters(features, clusters):
-    assert distances(features.astype(np.float64), 6).shape == (len(features), clusters)
-
-
-def test_distances_are_the_same_every_time():
-    features = np.random.default_rng(0).normal(size=(100, 16))
-    np.testing.assert_array_equal(distances(features, 5), distances(features.copy(), 5))
+@pytest.mark.parametrize("kinds", [2, 3, 5])
+def test_automatic_number_of_clusters(kinds):
+    points = np.repeat(np.eye(8)[:kinds], 12, axis=0) + 0.1 * np.random.default_rng(0).normal(size=(12 * kinds, 8))
+    assert PatchClusters(clusters=None).distances(torch.from_numpy(points)).shape == (12 * kinds, kinds)
 
 
 def test_votes():
