@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing, one, require_head
-from dinoseg.methods.fusion import fuse_heads, likeness, shared
+from dinoseg.methods.base import NetworkMethod, View, nothing, one, require_head
+from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import smooth
 from dinoseg.methods.score import agreement
 from dinoseg.methods.threshold import mass_mask, otsu_soft
@@ -18,12 +18,10 @@ from dinoseg.types import Proposals
 
 
 @dataclass(frozen=True)
-class AttentionMap(SimilarityMethod):
+class AttentionMap(NetworkMethod):
     """CLS attention of the last layer, its heads fused without labels, cut at Otsu's threshold or by mass.
 
-    Attention is spotty. Each patch therefore gets the mean over the patches near it, then over those that look like
-    it. With ``threshold=mass``, ``head=0``, ``blur=0`` and ``power=0`` nothing of that is done, and it is the picture
-    of Caron et al. (2021, Fig. 4).
+    With ``threshold=mass``, ``head=0`` and ``blur=0`` it is the picture of Caron et al. (2021, Fig. 4).
 
     Score: correlation of the mask with the soft mask, times that with the attention map.
     """
@@ -36,19 +34,11 @@ class AttentionMap(SimilarityMethod):
     """One head, counted from 0 (default: all heads, fused)."""
     blur: float = 1.0
     """Gaussian over the map, sigma in patches (0: none)."""
-    power: float = 6.0
-    """Of the cosine between two patches, when they share their attention: the higher, the more alike they must be
-    (0: none do)."""
 
     def __post_init__(self) -> None:
         require(0 < self.mass <= 1, "--param mass", self.mass, "above 0 and up to 1")
         require(self.head is None or self.head >= 0, "--param head", self.head, "0 or more")
         require(0 <= self.blur <= 16, "--param blur", self.blur, "0..16 patches")
-        require(0 <= self.power <= 100, "--param power", self.power, "0..100")
-
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The one facet, where patches share."""
-        return super().facets(family) if self.power else ()
 
     def check(self, heads: int) -> None:
         """Raise ``OptionError`` for a head that the network does not have."""
@@ -56,7 +46,7 @@ class AttentionMap(SimilarityMethod):
 
     def propose(self, view: View) -> Proposals:
         """One object at most."""
-        map_ = self.map_of(view)  # (gh, gw)
+        map_ = self.map_of(view.attention)  # (gh, gw)
         mass = self.threshold == "mass"
         soft = mass_mask(map_, self.mass).astype(np.float32) if mass else otsu_soft(map_, view.fit)
         if soft is None or not soft.any():
@@ -64,10 +54,6 @@ class AttentionMap(SimilarityMethod):
         told = "heads fused" if self.head is None else f"head {self.head}"
         return one(soft, agreement(soft, map_), f"CLS attention, {told}, threshold by {self.threshold}")
 
-    def map_of(self, view: View) -> NDArray[np.float64]:
+    def map_of(self, attention: NDArray[np.float64]) -> NDArray[np.float64]:
         """The map to cut, ``(gh, gw)``."""
-        alike = likeness(self.features(view), self.power) if self.power else None  # (N, N)
-        if self.head is None:
-            return fuse_heads(view.attention, self.blur, alike)
-        map_ = smooth(view.attention[self.head], self.blur)
-        return map_ if alike is None else shared(map_, alike)
+        return fuse_heads(attention, self.blur) if self.head is None else smooth(attention[self.head], self.blur)

@@ -8,12 +8,12 @@ import torch
 
 from dinoseg.errors import OptionError
 from dinoseg.methods.attention import AttentionMap
-from tests.methods.scenes import disk, features, features_of, found, iou
+from tests.methods.scenes import disk, features, features_of, found
 
 
 def as_it_is(head: int, **parameters) -> AttentionMap:
     """One head, nothing smoothed."""
-    return AttentionMap(head=head, blur=0, power=0, **parameters)
+    return AttentionMap(head=head, blur=0, **parameters)
 
 
 @pytest.mark.shared
@@ -36,21 +36,6 @@ def test_one_head_is_that_head():
         mask = proposal.soft > 0.5
         assert mask.any()
         assert not (mask & ~object_).any()
-
-
-@pytest.mark.parametrize("head", [None, 0])
-def test_patches_that_look_alike_share_their_attention(head):
-    given, object_ = features_of(disk()), disk()
-    seen = object_ & (np.indices(object_.shape).sum(axis=0) % 3 == 0)  # a head sees every third patch of it
-    given.attention[0] = torch.from_numpy(np.where(seen, 0.1, 0.001))
-    (spotty,), (whole,) = (found(AttentionMap(head=head, blur=0, power=p), given).objects for p in (0, 6))
-    assert iou(spotty.soft > 0.5, object_) < 0.5
-    assert iou(whole.soft > 0.5, object_) > 0.95
-
-
-def test_features_are_asked_for_where_they_are_looked_at():
-    assert AttentionMap().facets("dinov2") == ("token",)
-    assert AttentionMap(power=0).facets("dinov2") == ()
 
 
 def test_more_mass_is_more_mask():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dinoseg.methods.fusion import border_clearance, fuse_heads, likeness, shared
+from dinoseg.methods.fusion import border_clearance, fuse_heads
 from tests.methods.scenes import disk
 
 
@@ -30,12 +30,6 @@ def test_a_head_counts_by_its_shape_not_by_its_sum():
     heads = np.random.default_rng(0).uniform(size=(2, 6, 8))
     heads[:, 2:4, 2:6] += 3
     np.testing.assert_allclose(fuse_heads(heads * [[[1.0]], [[1e-3]]]), fuse_heads(heads))
-
-
-def test_likeness_is_the_share_of_each_patch_in_the_mean():
-    weights = likeness(np.array([[1.0, 0], [3, 4], [-1, 0], [0, 0]]), 2)  # cosines 0.6 and below 0; no direction
-    np.testing.assert_allclose(weights, [[25 / 34, 9 / 34, 0, 0], [9 / 34, 25 / 34, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    np.testing.assert_allclose(shared(np.array([[[34.0, 0, 1, 2]]]), weights), [[[25, 9, 1, 2]]])
 
 
 def test_border_clearance():
