@@ -30,7 +30,7 @@ def fit(photo: Photo, patch: int, size: int | None) -> tuple[NDArray[np.uint8], 
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` -> ``(h, w, 3)``: the mean of what falls together where it shrinks, bicubic where it grows."""
+    """``(H, W, 3)`` or ``(H, W)`` at ``(h, w)``: the mean of what falls together where it shrinks, else bicubic."""
     smaller = (min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1]))
     for target, rule in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_CUBIC)):
         if target != pixels.shape[:2]:
