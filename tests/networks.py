@@ -1,5 +1,7 @@
 """A small teacher with something to lose."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -25,3 +27,12 @@ def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:
 
 def save_teacher(path, **kwargs) -> None:
     save_backbone(small_teacher(**kwargs), path, store="float32")
+
+
+def damaged(teacher: Backbone) -> Backbone:
+    """A copy whose MLPs are wrong."""
+    student = copy.deepcopy(teacher)
+    torch.manual_seed(5)
+    for block in student.vit.blocks:
+        block.mlp.fc2.weight.add_(0.3 * torch.randn_like(block.mlp.fc2.weight))
+    return student

@@ -20,12 +20,13 @@ from tqdm.auto import tqdm
 
 from dinoseg import __version__
 from dinoseg.atomic import atomic_write, locked
+from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load
 from dinoseg.compression.crops import CropFeed
-from dinoseg.compression.heal import Healing, HealOptions, look, mean_cosine, statistics
+from dinoseg.compression.heal import Healing, HealOptions
 from dinoseg.compression.patch import resize_patch_kernel
 from dinoseg.compression.prune import check_prunable, prune
 from dinoseg.errors import CompressionError, OutputConflict

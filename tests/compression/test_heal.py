@@ -1,6 +1,5 @@
 """Healing: no loss at the teacher, steps bring the student nearer, a resumed run equals an undisturbed one."""
 
-import copy
 import math
 from dataclasses import replace
 
@@ -8,21 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.compression.crops import CropFeed, random_box
-from dinoseg.compression.heal import (
-    Healing,
-    HealOptions,
-    attention_divergence,
-    distance,
-    learning_rate,
-    look,
-    mean_cosine,
-    statistics,
-)
+from dinoseg.compression.heal import Healing, HealOptions, learning_rate
 from dinoseg.errors import CompressionError
 from dinoseg.types import Source
 from tests.helpers import disk_photo
-from tests.networks import small_teacher
+from tests.networks import damaged, small_teacher
 
 
 def sources(count=6):
@@ -31,33 +22,6 @@ def sources(count=6):
 
 def images(count=4):
     return torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
-
-
-def damaged(teacher):
-    student = copy.deepcopy(teacher)
-    torch.manual_seed(5)
-    for block in student.vit.blocks:
-        block.mlp.fc2.weight.add_(0.3 * torch.randn_like(block.mlp.fc2.weight))
-    return student
-
-
-def test_distance_is_nought_only_at_the_teacher():
-    teacher = small_teacher()
-    seen = look(teacher, images())
-    known = statistics(seen)
-    assert distance(seen, seen, known).item() == pytest.approx(0, abs=1e-6)
-    assert distance(look(damaged(teacher), images()), seen, known).item() > 0.05
-    assert mean_cosine(seen, seen, known) == pytest.approx(1)
-
-
-def test_divergence_is_kl_over_the_patches_whatever_the_prefix_takes():
-    torch.manual_seed(0)
-    p, q = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
-    expected = torch.distributions.kl_divergence(
-        torch.distributions.Categorical(probs=q.flatten(2)), torch.distributions.Categorical(probs=p.flatten(2))
-    ).mean()
-    assert attention_divergence(p, q).item() == pytest.approx(expected.item(), rel=1e-4)
-    assert attention_divergence(p * 0.3, q).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_rate_warms_up_and_ends_near_nothing():

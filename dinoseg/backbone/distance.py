@@ -1,0 +1,71 @@
+"""How far one network's view of a picture is from another's: the loss of every distillation, without labels.
+
+What is matched is what segmentation reads: patch tokens, CLS token and the CLS attention of the last layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dinoseg.backbone.vit import Backbone, Features
+
+TINY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStatistics:
+    """The teacher's mean and deviation per channel: of patch tokens ``(d,)`` and of the CLS token ``(d,)``."""
+
+    patch_mean: Tensor
+    patch_std: Tensor
+    cls_mean: Tensor
+    cls_std: Tensor
+
+
+def look(backbone: Backbone, images: Tensor, *, amp: bool = False) -> Features:
+    """Tokens, CLS and attention of a uint8 batch; in bfloat16 where ``amp``, float32 in the end."""
+    device = backbone.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=amp):
+        seen = backbone(backbone.normalise(images.to(backbone.device)), facets=("token",), cls=True)
+    assert seen.cls is not None
+    return Features(
+        seen.attention.float(), seen.family, seen.patch, {"token": seen.facets["token"].float()}, seen.cls.float()
+    )
+
+
+def statistics(seen: Features) -> TokenStatistics:
+    """Mean and deviation of the teacher's tokens over one set of crops."""
+    assert seen.cls is not None
+    patch = seen.facets["token"].flatten(0, 2)  # (B * N, d)
+    return TokenStatistics(patch.mean(0), patch.std(0) + TINY, seen.cls.mean(0), seen.cls.std(0) + TINY)
+
+
+def distance(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:
+    """The loss, a scalar: standardised patch tokens, their direction, CLS token, CLS attention."""
+    assert student.cls is not None
+    assert teacher.cls is not None
+    ours, theirs = student.facets["token"] - known.patch_mean, teacher.facets["token"] - known.patch_mean
+    patch = F.smooth_l1_loss(ours / known.patch_std, theirs / known.patch_std)
+    direction = 1 - F.cosine_similarity(ours, theirs, dim=-1).mean()
+    cls = F.smooth_l1_loss(
+        (student.cls - known.cls_mean) / known.cls_std, (teacher.cls - known.cls_mean) / known.cls_std
+    )
+    return patch + direction + 0.3 * cls + 0.1 * attention_divergence(student.attention, teacher.attention)
+
+
+def attention_divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of attention ``(B, heads, gh, gw)`` over the patches only, mean over images and heads."""
+    ours, theirs = (
+        F.normalize(attention.flatten(2).clamp_min(1e-12), p=1, dim=-1).log() for attention in (student, teacher)
+    )  # each (B, heads, N)
+    return F.kl_div(ours, theirs, reduction="sum", log_target=True) / ours[..., 0].numel()
+
+
+def mean_cosine(student: Features, teacher: Features, known: TokenStatistics) -> float:
+    """Cosine of patch tokens less the teacher's mean token, averaged over all patches."""
+    ours, theirs = student.facets["token"] - known.patch_mean, teacher.facets["token"] - known.patch_mean
+    return F.cosine_similarity(ours, theirs, dim=-1).mean().item()
