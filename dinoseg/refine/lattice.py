@@ -23,13 +23,13 @@ class Lattice:
         keys, vertex = numbered(corners.ravel())
         starts = np.arange(0, corners.size + 1, corners.shape[1], dtype=np.int32)
         self.slice = csr_array((weights.ravel(), vertex, starts), shape=(len(points), len(keys)))  # (N, V)
-        self.blurs = [blur(keys, int(side)) for side in sides]
+        self.neighbours = [neighbours(keys, int(side)) for side in sides]
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(N,)`` -> ``(N,)``: splat, blur along each axis of the lattice, slice."""
         vertices = self.slice.T @ values  # (V,)
-        for matrix in self.blurs:
-            vertices = matrix @ vertices
+        for lower, upper in self.neighbours:
+            vertices = blurred(vertices, lower, upper)
         return np.asarray(self.slice @ vertices, np.float32)
 
 
@@ -77,11 +77,17 @@ def numbered(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
     return ordered[first] + lowest, number
 
 
-def blur(keys: NDArray[np.int64], step: int) -> csr_array:
-    """``(V, V)``: [1 2 1] / 2 along one axis, over those of the sorted ``keys`` that are ``step`` apart."""
-    found = np.minimum(np.searchsorted(keys, keys + step), len(keys) - 1)  # (V,)
+def neighbours(keys: NDArray[np.int64], step: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Where in the sorted ``keys`` is what is ``step`` less than each, and more, ``(V,)`` both; ``V`` for nowhere."""
+    found = np.searchsorted(keys, keys + step) % len(keys)  # (V,)
     there = np.flatnonzero(keys[found] == keys + step)
-    all_ = np.arange(len(keys))
-    rows, columns = np.r_[all_, there, found[there]], np.r_[all_, found[there], there]
-    values = np.r_[np.ones(len(keys)), np.full(2 * len(there), 0.5)].astype(np.float32)
-    return csr_array((values, (rows, columns)), shape=(len(keys), len(keys)))
+    lower, upper = np.full((2, len(keys)), len(keys), np.int32)
+    upper[there] = found[there]
+    lower[found[there]] = there
+    return lower, upper
+
+
+def blurred(values: NDArray[np.float32], lower: NDArray[np.int32], upper: NDArray[np.int32]) -> NDArray[np.float32]:
+    """``(V,)``: [1 2 1] / 2 along one axis."""
+    extended = np.append(values, np.float32(0))  # the last stands for all vertices that are not occupied
+    return values + (extended.take(lower) + extended.take(upper)) / 2
