@@ -26,9 +26,9 @@ from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, PhotoCache, load_photos, place
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.interrupt import Interrupt
-from dinoseg.training.recipe import DINO, Measures
+from dinoseg.training.learner import Batch, Learner, Shown
+from dinoseg.training.recipe import DINO
 from dinoseg.training.schedules import Schedules, Settings
-from dinoseg.training.views import multi_crop
 from dinoseg.types import Failure
 
 log = logging.getLogger(__name__)
@@ -88,13 +88,13 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
 
 
 class Trainer:
-    """Carries ``DINO`` through all steps, from the start or from the newest checkpoint."""
+    """Carries a ``Learner`` through all steps, from the start or from the newest checkpoint."""
 
     def __init__(self, options: TrainOptions, cache: PhotoCache, folder: RunFolder, device: torch.device) -> None:
         self.options, self.cache, self.folder, self.device = options, cache, folder, device
         self.schedules = Schedules(options, len(cache) // options.batch)
         torch.manual_seed(seed_of(options.seed, WEIGHTS))
-        self.dino = DINO(options, device)
+        self.learner: Learner = DINO(options, device)
         self.saved = 0
         """Steps that the newest checkpoint holds."""
         if options.resume:
@@ -106,7 +106,7 @@ class Trainer:
         if state is None:
             log.warning("%s holds no checkpoint yet: the run starts at its beginning.", self.folder.path)
             return
-        self.dino.load(state)
+        self.learner.load(state)
         self.saved = state["step"]
 
     def run(self) -> None:
@@ -148,13 +148,13 @@ class Trainer:
         order = shuffled(len(self.cache), seed_of(self.options.seed, ORDER, epoch))
         return order[position * self.options.batch : (position + 1) * self.options.batch]
 
-    def step(self, step: int, pixels: Tensor, sizes: Tensor) -> Measures:
+    def step(self, step: int, pixels: Tensor, sizes: Tensor) -> Shown:
         """Augment and learn; what is random is a function of the seed and the step alone."""
         settings = self.schedules.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.options.seed, VIEWS, step))
         torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step))
-        views = multi_crop(pixels.to(self.device), sizes, self.options, generator)
-        measures = self.dino.step(settings, *map(self.dino.teacher.backbone.normalise, views))
+        batch = Batch(pixels.to(self.device), sizes, self.chosen(step), step // self.schedules.steps_per_epoch)
+        measures = self.learner.step(settings, *self.learner.prepare(batch, generator))
         if not math.isfinite(measures.loss):
             raise self.non_finite(step, settings, measures.loss)
         return measures
@@ -169,15 +169,13 @@ class Trainer:
             f"what went in. Last good checkpoint: {kept}. Start again with a smaller --lr or --clip, or with --amp off."
         )
 
-    def line(self, step: int, measures: Measures, seconds: float) -> str:
+    def line(self, step: int, measures: Shown, seconds: float) -> str:
         """One line of ``metrics.jsonl``."""
         settings = self.schedules.at(step)
         values = {
             "step": step,
             "epoch": step // self.schedules.steps_per_epoch,
-            "loss": measures.loss,
-            "teacher_entropy": measures.teacher_entropy,
-            "kl": measures.kl,
+            **measures.values(),
             **asdict(settings),
             "images_per_second": round(self.options.batch / seconds, 2),
         }
@@ -189,8 +187,8 @@ class Trainer:
         The model is written first: whatever stops the process in between is done again from the checkpoint before.
         """
         every = self.options.save_every * self.schedules.steps_per_epoch
-        backbone = self.dino.teacher.backbone
-        state = {**self.dino.state(), "dinoseg_metadata": metadata_of(backbone.spec)}
+        backbone = self.learner.model
+        state = {**self.learner.state(), "dinoseg_metadata": metadata_of(backbone.spec)}
         save_backbone(backbone, self.folder.model, store="float32")
         self.folder.checkpoints.save(done, state, keep=lambda step: step % every == 0)
         self.saved = done

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 STUDENT_TEMP = 0.1
 CENTRE_MOMENTUM = 0.9
+
+
+@torch.no_grad()
+def answer_entropy(student: Tensor) -> Tensor:
+    """Mean entropy of the student's answers ``(V, B, K)``, in nats."""
+    log_answer = (student.detach() / STUDENT_TEMP).log_softmax(-1)
+    return -(log_answer.exp() * log_answer).sum(-1).mean()
+
+
+@torch.no_grad()
+def spread(features: Tensor) -> Tensor:
+    """How far features ``(n, d)`` lie apart: 0 where all are the same, 1 for random directions (Chen and He 2021)."""
+    directions = F.normalize(features.float(), dim=-1)
+    return (1 - directions.mean(0).square().sum()).clamp_min(0).sqrt()
 
 
 class DINOLoss(nn.Module):

@@ -23,9 +23,13 @@ class Network(nn.Module):
         self.backbone, self.head = backbone, head
 
     def forward(self, *crops: Tensor) -> Tensor:
-        """Views ``(V, B, 3, s, s)``, one tensor per size -> answers ``(all V, B, K)``; one pass per size."""
+        """Views ``(V, B, 3, s, s)``, one tensor per size -> answers ``(all V, B, K)``."""
+        return self.head(self.features(*crops)).unflatten(0, (-1, crops[0].shape[1]))
+
+    def features(self, *crops: Tensor) -> Tensor:
+        """CLS tokens of the same views, ``(all V * B, d)``; one pass per size."""
         cls = [self.backbone.tokens(views.flatten(0, 1))[:, 0] for views in crops]  # each (V * B, d)
-        return self.head(torch.cat(cls)).unflatten(0, (-1, crops[0].shape[1]))
+        return torch.cat(cls)
 
 
 def new_network(options: TrainOptions) -> Network:

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dinoseg.backbone.vit import Backbone
 from dinoseg.options import TrainOptions
-from dinoseg.training.loss import DINOLoss
+from dinoseg.training.learner import Batch
+from dinoseg.training.loss import DINOLoss, answer_entropy, spread
 from dinoseg.training.network import Network, drop_paths, new_network
 from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups
 from dinoseg.training.schedules import Settings
+from dinoseg.training.views import multi_crop
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What a step showed, in nats."""
+    """What a step showed; loss and entropies in nats."""
 
     loss: float
     teacher_entropy: float
     """0 (each answer is one prototype) .. ln K (all prototypes alike)."""
+    student_entropy: float
+    spread: float
+    """Of the teacher's features (``loss.spread``): 0 (the same for every photograph) .. 1."""
 
     @property
     def kl(self) -> float:
         """Mean divergence of the student's answers from the teacher's: what can be learned."""
         return self.loss - self.teacher_entropy
+
+    def values(self) -> dict[str, float]:
+        """All of them by name."""
+        return {**asdict(self), "kl": self.kl}
 
 
 class DINO:
@@ -44,6 +54,11 @@ class DINO:
         self.half = half_precision(device) if options.amp == "auto" else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half is torch.float16)
 
+    def prepare(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Global and local crops of a batch, normalised."""
+        large, small = multi_crop(batch.pixels, batch.sizes, self.options, generator)
+        return self.model.normalise(large), self.model.normalise(small)
+
     def step(self, settings: Settings, global_crops: Tensor, local_crops: Tensor) -> Measures:
         """One step on normalised crops ``(2, B, 3, g, g)`` and ``(L, B, 3, l, l)``, L may be 0.
 
@@ -54,7 +69,8 @@ class DINO:
         views = (global_crops, local_crops) if len(local_crops) else (global_crops,)
         with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
             with torch.no_grad():
-                seen = self.teacher(global_crops)  # (2, B, K)
+                features = self.teacher.features(global_crops)  # (2 * B, d)
+                seen = self.teacher.head(features).unflatten(0, (2, -1))  # (2, B, K)
             answers = self.student(*views)  # (2 + L, B, K)
         loss, entropy = self.loss(answers, seen, settings.teacher_temp)
         self.loss.update_centre(seen)
@@ -68,7 +84,8 @@ class DINO:
         self.scaler.step(self.optimiser)
         self.scaler.update()
         follow(self.teacher, self.student, settings.momentum)
-        return Measures(*torch.stack([loss.detach(), entropy]).tolist())  # the one wait for the device
+        shown = torch.stack([loss.detach(), entropy, answer_entropy(answers[:2]), spread(features)])
+        return Measures(*shown.tolist())  # the one wait for the device
 
     def apply(self, settings: Settings) -> None:
         """Set the rates of this step; only the first group is decayed."""
@@ -84,6 +101,11 @@ class DINO:
         """Take up what ``state`` gave."""
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
+
+    @property
+    def model(self) -> Backbone:
+        """The teacher's backbone."""
+        return self.teacher.backbone
 
     @property
     def parts(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import dinoseg
 from dinoseg.backbone.weights import load_file
 from dinoseg.errors import NonFiniteLoss, OptionError, OutputConflict, TrainingError
 from dinoseg.options import TrainOptions
-from dinoseg.training import loop, run_training
+from dinoseg.training import loop, recipe, run_training
 from dinoseg.training.recipe import DINO, Measures
 from tests.helpers import broken_images, write_images
 from tests.training.tiny import options, small_head
@@ -122,7 +122,18 @@ def test_a_checkpoint_loads_as_a_model_too(undisturbed):
 def test_metrics_tell_every_step(undisturbed):
     lines = metrics(undisturbed)
     assert [(line["step"], line["epoch"]) for line in lines] == [(step, step // 2) for step in range(STEPS)]
-    names = {"loss", "teacher_entropy", "kl", "lr", "weight_decay", "momentum", "teacher_temp", "frozen"}
+    names = {
+        "loss",
+        "teacher_entropy",
+        "student_entropy",
+        "spread",
+        "kl",
+        "lr",
+        "weight_decay",
+        "momentum",
+        "teacher_temp",
+        "frozen",
+    }
     assert all(line.keys() == names | {"step", "epoch"} for line in lines)
     assert all(line["kl"] == pytest.approx(line["loss"] - line["teacher_entropy"]) for line in lines)
     assert [line["frozen"] for line in lines] == [True, True, False, False, False, False]
@@ -182,13 +193,13 @@ def test_resuming_a_finished_run_changes_nothing(photos, undisturbed, tmp_path):
 
 
 def test_f80_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(photos, tmp_path, monkeypatch):
-    views = loop.multi_crop
+    views = recipe.multi_crop
 
     def poisoned(*args):
         large, small = views(*args)
         return large * math.nan, small
 
-    at_step(3, lambda: monkeypatch.setattr(loop, "multi_crop", poisoned), monkeypatch)
+    at_step(3, lambda: monkeypatch.setattr(recipe, "multi_crop", poisoned), monkeypatch)
     with pytest.raises(NonFiniteLoss, match=r"nan at step 3 .*step-00000002.pth"):
         run_training(photos, options(tmp_path / "run"))
     told = json.loads((tmp_path / "run" / "non_finite.json").read_text())
@@ -257,7 +268,7 @@ def test_f83_broken_photographs_are_reported(photos, tmp_path):
     ],
 )
 def test_f81_collapse_is_told(entropy, warmup, told, photos, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(DINO, "step", lambda self, *_: Measures(loss=entropy + 1, teacher_entropy=entropy))
+    monkeypatch.setattr(DINO, "step", lambda self, *_: Measures(entropy + 1, entropy, entropy, spread=1.0))
     run_training(photos, options(tmp_path / "run", warmup_epochs=warmup))
     assert ("collapsed" in caplog.text) is (told is not None)
     assert told is None or told in caplog.text
