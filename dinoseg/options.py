@@ -30,6 +30,9 @@ def whole_number(type_: object, tokens: Sequence[Token]) -> int:  # noqa: ARG001
         raise ValueError(f"{tokens[0].value!r} is not a whole number.") from None
 
 
+SCRATCH = {"patch": 16, "width": 192, "depth": 12, "heads": 3}
+"""The shape of a network from scratch where the options do not say."""
+
 Whole = Annotated[int, Parameter(converter=whole_number)]
 Flag = Parameter(negative="")
 Items = Parameter(negative="", consume_multiple=False)
@@ -210,14 +213,26 @@ class TrainOptions:
     """Passes over the photographs."""
     batch: Whole = 64
     """Photographs per step."""
-    patch: Whole = 16
-    """px per patch."""
-    width: Whole = 192
-    """Embedding width (192 tiny, 384 small, 768 base)."""
-    depth: Whole = 12
-    """Transformer blocks."""
-    heads: Whole = 3
-    """Attention heads."""
+    recipe: Literal["dino"] = "dino"
+    """What is learned: DINO as published."""
+    init: str | None = None
+    """Start from this network: a name of `dinoseg models`, or a weight file (default: from scratch)."""
+    layer_decay: float = 1.0
+    """With --init: learning rate of each block as a share of the next one's (1: all alike)."""
+    freeze_blocks: Whole = 0
+    """With --init: the first N blocks, and the patch embedding, stay as they are."""
+    distil_from: str | None = None
+    """Learn the tokens and the attention of this frozen network, a name or a weight file, instead of DINO's loss."""
+    teacher_cache: float = 0.0
+    """With --distil-from: GiB on disk for the teacher's outputs on fixed crops (0: fresh crops, nothing is kept)."""
+    patch: Whole | None = None
+    """px per patch (default: 16, or as --init)."""
+    width: Whole | None = None
+    """Embedding width: 192 tiny, 384 small, 768 base (default: 192, or as --init)."""
+    depth: Whole | None = None
+    """Transformer blocks (default: 12, or as --init)."""
+    heads: Whole | None = None
+    """Attention heads (default: 3, or as --init says)."""
     global_size: Whole = 128
     """px of the 2 global crops."""
     local_size: Whole = 48
@@ -259,15 +274,26 @@ class TrainOptions:
         require(self.seed >= 0, "--seed", self.seed, "0 or more")
         for name in ("epochs", "batch", "patch", "width", "depth", "heads", "save_every"):
             value = getattr(self, name)
-            require(value >= 1, f"--{name.replace('_', '-')}", value, "1 or more")
-        require(self.width % self.heads == 0, "--width", self.width, f"a multiple of --heads ({self.heads})")
+            require(value is None or value >= 1, f"--{name.replace('_', '-')}", value, "1 or more")
+        self._check_start()
         self._check_views()
         self._check_rates()
 
+    def _check_start(self) -> None:
+        width, heads = self.width or SCRATCH["width"], self.heads or SCRATCH["heads"]
+        require(self.init is not None or width % heads == 0, "--width", width, f"a multiple of --heads ({heads})")
+        require(0 < self.layer_decay <= 1, "--layer-decay", self.layer_decay, "above 0, at most 1")
+        require(self.freeze_blocks >= 0, "--freeze-blocks", self.freeze_blocks, "0 or more")
+        require(0 <= self.teacher_cache < math.inf, "--teacher-cache", self.teacher_cache, "0 or more GiB")
+        if self.init is None and (self.layer_decay != 1 or self.freeze_blocks):
+            raise OptionError("--layer-decay and --freeze-blocks are for a network that has learned: add --init.")
+        if self.distil_from is None and self.teacher_cache:
+            raise OptionError("--teacher-cache keeps the outputs of a frozen teacher: add --distil-from.")
+
     def _check_views(self) -> None:
+        patch = self.patch or (1 if self.init else SCRATCH["patch"])  # a file's own is looked at when it is read
         for name, size in (("--global-size", self.global_size), ("--local-size", self.local_size)):
-            fine = size >= self.patch and size % self.patch == 0
-            require(fine, name, size, f"a multiple of --patch ({self.patch})")
+            require(size >= patch and size % patch == 0, name, size, f"a multiple of --patch ({patch})")
         require(0 <= self.local_crops <= 64, "--local-crops", self.local_crops, "0..64")
         require(self.prototypes >= 2, "--prototypes", self.prototypes, "2 or more")
 
@@ -341,6 +367,8 @@ class CompressOptions:
 class EvaluateOptions(SegmentOptions):
     """Which pictures of a data set are scored, and where the report goes."""
 
+    image_set: str | None = None
+    """A list of the data set (VOC: Main/trainval, boxes only; DAVIS: 2017/val), or a text file of pictures' names."""
     split: Literal["all", "even", "odd"] = "all"
     """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
     every: Whole = 1

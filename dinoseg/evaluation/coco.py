@@ -18,15 +18,15 @@ from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
 NEEDED = {"images": ("id", "file_name", "height", "width"), "annotations": ("image_id", "segmentation", "category_id")}
 
 
-def find_coco(root: Path) -> Dataset | None:
-    """A COCO json file, or the folder with ``annotations/instances_*.json`` in it."""
+def find_coco(root: Path, image_set: str | None = None) -> Dataset | None:
+    """A COCO json file, or the folder with ``annotations/instances_*.json`` in it; COCO20k is a list of train2014."""
     if root.is_file():
-        return coco(root) if root.suffix == ".json" else None
+        return coco(root).listed(image_set) if root.suffix == ".json" else None
     found = sorted((root / "annotations").glob("instances_*.json"))
     val = [path for path in found if "val" in path.stem] or found
     if len(val) > 1:
         raise DatasetError(f"{root} has several instances files: name the one that is meant, for instance {val[0]}.")
-    return coco(val[0]) if val else None
+    return coco(val[0]).listed(image_set) if val else None
 
 
 def coco(path: Path) -> Dataset:
@@ -70,14 +70,17 @@ def load_json(path: Path) -> Any:
 
 
 def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:
-    """Where the pictures lie: ``val2017`` beside ``annotations``, ``images``, or beside the json."""
-    root = path.parent.parent
-    candidates = (root / path.stem.removeprefix("instances_"), root / "images", path.parent / "images", path.parent)
+    """Where the pictures lie: ``val2017`` beside ``annotations``, there in ``images``, or beside the json."""
+    root, part = path.parent.parent, path.stem.removeprefix("instances_")
+    candidates = (root / part, root / "images" / part, root / "images", path.parent / "images", path.parent)
     for folder in candidates:
         if any((folder / picture["file_name"]).is_file() for picture in pictures):
             return folder
     looked = ", ".join(str(folder) for folder in candidates)
-    raise DatasetError(f"{path} lists {len(pictures)} pictures, none of which is there (looked in {looked}).")
+    raise DatasetError(
+        f"{path} lists {len(pictures)} pictures, none of which is there (looked in {looked}): those of COCO are in "
+        f"{part}.zip (cocodataset.org)."
+    )
 
 
 def below(folder: Path, name: str, path: Path) -> Path:

@@ -37,4 +37,5 @@ CORLOC = Protocol(
     f"one without a box in the truth is left out. {ORACLE}: of all boxes found, the one that the ground truth likes "
     "best.",
     measure,
+    takes_boxes=True,
 )

@@ -14,26 +14,46 @@ Data: TypeAlias = "str | Path | tuple[str | Path, str | Path]"
 
 FINDERS = (find_coco, find_davis, find_voc, find_pairs)
 LAYOUTS = """It needs one of:
-  images/ and masks/ (any two folders whose names say so): a mask has its picture's name
-  JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/val.txt: PASCAL VOC, the folder VOCdevkit/VOC2012
+  images/ and masks/ (any two folders whose names say so): a mask has its picture's name; ECSSD, DUTS-TE, DUT-OMRON
+  JPEGImages/, SegmentationClass/, Annotations/ and ImageSets/: PASCAL VOC, the folder VOCdevkit/VOC2007 or VOC2012
   JPEGImages/480p/, Annotations/480p/ and ImageSets/: DAVIS 2016 or 2017
   annotations/instances_val2017.json and val2017/: COCO (or give the json file itself)"""
 
 
-def open_dataset(data: Data) -> Dataset:
+def open_dataset(data: Data, image_set: str | None = None) -> Dataset:
     """Recognise a data set by its layout; a pair is a folder of pictures and a folder of masks.
 
+    ``image_set`` is one of the lists in ``ImageSets`` (``Main/trainval``), or a text file with a name on each line.
     Raises ``DatasetError`` that says what must lie where.
     """
     if isinstance(data, tuple):
         images, masks = (existing(folder) for folder in data)
-        return with_truth(pairs(images, masks))
+        return with_truth(pairs(images, masks, image_set))
     root = existing(data)
-    for find in FINDERS:
-        dataset = find(root)
-        if dataset is not None:
-            return with_truth(dataset)
-    raise DatasetError(f"{root} has no layout that dinoseg knows. {LAYOUTS}")
+    dataset = find(root, image_set)
+    if dataset is None:
+        raise DatasetError(f"{root} has no layout that dinoseg knows{nested(root)}. {LAYOUTS}")
+    return with_truth(dataset)
+
+
+def find(root: Path, image_set: str | None = None) -> Dataset | None:
+    """What the first finder that knows the layout makes of it."""
+    return next((found for finder in FINDERS if (found := finder(root, image_set))), None)
+
+
+def nested(root: Path) -> str:
+    """The folders one step below that have a layout, for people who name VOCdevkit or DUTS."""
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+    known = [folder.name for folder in folders if has_layout(folder)]
+    return f", but holds {' and '.join(known)}: name the one that is meant" if known else ""
+
+
+def has_layout(folder: Path) -> bool:
+    """Whether a finder knows it, whole or not."""
+    try:
+        return find(folder) is not None
+    except DatasetError:
+        return True
 
 
 def existing(place: str | Path) -> Path:

@@ -6,18 +6,23 @@ import re
 import xml.etree.ElementTree as ET
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import Boxes, Mask
-from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
+from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id, names_in
 from dinoseg.images.labels import VOID, read_labels
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 IMAGE_WORDS = re.compile(r"im(age|g)|jpe?g|photo|picture", re.IGNORECASE)
 MASK_WORDS = re.compile(r"mask|gt|ground.?truth|annotation|label", re.IGNORECASE)
+VOC_TARS = {"2007": "VOCtrainval_06-Nov-2007.tar or VOCtest_06-Nov-2007.tar", "2012": "VOCtrainval_11-May-2012.tar"}
+DAVIS_SOURCE = "DAVIS-2017-trainval-480p.zip (davischallenge.org), unpacked to DAVIS"
+DAVIS_SETS = ("2016/val", "480p/val", "2017/val")
+BOXED = "boxes: Annotations, difficult and truncated ones too"
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
@@ -27,15 +32,15 @@ VOC_CLASSES = (
 # A folder of pictures beside a folder of masks: DUTS, ECSSD, DUT-OMRON, your own.
 
 
-def find_pairs(root: Path) -> Dataset | None:
+def find_pairs(root: Path, image_set: str | None = None) -> Dataset | None:
     """The one folder whose name says masks, beside the one whose name says images."""
     folders = [path for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
     masks = [path for path in folders if MASK_WORDS.search(path.name)]
     images = [path for path in folders if IMAGE_WORDS.search(path.name) and path not in masks]
-    return pairs(images[0], masks[0]) if len(images) == len(masks) == 1 else None
+    return pairs(images[0], masks[0], image_set) if len(images) == len(masks) == 1 else None
 
 
-def pairs(images: Path, masks: Path) -> Dataset:
+def pairs(images: Path, masks: Path, image_set: str | None = None) -> Dataset:
     """Pictures and masks that share a path but for the extension."""
     photos, truths = by_stem(images), by_stem(masks)
     samples = []
@@ -44,7 +49,7 @@ def pairs(images: Path, masks: Path) -> Dataset:
         samples.append(Sample(image.relative_to(images).as_posix(), image, mask, partial(grey_truth, mask)))
     rule = "grey level above 127 (above 0 in a 0/1 mask), any palette index but 0; no void"
     name = images.parent.name if images.parent == masks.parent else f"{images.name} + {masks.name}"
-    return Dataset(name, "images + masks", rule, by_id(samples))
+    return Dataset(name, "images + masks", rule, by_id(samples)).listed(image_set)
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
@@ -66,30 +71,49 @@ def grey_truth(path: Path) -> Truth:
     return Truth(foreground, lambda: [foreground] if foreground.any() else [])
 
 
-# PASCAL VOC.
+# PASCAL VOC 2007 and 2012.
 
 
-def find_voc(root: Path) -> Dataset | None:
-    """VOC's segmentation val list; a folder is VOC's when it holds ``JPEGImages``."""
-    images, classes, objects = (root / x for x in ("JPEGImages", "SegmentationClass", "SegmentationObject"))
-    boxes = root / "Annotations"
+def find_voc(root: Path, image_set: str | None = None) -> Dataset | None:
+    """The pictures of one of VOC's lists; a folder is VOC's when it holds ``JPEGImages``."""
+    images = root / "JPEGImages"
     if not images.is_dir():
         return None
-    listing = root / "ImageSets" / "Segmentation" / "val.txt"
-    for needed in (classes, listing):
-        if not needed.exists():
-            raise DatasetError(
-                f"{root} looks like PASCAL VOC, but {needed.relative_to(root)} is missing: it is in "
-                "VOCtrainval_11-May-2012.tar (host.robots.ox.ac.uk/pascal/VOC/voc2012)."
-            )
-    samples = []
-    for stem in listing.read_text(encoding="utf-8").split():
-        image, mask = images / f"{stem}.jpg", classes / f"{stem}.png"
-        annotation = boxes / f"{stem}.xml" if boxes.is_dir() else None
-        samples.append(Sample(image.name, image, mask, partial(voc_truth, mask, objects / mask.name, annotation)))
-    boxed = "Annotations, difficult and truncated ones too" if boxes.is_dir() else "around the objects' masks"
-    rule = f"any of the 20 classes; 255 is void and left out; boxes: {boxed}"
-    return Dataset(root.name, "PASCAL VOC val", rule, by_id(samples), VOC_CLASSES)
+    source = voc_source(root)
+    listing = set_file(root, image_set or "Segmentation/val", source)
+    detection = listing.parent.name == "Main"
+    needed = root / ("Annotations" if detection else "SegmentationClass")
+    if not needed.is_dir():
+        raise DatasetError(missing_part(root, needed, source))
+    sample = partial(voc_boxed_sample if detection else voc_sample, root)
+    samples = by_id([sample(stem) for stem in names_in(listing)])
+    if detection:
+        rule = f"inside of any box; {BOXED}"
+        return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES, has_masks=False)
+    boxed = BOXED if (root / "Annotations").is_dir() else "boxes: around the objects' masks"
+    rule = f"any of the 20 classes; 255 is void and left out; {boxed}"
+    return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES)
+
+
+def voc_source(root: Path) -> str:
+    """Where a part of the data set comes from."""
+    year = "2007" if "2007" in root.name else "2012"
+    return f"{VOC_TARS[year]} (host.robots.ox.ac.uk/pascal/VOC/voc{year}), unpacked to VOCdevkit/VOC{year}"
+
+
+def voc_sample(root: Path, stem: str) -> Sample:
+    """A picture of the lists of ``Segmentation``; its boxes are those of ``Annotations``, where that folder is."""
+    image, mask = root / "JPEGImages" / f"{stem}.jpg", root / "SegmentationClass" / f"{stem}.png"
+    annotation = root / "Annotations" / f"{stem}.xml" if (root / "Annotations").is_dir() else None
+    return Sample(
+        image.name, image, mask, partial(voc_truth, mask, root / "SegmentationObject" / mask.name, annotation)
+    )
+
+
+def voc_boxed_sample(root: Path, stem: str) -> Sample:
+    """A picture of the lists of ``Main``: boxes and no masks."""
+    image, annotation = root / "JPEGImages" / f"{stem}.jpg", root / "Annotations" / f"{stem}.xml"
+    return Sample(image.name, image, annotation, partial(voc_boxed_truth, annotation))
 
 
 def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Truth:
@@ -100,7 +124,7 @@ def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Trut
         raise DatasetError(f"{path} holds the value {present[-1]}: a VOC class mask has 0..20 and 255 only.")
     names = tuple(VOC_CLASSES[value - 1] for value in present)
     foreground = (values != 0) & (values != VOID)
-    boxes = partial(voc_boxes, annotation) if annotation else None
+    boxes = (lambda: voc_annotation(annotation).boxes) if annotation else None
     return Truth(
         foreground,
         lambda: by_value(read_labels(objects)[0]),
@@ -111,19 +135,49 @@ def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Trut
     )
 
 
-def voc_boxes(path: Path) -> Boxes:
-    """Boxes of all objects of an XML file. VOC counts pixels from 1 and includes the last: only x0, y0 lose one.
+def voc_boxed_truth(path: Path) -> Truth:
+    """What an XML file alone says; objects are the insides of the boxes."""
+    annotation = voc_annotation(path)
+    filled = [inside(box, annotation.size) for box in annotation.boxes]
+    foreground = np.any([np.zeros(annotation.size, bool), *filled], axis=0)  # (H, W)
+    return Truth(foreground, lambda: filled, classes=annotation.classes, boxes=lambda: annotation.boxes)
+
+
+class Annotation(NamedTuple):
+    """What is used of a VOC annotation."""
+
+    size: tuple[int, int]
+    """``(H, W)`` px of the picture; zeros where the file does not say."""
+    boxes: Boxes
+    classes: tuple[str, ...]
+
+
+def voc_annotation(path: Path) -> Annotation:
+    """All objects of an XML file. VOC counts pixels from 1 and includes the last: only x0, y0 lose one.
 
     Raises ``DatasetError`` for a file that is missing or broken.
     """
     try:
+        tree = ET.parse(path)  # noqa: S314 (expat itself stops entities that grow)
+        height, width = (int(tree.findtext(f"size/{side}", "0")) for side in ("height", "width"))
+        things = list(tree.iter("object"))
         corners = [
             [float(thing.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")]
-            for thing in ET.parse(path).iter("object")  # noqa: S314 (expat itself stops entities that grow)
+            for thing in things
         ]
     except (OSError, ValueError, ET.ParseError) as error:
         raise DatasetError(f"{path} cannot be read as a VOC annotation ({error}): is it half a download?") from error
-    return np.array(corners, np.float64).reshape(-1, 4) - (1, 1, 0, 0)
+    classes = {thing.findtext("name", "") for thing in things}
+    boxes = np.array(corners, np.float64).reshape(-1, 4) - (1, 1, 0, 0)
+    return Annotation((height, width), boxes, tuple(name for name in VOC_CLASSES if name in classes))
+
+
+def inside(box: NDArray[np.float64], size: tuple[int, int]) -> Mask:
+    """The pixels of a box ``(4,)``, ``(H, W)``."""
+    x0, y0, x1, y1 = np.round(box).astype(int).clip(0)
+    mask = np.zeros(size, bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
 
 
 def by_value(values: NDArray[np.uint8]) -> list[Mask]:
@@ -131,41 +185,75 @@ def by_value(values: NDArray[np.uint8]) -> list[Mask]:
     return [values == value for value in np.unique(values) if value not in (0, VOID)]
 
 
-# DAVIS.
+# DAVIS 2016 and 2017.
 
 
-def find_davis(root: Path) -> Dataset | None:
-    """The val sequences of DAVIS at 480p; a folder is DAVIS's when it holds ``JPEGImages/480p``."""
-    images, masks = root / "JPEGImages" / "480p", root / "Annotations" / "480p"
+def find_davis(root: Path, image_set: str | None = None) -> Dataset | None:
+    """The sequences of one of DAVIS's lists at 480p; a folder is DAVIS's when it holds ``JPEGImages/480p``."""
+    images, masks = root / "JPEGImages" / "480p", davis_annotations(root)
     if not images.is_dir():
         return None
+    listing = set_file(root, image_set or davis_default(root), DAVIS_SOURCE)
     samples = []
-    for sequence in davis_sequences(root):
+    for sequence in sequences_in(listing):
         frames = {path.stem for folder in (images, masks) for path in (folder / sequence).glob("[!.]*.*")}
         for stem in frames or {"00000"}:
             image, mask = images / sequence / f"{stem}.jpg", masks / sequence / f"{stem}.png"
             samples.append(Sample(f"{sequence}/{image.name}", image, mask, partial(davis_truth, mask), sequence))
-    rule = "any id above 0, as in DAVIS 2016; no void"
-    return Dataset(root.name, "DAVIS 480p val", rule, by_id(samples))
+    rule = f"any id above 0 in {masks.parent.name}, as in DAVIS 2016; 255 is void in a palette mask"
+    return Dataset(root.name, f"DAVIS 480p, {set_name(listing)}", rule, by_id(samples))
 
 
-def davis_sequences(root: Path) -> list[str]:
-    """Names in the val list: one a line (2016, 2017), or ``frame mask`` a line (480p)."""
-    lists = [root / "ImageSets" / year / "val.txt" for year in ("2016", "480p", "2017")]
-    for listing in lists:
-        if listing.is_file():
-            lines = listing.read_text(encoding="utf-8").splitlines()
-            first = [Path(line.split()[0]) for line in lines if line.strip()]
-            return sorted({path.parent.name or path.name for path in first})
-    looked = ", ".join(str(path.relative_to(root)) for path in lists)
-    raise DatasetError(
-        f"{root} looks like DAVIS, but its list of val sequences is missing (looked for {looked}): it is in "
-        "DAVIS-2017-trainval-480p.zip (davischallenge.org)."
-    )
+def davis_annotations(root: Path) -> Path:
+    """Where the masks lie: those of the unsupervised challenge of 2017 come in a folder of their own."""
+    usual, unsupervised = (root / name / "480p" for name in ("Annotations", "Annotations_unsupervised"))
+    return unsupervised if unsupervised.is_dir() and not usual.is_dir() else usual
+
+
+def davis_default(root: Path) -> str:
+    """The val list of the folder. Raises ``DatasetError`` where there are several that differ."""
+    found = [name for name in DAVIS_SETS if (root / "ImageSets" / f"{name}.txt").is_file()]
+    listed = {name: sequences_in(set_file(root, name, DAVIS_SOURCE)) for name in found}
+    if any(sequences != listed[found[0]] for sequences in listed.values()):
+        counts = ", ".join(f"{name} with {len(sequences)} sequences" for name, sequences in listed.items())
+        raise DatasetError(f"{root} has lists that differ ({counts}): say which with --image-set {found[-1]}.")
+    return found[0] if found else DAVIS_SETS[-1]
+
+
+def sequences_in(listing: Path) -> list[str]:
+    """Names of sequences: one a line (2016, 2017), or ``frame mask`` a line (480p)."""
+    return sorted({Path(name).parent.name or name for name in names_in(listing)})
 
 
 def davis_truth(path: Path) -> Truth:
-    """Every id above 0; the value 255 of DAVIS 2016 is its one object."""
+    """Every id above 0; 255 is the one object of DAVIS 2016's grey masks, void in a palette picture."""
     values, mode = read_labels(path)
     numbers = (values == VOID).astype(np.uint8) if mode != "P" and values.max() == VOID else values
-    return Truth(values > 0, lambda: [values == value for value in np.unique(values) if value], numbers=numbers)
+    void = numbers == VOID
+    return Truth((numbers > 0) & ~void, lambda: by_value(numbers), void if void.any() else None, numbers=numbers)
+
+
+# Lists.
+
+
+def set_file(root: Path, name: str, source: str) -> Path:
+    """The list of that name below ``ImageSets``, or a text file. Raises ``DatasetError`` that says which there are."""
+    listing = root / "ImageSets" / f"{name}.txt"
+    if listing.is_file():
+        return listing
+    if Path(name).is_file():
+        return Path(name)
+    there = sorted(x.relative_to(root / "ImageSets").with_suffix("").as_posix() for x in root.glob("ImageSets/*/*.txt"))
+    has = f" There are {', '.join(there)}." if there else ""
+    raise DatasetError(missing_part(root, listing, source) + has)
+
+
+def set_name(listing: Path) -> str:
+    """What a report calls a list: ``Main/trainval``, or the name of a file of one's own."""
+    folder = listing.parent
+    return f"{folder.name}/{listing.stem}" if folder.parent.name == "ImageSets" else listing.name
+
+
+def missing_part(root: Path, needed: Path, source: str) -> str:
+    """What to fetch and where it must lie."""
+    return f"{needed.relative_to(root)} is missing from {root}: it must lie there, and is in {source}."

@@ -52,7 +52,13 @@ class Protocol:
     method: str | None = None
     """The method it needs, where it does not take any."""
     collect: Callable[[Truth, Segmentation], Any] = lambda truth, result: None  # noqa: ARG005
-    """What ``conclude`` needs of one picture beside its values (``Row.evidence``), for scores that are no means."""
+    """What ``conclude`` needs of one picture beside its values (``Row.evidence``), for scores that are no means.
+
+    Numbers, text, bytes, arrays and lists of these: an evaluation that goes on has them from ``rows.jsonl``, where a
+    tuple has become a list.
+    """
+    takes_boxes: bool = False
+    """Whether annotated boxes are enough for it."""
     maker: Callable[[EvaluateOptions, Protocol, str], Maker] | None = None
     """What makes the predictions, where it is not the road; called with the options, the protocol and its name."""
 

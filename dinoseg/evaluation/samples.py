@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
 
 
@@ -74,6 +75,27 @@ class Dataset:
     samples: tuple[Sample, ...]
     """Sorted by id; those with a missing file are in it."""
     classes: tuple[str, ...] = ()
+    has_masks: bool = True
+    """Otherwise only boxes are annotated, and the foreground is what lies in them."""
+
+    def listed(self, image_set: str | None) -> Dataset:
+        """The pictures that a text file names, with or without folder and extension; all where there is no file.
+
+        Raises ``DatasetError`` for a file that is not there, and for names of other pictures.
+        """
+        if image_set is None:
+            return self
+        if not Path(image_set).is_file():
+            raise DatasetError(f"--image-set {image_set} is not there: {self.layout} need a text file, a name a line.")
+        known = {key: sample for sample in self.samples for key in keys_of(sample.id)}
+        names = names_in(Path(image_set))
+        found = [next((known[key] for key in keys_of(name) if key in known), None) for name in names]
+        lacking = [name for name, sample in zip(names, found, strict=True) if sample is None]
+        if lacking:
+            told = f"{len(lacking)} of {len(names)} names, for instance {lacking[0]}"
+            raise DatasetError(f"{image_set} names pictures that are not in {self.name} ({told}).")
+        samples = by_id({sample.id: sample for sample in found if sample}.values())
+        return replace(self, layout=f"{self.layout}, {Path(image_set).name}", samples=samples)
 
     def select(self, split: Literal["all", "even", "odd"] = "all", every: int = 1) -> list[Sample]:
         """The pictures at even or odd positions of the list, or both; of these every n-th.
@@ -93,6 +115,25 @@ class Dataset:
         return [frame for video in videos for frame in video[::every]]
 
 
-def by_id(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+def by_id(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """Samples in the order that splits count by."""
     return tuple(sorted(samples, key=lambda sample: sample.id))
+
+
+def keys_of(name: str) -> tuple[str, str]:
+    """What a list may call a picture: its path without extension, or its name alone."""
+    path = PurePosixPath(name).with_suffix("")
+    return path.as_posix(), path.name
+
+
+def names_in(listing: Path) -> list[str]:
+    """First word of each line of a list; of the lists of one class in VOC, those that do not say -1.
+
+    Raises ``DatasetError`` for a name that leaves the data set's folder.
+    """
+    lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines()]
+    names = [words[0].lstrip("/") for words in lines if words and words[1:] != ["-1"]]
+    for name in names:
+        if ".." in PurePosixPath(name).parts:
+            raise DatasetError(f"{listing} names {name}, which is outside of the data set.")
+    return names

@@ -146,3 +146,16 @@ def test_a_broken_box_is_named(tmp_path: Path, box: object) -> None:
     truth = open_dataset(write_coco(tmp_path, [polygon(0, 1, 10, 20, 30, bbox=box)])).samples[0].truth()
     with pytest.raises(DatasetError, match="annotation 7 has a broken bbox"):
         truth.object_boxes()
+
+
+def test_coco20k_is_a_list_of_train2014(tmp_path: Path) -> None:
+    path = write_coco(
+        tmp_path / "COCO", [polygon(1, 1, 10, 20, 30, bbox=[20, 10, 30, 30]), polygon(1, 1, 0, 0, 9, iscrowd=1)]
+    )
+    path = path.rename(path.with_name("instances_train2014.json"))
+    (tmp_path / "COCO" / "images").mkdir()
+    (tmp_path / "COCO" / "val2017").rename(tmp_path / "COCO" / "images" / "train2014")
+    (tmp_path / "20k.txt").write_text("train2014/photo_001.jpg\n")
+    (sample,) = open_dataset(path, str(tmp_path / "20k.txt")).samples
+    assert (sample.id, sample.missing) == ("photo_001.jpg", None)
+    assert sample.truth().object_boxes().tolist() == [[20, 10, 50, 40]]  # the crowd has none

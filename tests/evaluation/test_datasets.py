@@ -28,6 +28,14 @@ def test_a_folder_without_a_layout_says_what_must_lie_where(tmp_path: Path, fold
     assert all(name in str(told.value) for name in ("SegmentationClass/", "Annotations/480p/", "instances_val2017"))
 
 
+def test_the_folder_above_a_data_set_is_answered_with_what_it_holds(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "DUTS-TE", 1, "DUTS-TE-Image", "DUTS-TE-Mask")
+    (tmp_path / "VOC2012" / "JPEGImages").mkdir(parents=True)  # half of it is enough to be known
+    (tmp_path / "other").mkdir()
+    with pytest.raises(DatasetError, match="but holds DUTS-TE and VOC2012: name the one that is meant"):
+        open_dataset(tmp_path)
+
+
 def test_a_file_that_is_no_json_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "list.txt").touch()
     with pytest.raises(DatasetError, match="no layout"):

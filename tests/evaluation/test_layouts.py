@@ -111,13 +111,109 @@ def test_voc_without_object_masks_says_so_when_they_are_asked_for(tmp_path: Path
 def test_voc_with_a_missing_part_says_which_and_where_it_comes_from(tmp_path: Path, needed: str) -> None:
     write_voc(tmp_path, [CLASS_MAP])
     (tmp_path / needed).rename(tmp_path / "elsewhere")
-    with pytest.raises(DatasetError, match=rf"{needed} is missing: it is in VOCtrainval"):
+    with pytest.raises(
+        DatasetError, match=rf"^{needed} is missing from .*: it must lie there, and is in VOCtrainval_11"
+    ):
         open_dataset(tmp_path)
+
+
+def test_the_parts_of_voc2007_come_from_elsewhere(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / "VOC2007", [CLASS_MAP])
+    shutil.rmtree(root / "SegmentationClass")
+    with pytest.raises(DatasetError, match=r"VOCtest_06-Nov-2007\.tar .*unpacked to VOCdevkit/VOC2007"):
+        open_dataset(root)
 
 
 def test_g97_voc_values_are_checked(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds the value 21"):
         only_truth(open_dataset(write_voc(tmp_path, [np.full(SIZE, 21)])))
+
+
+# Lists.
+
+
+def write_set(root: Path, name: str, content: str) -> Path:
+    path = root / "ImageSets" / f"{name}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def ids(dataset: Dataset) -> list[str]:
+    return [sample.id for sample in dataset.samples]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("photo_002\nphoto_000\n", ["photo_000.jpg", "photo_002.jpg"]),
+        ("photo_000  1\nphoto_001 -1\nphoto_002  0\n", ["photo_000.jpg", "photo_002.jpg"]),  # the list of a class
+    ],
+)
+def test_voc_has_several_lists(tmp_path: Path, content: str, expected: list[str]) -> None:
+    write_voc(tmp_path, [CLASS_MAP] * 3)
+    write_set(tmp_path, "Segmentation/trainval", content)
+    dataset = open_dataset(tmp_path, "Segmentation/trainval")
+    assert (ids(dataset), dataset.layout) == (expected, "PASCAL VOC, Segmentation/trainval")
+
+
+def test_a_list_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
+    write_voc(tmp_path, [CLASS_MAP])
+    write_set(tmp_path, "Main/val", "photo_000\n")
+    with pytest.raises(
+        DatasetError, match=r"ImageSets/Main/trainval\.txt is .* There are Main/val, Segmentation/val\."
+    ):
+        open_dataset(tmp_path, "Main/trainval")
+
+
+@pytest.mark.parametrize("name", ["../photo_000", "a/../../b"])
+def test_g106_a_list_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    write_voc(tmp_path, [CLASS_MAP])
+    write_set(tmp_path, "Segmentation/val", name)
+    with pytest.raises(DatasetError, match=r"val\.txt names .*which is outside of the data set"):
+        open_dataset(tmp_path)
+
+
+def test_lists_of_main_have_boxes_and_no_masks(tmp_path: Path) -> None:
+    write_images(tmp_path / "JPEGImages", 2)
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations" / "photo_001.xml").write_text(XML)
+    write_set(tmp_path, "Main/trainval", "photo_001\n")
+    dataset = open_dataset(tmp_path, "Main/trainval")
+    assert (dataset.has_masks, dataset.layout) == (False, "PASCAL VOC, Main/trainval")
+    truth = only_truth(dataset)
+    assert truth.object_boxes().tolist() == [[0, 1, 128, 96], [4, 10, 9, 20.5]]
+    assert truth.classes == ("cat", "dog")
+    assert truth.foreground.shape == SIZE
+    assert not truth.foreground[0].any()
+    assert truth.foreground[1:].all()
+
+
+@pytest.mark.parametrize("line", ["photo_001", "photo_001.png", "images/photo_001.jpg"])
+def test_a_text_file_chooses_pictures_of_any_folder(tmp_path: Path, line: str) -> None:
+    write_pairs(tmp_path / "set", 3)
+    listing = tmp_path / "mine.txt"
+    listing.write_text(f"{line}\n")
+    dataset = open_dataset(tmp_path / "set", str(listing))
+    assert (ids(dataset), dataset.layout) == (["photo_001.jpg"], "images + masks, mine.txt")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, r"--image-set .*mine\.txt is not there: images \+ masks need a text file"),
+        ("photo_001\nphoto_007\n", r"mine\.txt names pictures that are not in set \(1 of 2 names, .*photo_007\)"),
+    ],
+)
+def test_a_list_that_does_not_fit(tmp_path: Path, content: str | None, told: str) -> None:
+    write_pairs(tmp_path / "set", 3)
+    if content:
+        (tmp_path / "mine.txt").write_text(content)
+    with pytest.raises(DatasetError, match=told):
+        open_dataset(tmp_path / "set", str(tmp_path / "mine.txt"))
+
+
+# DAVIS.
 
 
 def test_davis_2016_has_one_object_at_255(tmp_path: Path) -> None:
@@ -156,10 +252,30 @@ def test_davis_lists_of_all_years(tmp_path: Path, year: str, line: str) -> None:
     assert [sample.sequence for sample in open_dataset(tmp_path).samples] == ["dog"]
 
 
+def test_lists_of_davis_that_differ_must_be_named(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"dog": 1, "bear": 1})
+    write_set(tmp_path, "2017/val", "bear\ndog\n")
+    assert open_dataset(tmp_path).layout == "DAVIS 480p, 2016/val"  # the same in another order
+    write_set(tmp_path, "2017/val", "dog\n")
+    with pytest.raises(DatasetError, match=r"2016/val with 2 .*2017/val with 1 .*--image-set 2017/val"):
+        open_dataset(tmp_path)
+    assert ids(open_dataset(tmp_path, "2017/val")) == ["dog/photo_000.jpg"]
+
+
+def test_davis_unsupervised_annotations_lie_in_a_folder_of_their_own_and_have_void(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"dog": 1})
+    (tmp_path / "Annotations").rename(tmp_path / "Annotations_unsupervised")
+    write_mask(tmp_path / "Annotations_unsupervised" / "480p" / "dog" / "photo_000.png", OBJECT_MAP, "P")
+    truth = only_truth(open_dataset(tmp_path))
+    np.testing.assert_array_equal(truth.foreground, (OBJECT_MAP == 1) | (OBJECT_MAP == 2))
+    np.testing.assert_array_equal(truth.void, OBJECT_MAP == 255)
+    assert len(truth.objects()) == 2
+
+
 def test_davis_without_its_list_says_where_it_comes_from(tmp_path: Path) -> None:
     write_davis(tmp_path, {"dog": 1})
     shutil.rmtree(tmp_path / "ImageSets")
-    with pytest.raises(DatasetError, match=r"ImageSets/2016/val\.txt.*DAVIS-2017-trainval"):
+    with pytest.raises(DatasetError, match=r"ImageSets/2017/val\.txt is missing.*DAVIS-2017-trainval"):
         open_dataset(tmp_path)
 
 
