@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.metrics import Boxes, Mask, resampled
+from dinoseg.evaluation.metrics import Boxes, Mask, one_by_one, resampled
 from dinoseg.evaluation.protocols import Protocol, units_of
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
@@ -29,8 +28,7 @@ MOST = (1, 10, 100)
 RESAMPLES = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Objects:
+class Objects(NamedTuple):
     """One side of one picture, ready for pycocotools."""
 
     size: tuple[int, int]
@@ -77,7 +75,7 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
 
 def matched(rows: Sequence[Row], kind: str) -> COCOeval:
     """pycocotools' own matching of every picture, objects of all areas."""
-    there, found = (dataset([row.evidence[side] for row in rows], kind) for side in (0, 1))
+    there, found = (dataset([Objects(*row.evidence[side]) for row in rows], kind) for side in (0, 1))
     if all(annotation["iscrowd"] for annotation in there.anns.values()):
         raise DatasetError("no picture has an object: there is nothing that could be found.")
     evaluator = COCOeval(there, found, kind)
@@ -139,7 +137,7 @@ def intervals(evaluator: COCOeval, lengths: Sequence[int]) -> NDArray[np.float64
     def statistic(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         return accumulated(evaluator, [x for unit, times in zip(units, drawn, strict=True) for x in [*unit] * times])
 
-    return resampled(statistic, len(units), resamples=RESAMPLES)
+    return resampled(one_by_one(statistic), len(units), resamples=RESAMPLES)
 
 
 AP = Protocol(

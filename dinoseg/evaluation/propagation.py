@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ MEASURES: dict[str, Callable[[Mask, Mask, Mask | None], float]] = {"J": jaccard,
 KEPT = "first mask kept"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class Frame(NamedTuple):
     """What ``conclude`` needs of a frame beside its values."""
 
     packed: bytes
@@ -76,6 +75,7 @@ def collect(truth: Truth, result: Segmentation) -> Frame:
 
 def conclude(rows: Sequence[Row]) -> list[Score]:
     """Statistics per object over its frames, then means over all objects; floors on the same frames."""
+    rows = [replace(row, evidence=Frame(*row.evidence)) for row in rows]
     objects = [item for video in by_sequence(rows) for item in objects_of(video)]
     scores = []
     for name in MEASURES:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
+from dinoseg import __version__
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.datasets import Data, open_dataset
@@ -20,15 +21,18 @@ from dinoseg.evaluation.protocols import Maker, Protocol
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
 from dinoseg.evaluation.recognition.run import run_features
 from dinoseg.evaluation.report import Report, Row, check_place, versions
+from dinoseg.evaluation.resume import Kept
 from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
-from dinoseg.options import EvaluateOptions, SegmentOptions
+from dinoseg.options import EvaluateOptions, SegmentOptions, deciding
 from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
 from dinoseg.types import Failure, Segmentation
 
+UNDECIDING = frozenset(("split", "partial", "output", "overwrite", "json"))
+"""Options that decide nothing about the scores of single pictures."""
 Progress: TypeAlias = Callable[[int, int], object]
 """Told how many of how many pictures are done."""
 
@@ -43,11 +47,14 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         raise OptionError(f"{name} learns from no examples: leave out --shots.")
     if options.output:
         check_place(options.output, options.overwrite)
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, options.image_set)
+    refuse_boxes(name, protocol, dataset)
     samples = dataset.select(options.split, options.every)
+    refuse_gaps(dataset, samples, options)
     maker = Files(options, protocol, name) if options.predictions else (protocol.maker or Road)(options, protocol, name)
     with claimed(options.output) if options.output else nullcontext():
-        rows, failed = measure_all(protocol, samples, maker, progress)
+        kept = kept_rows(name, protocol, dataset, maker, options)
+        rows, failed = measure_all(protocol, samples, maker, progress, kept)
         report = Report(
             protocol=name,
             definition=protocol.definition,
@@ -68,7 +75,35 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         )
         if options.output:
             report.save(options.output)
+        if not failed:
+            kept.finish()
     return report
+
+
+def refuse_boxes(name: str, protocol: Protocol, dataset: Dataset) -> None:
+    """Raise ``DatasetError`` where masks are needed and only boxes are annotated."""
+    if not (dataset.has_masks or protocol.takes_boxes):
+        raise DatasetError(
+            f"{dataset.name} ({dataset.layout}) has boxes only, and {name} needs masks: corloc does not."
+        )
+
+
+def refuse_gaps(dataset: Dataset, samples: Sequence[Sample], options: EvaluateOptions) -> None:
+    """Raise ``DatasetError``, before anything is computed, when files are missing and no partial score is asked for."""
+    missing = [f"{sample.id} ({sample.missing})" for sample in samples if sample.missing]
+    if missing and not options.partial:
+        raise DatasetError(
+            f"{len(missing)} of {len(samples)} pictures of {dataset.name} lack a file: {', '.join(missing[:3])}"
+            f"{' ...' if len(missing) > 3 else ''}. Is it half a download? --partial scores the others."
+        )
+
+
+def kept_rows(name: str, protocol: Protocol, dataset: Dataset, maker: Maker, options: EvaluateOptions) -> Kept:
+    """What an earlier run of the same command has measured; predictions in files are always read again."""
+    asked = {key: value for key, value in deciding(options).items() if key not in UNDECIDING}
+    facts = {"protocol": name, "definition": protocol.definition, "data": f"{dataset.name}, {dataset.layout}"}
+    facts |= {"options": asked, "weights": maker.facts()["sha256"], "version": __version__}
+    return Kept(None if options.predictions else options.output, facts, overwrite=options.overwrite)
 
 
 class Road:
@@ -140,20 +175,22 @@ def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
 
 
 def measure_all(
-    protocol: Protocol, samples: Sequence[Sample], maker: Maker, progress: Progress | None
+    protocol: Protocol, samples: Sequence[Sample], maker: Maker, progress: Progress | None, kept: Kept
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Rows of the pictures that could be scored, in order; id and reason of the others."""
     present = [sample for sample in samples if not sample.missing]
     failed = [(sample.id, sample.missing) for sample in samples if sample.missing]
-    rows = []
-    for done, (sample, result) in enumerate(zip(present, maker(present), strict=True), 1):
+    rows = kept.rows_of(present)
+    todo = [sample for sample in present if sample.id not in rows]
+    for done, (sample, result) in enumerate(zip(todo, maker(todo), strict=True), len(rows) + 1):
         if isinstance(result, str):
             failed.append((sample.id, result))
         else:
-            rows.append(measure(protocol, sample, result))
+            rows[sample.id] = measure(protocol, sample, result)
+            kept.add(sample, rows[sample.id])
         if progress:
             progress(done, len(present))
-    return rows, failed
+    return [rows[sample.id] for sample in present if sample.id in rows], failed
 
 
 def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:

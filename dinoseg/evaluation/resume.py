@@ -1,0 +1,109 @@
+"""What an evaluation has measured so far, so that one that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dinoseg.atomic import atomic_write
+from dinoseg.errors import OutputConflict
+from dinoseg.evaluation.report import Row
+from dinoseg.evaluation.samples import Sample
+from dinoseg.outputs.claim import differences
+from dinoseg.outputs.strict_json import plain
+
+FILE = "rows.jsonl"
+
+
+class Kept:
+    """``rows.jsonl`` beside the report: what was asked for, then one line for each picture that was scored.
+
+    Lines are handed to the system one by one; what a kill tore off is measured again, and so is a picture whose files
+    have changed since. A picture that failed has no line: it is tried again. Nothing is kept without a folder.
+    """
+
+    def __init__(self, folder: Path | None, asked: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Read what is there. Raises ``OutputConflict`` for rows of other options, unless they may be overwritten."""
+        self.path = folder / FILE if folder else None
+        self.lines: dict[str, dict[str, Any]] = {}
+        if self.path is None:
+            return
+        first, *lines = list(read_lines(self.path)) or [plain(asked)]
+        if first != plain(asked) and not overwrite:
+            told = "; ".join(differences(first, plain(asked)))
+            raise OutputConflict(
+                f"{self.path} is of an unfinished evaluation with other options ({told}): name another folder, or "
+                "--overwrite to start anew."
+            )
+        self.lines = {line["id"]: line for line in lines} if first == plain(asked) else {}
+        with atomic_write(self.path) as file:
+            file.writelines(map(to_line, (plain(asked), *self.lines.values())))
+
+    def rows_of(self, samples: Sequence[Sample]) -> dict[str, Row]:
+        """The rows of an earlier run by id; frames of a video only where all of it was scored."""
+        known = {x.id: to_row(self.lines[x.id]) for x in samples if self.lines.get(x.id, {}).get("files") == state(x)}
+        torn = {sample.sequence for sample in samples if sample.id not in known} - {""}
+        return {id_: row for id_, row in known.items() if row.sequence not in torn}
+
+    def add(self, sample: Sample, row: Row) -> None:
+        """One more row, safe from the end of this process."""
+        if self.path:
+            line = {field.name: getattr(row, field.name) for field in fields(row)}
+            with self.path.open("ab") as file:
+                file.write(to_line(line | {"files": state(sample)}))
+
+    def finish(self) -> None:
+        """Everything is in the report now."""
+        if self.path:
+            self.path.unlink()
+
+
+def state(sample: Sample) -> list[list[int]]:
+    """Size and time of the picture and of its truth."""
+    return [[status.st_size, status.st_mtime_ns] for status in (sample.image.stat(), sample.mask.stat())]
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file, up to the first that is torn; none where there is no file."""
+    with suppress(OSError, ValueError):
+        for line in path.read_bytes().splitlines():
+            yield json.loads(line, object_hook=unpacked)
+
+
+def to_line(value: Mapping[str, Any]) -> bytes:
+    """One line of JSON; arrays and bytes in base 64."""
+    return json.dumps(value, default=packed).encode() + b"\n"
+
+
+def packed(value: Any) -> Any:
+    """What JSON has no type for."""
+    if isinstance(value, np.ndarray):
+        return {"base64": base64.b64encode(value.tobytes()).decode(), "dtype": value.dtype.str, "shape": value.shape}
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
+
+def unpacked(value: dict[str, Any]) -> Any:
+    """``packed`` undone. Raises ``ValueError`` for what is broken."""
+    if "base64" not in value:
+        return value
+    content = base64.b64decode(value["base64"], validate=True)
+    if "dtype" not in value:
+        return content
+    return np.frombuffer(content, np.dtype(value["dtype"])).reshape(value["shape"])
+
+
+def to_row(line: Mapping[str, Any]) -> Row:
+    """The row of a line; tuples within its evidence are lists now."""
+    known = {field.name: line[field.name] for field in fields(Row)}
+    return Row(**known | {"classes": tuple(line["classes"])})
