@@ -58,7 +58,12 @@ def distance(student: Features, teacher: Features, known: TokenStatistics) -> Te
 
 
 def attention_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of attention ``(B, heads, gh, gw)`` over the patches only, mean over images and heads."""
+    """KL(teacher || student) of attention ``(B, heads, gh, gw)`` over the patches only, mean over images and heads.
+
+    Where the numbers of heads differ, the means of the heads are compared.
+    """
+    if student.shape[1] != teacher.shape[1]:
+        student, teacher = student.mean(1, keepdim=True), teacher.mean(1, keepdim=True)
     ours, theirs = (
         F.normalize(attention.flatten(2).clamp_min(1e-12), p=1, dim=-1).log() for attention in (student, teacher)
     )  # each (B, heads, N)

@@ -35,6 +35,7 @@ class RunFolder:
         self.broken = self.path / "broken.jsonl"
         self.non_finite = self.path / "non_finite.json"
         self.model = self.path / "model.safetensors"
+        self.teacher_cache = self.path / "teacher.cache"
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.check()
 
@@ -52,23 +53,26 @@ class RunFolder:
         if not there and self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise OutputConflict(f"{self.path} holds other files: name an empty or new folder with --output.")
 
-    def begin(self, cache: PhotoCache, broken: Sequence[Failure]) -> None:
-        """Write down what the run is; a resumed one must be the same. Raises ``OutputConflict`` if it is another."""
+    def begin(self, cache: PhotoCache, broken: Sequence[Failure], facts: Mapping[str, Any]) -> None:
+        """Write down what the run is; a resumed one must be the same. Raises ``OutputConflict`` if it is another.
+
+        ``facts`` is what decides the result beside options and photographs.
+        """
         asked = {name: value for name, value in asdict(self.options).items() if name not in FREE}
         photographs = {"count": len(cache), "sha256": cache.digest}
         if self.options.resume:
-            self.compare({**asked, "photographs": photographs})
+            self.compare({**asked, "photographs": photographs, **facts})
         else:
             self.clear()
             versions = {"dinoseg": __version__, "torch": torch.__version__}
-            self.write_json(self.record, {"options": asked, "photographs": photographs, "versions": versions})
+            self.write_json(self.record, {"options": asked, "photographs": photographs, **facts, "versions": versions})
         listed = [{"id": failure.id, "reason": failure.reason, "error": str(failure.error)} for failure in broken]
         self.write_lines(self.broken, map(json.dumps, listed))
 
     def compare(self, now: Mapping[str, Any]) -> None:
         """Raise ``OutputConflict`` unless ``now`` is what the folder's run was begun with."""
         record = json.loads(self.record.read_text(encoding="utf-8"))
-        before = {**record["options"], "photographs": record["photographs"]}
+        before = {**record["options"], **record}
         now = json.loads(json.dumps(now))
         other = [f"{name} was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         if other:
@@ -79,7 +83,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left, and nothing else."""
-        for path in (self.record, self.metrics, self.broken, self.non_finite, self.model):
+        for path in (self.record, self.metrics, self.broken, self.non_finite, self.model, self.teacher_cache):
             path.unlink(missing_ok=True)
         self.checkpoints.clear()
 

@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -24,16 +23,18 @@ from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
 from dinoseg.images.feed import read_ahead
 from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, PhotoCache, load_photos, place
+from dinoseg.training.distil import Distillation
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.interrupt import Interrupt
 from dinoseg.training.learner import Batch, Learner, Shown
 from dinoseg.training.recipe import DINO
 from dinoseg.training.schedules import Schedules, Settings
+from dinoseg.training.seeds import DROP_PATH, ORDER, VIEWS, WEIGHTS, seed_of
+from dinoseg.training.start import Start
+from dinoseg.training.teacher_cache import RecordShape, TeacherCache
 from dinoseg.types import Failure
 
 log = logging.getLogger(__name__)
-WEIGHTS, ORDER, VIEWS, DROP_PATH = range(4)
-"""Streams of random numbers."""
 COLLAPSED = 0.01
 """A teacher whose entropy is this near to one of its ends (as a share of ln K) says the same of every photograph."""
 
@@ -61,7 +62,8 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
     """
     device = choose_device(options.device)
     folder = RunFolder(options)
-    short_side = round(SHORT_SIDE * options.global_size)
+    start = Start.read(options)
+    short_side = round(SHORT_SIDE * start.crop(options))
     paths = [images] if isinstance(images, str | Path) else images
     cache, broken = load_photos(paths, short_side, exclude=options.output)
     if len(cache) < options.batch:
@@ -73,8 +75,8 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
     devices = [device] if device.type == "cuda" else []
     try:
         with locked(folder.path), torch.random.fork_rng(devices):
-            folder.begin(cache, broken)
-            trainer = Trainer(options, place(cache, device, options.cache), folder, device)
+            folder.begin(cache, broken, start.facts)
+            trainer = Trainer(options, start, place(cache, device, options.cache), folder, device)
             trainer.run()
     except torch.OutOfMemoryError as error:
         raise TrainingError(f"The device's memory is too small for --batch {options.batch}: halve it.") from error
@@ -90,15 +92,28 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
 class Trainer:
     """Carries a ``Learner`` through all steps, from the start or from the newest checkpoint."""
 
-    def __init__(self, options: TrainOptions, cache: PhotoCache, folder: RunFolder, device: torch.device) -> None:
+    def __init__(
+        self, options: TrainOptions, start: Start, cache: PhotoCache, folder: RunFolder, device: torch.device
+    ) -> None:
         self.options, self.cache, self.folder, self.device = options, cache, folder, device
         self.schedules = Schedules(options, len(cache) // options.batch)
         torch.manual_seed(seed_of(options.seed, WEIGHTS))
-        self.learner: Learner = DINO(options, device)
+        self.learner = self.new_learner(start)
         self.saved = 0
         """Steps that the newest checkpoint holds."""
         if options.resume:
             self.resume()
+
+    def new_learner(self, start: Start) -> Learner:
+        """What learns, at its start."""
+        if start.teacher is None:
+            return DINO(self.options, self.device)
+        cache = None
+        if self.options.teacher_cache:
+            shape = RecordShape.of(start.teacher.spec, self.options.global_size // start.spec.patch)
+            sizes = (len(self.cache), self.options.teacher_cache, self.options.epochs)
+            cache = TeacherCache(self.folder.teacher_cache, shape, *sizes)
+        return Distillation(self.options, start.teacher, self.device, cache)
 
     def resume(self) -> None:
         """Take up the newest checkpoint; a run that was stopped before its first one starts at its beginning."""
@@ -216,8 +231,3 @@ class Trainer:
 def shuffled(count: int, seed: int) -> Tensor:
     """``0 .. count - 1`` in the order of a seed."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-
-
-def seed_of(*key: int) -> int:
-    """A 64-bit seed for a key; different keys give independent streams (NumPy's ``SeedSequence``)."""
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])

@@ -1,4 +1,4 @@
-"""Student and teacher: a backbone with its head, as published weights start."""
+"""Student and teacher: a backbone with its head."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import torch
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
-from dinoseg.backbone.vit import Backbone, BackboneSpec
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.vit import Backbone
 from dinoseg.options import TrainOptions
 from dinoseg.training.head import DINOHead
 from dinoseg.training.schedules import ramp
-
-INIT_STD = 0.02
+from dinoseg.training.start import initialise, starting_backbone
 
 
 class Network(nn.Module):
@@ -33,39 +31,11 @@ class Network(nn.Module):
 
 
 def new_network(options: TrainOptions) -> Network:
-    """A network with fresh weights drawn from torch's own generator; its position table is that of a global crop."""
-    spec = BackboneSpec(
-        name="trained",
-        family="dino",
-        patch=options.patch,
-        width=options.width,
-        depth=options.depth,
-        heads=options.heads,
-        hidden=4 * options.width,
-        registers=0,
-        positions="offset",
-        layer_scale=False,
-    )
-    positions = 1 + (options.global_size // options.patch) ** 2
-    backbone = Backbone(build(spec, {"pos_embed": torch.empty(1, positions, spec.width)}), spec)
-    head = DINOHead(spec.width, options.prototypes, norm_last_layer=options.norm_last_layer)
-    initialise(backbone)
+    """A backbone at its start with a fresh head; what is random is drawn from torch's own generator."""
+    backbone = starting_backbone(options)
+    head = DINOHead(backbone.spec.width, options.prototypes, norm_last_layer=options.norm_last_layer)
     initialise(head.mlp)
     return Network(backbone, head)
-
-
-def initialise(module: nn.Module) -> None:
-    """Published start: truncated normal for matrices, CLS and positions; the patch kernel keeps PyTorch's default."""
-    for part in module.modules():
-        if isinstance(part, nn.Linear):
-            nn.init.trunc_normal_(part.weight, std=INIT_STD)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-        elif isinstance(part, nn.Conv2d):
-            part.reset_parameters()
-    if isinstance(module, Backbone):
-        nn.init.trunc_normal_(module.vit.cls_token, std=INIT_STD)
-        nn.init.trunc_normal_(module.vit.pos_embed, std=INIT_STD)
 
 
 def drop_paths(backbone: Backbone, last: float) -> None:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from dinoseg.training.schedules import Settings
 
-def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Two groups for AdamW: decayed, and (biases and all vectors) not; CLS and positions are decayed, as published."""
-    trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    plain = [p for name, p in trained if is_plain(name, p)]
-    return [{"params": [p for name, p in trained if not is_plain(name, p)]}, {"params": plain, "weight_decay": 0.0}]
+
+def parameter_groups(network: nn.Module, rate: Callable[[str], float] = lambda _: 1.0) -> list[dict[str, Any]]:
+    """Groups for AdamW: decayed, and (biases and all vectors) not; CLS and positions are decayed, as published.
+
+    ``rate`` gives a parameter's share of the learning rate by its name; each share has a group of either kind.
+    """
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((is_plain(name, parameter), rate(name)), []).append(parameter)
+    return [
+        {"params": params, "decayed": not plain, "rate": share, "weight_decay": 0.0}
+        for (plain, share), params in sorted(groups.items(), key=lambda group: group[0])
+    ]
+
+
+def set_rates(optimiser: torch.optim.Optimizer, settings: Settings) -> None:
+    """Learning rate and weight decay of one step."""
+    for group in optimiser.param_groups:
+        group["lr"] = settings.lr * group["rate"]
+        group["weight_decay"] = settings.weight_decay if group["decayed"] else 0.0
 
 
 def is_plain(name: str, parameter: Tensor) -> bool:

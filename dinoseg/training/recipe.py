@@ -15,8 +15,9 @@ from dinoseg.options import TrainOptions
 from dinoseg.training.learner import Batch
 from dinoseg.training.loss import DINOLoss, answer_entropy, spread
 from dinoseg.training.network import Network, drop_paths, new_network
-from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups
+from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups, set_rates
 from dinoseg.training.schedules import Settings
+from dinoseg.training.start import layer_rates
 from dinoseg.training.views import multi_crop
 
 
@@ -50,7 +51,8 @@ class DINO:
         self.teacher: Network = copy.deepcopy(self.student).requires_grad_(False)
         drop_paths(self.student.backbone, options.drop_path)
         self.loss = DINOLoss(options.prototypes).to(device)
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.student))
+        rates = layer_rates(options.layer_decay, self.model.spec.depth)
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.student, rates))
         self.half = half_precision(device) if options.amp == "auto" else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half is torch.float16)
 
@@ -65,7 +67,7 @@ class DINO:
         The order counts: the loss takes the old centre, gradients are clipped before the last layer's are dropped,
         and the teacher follows last.
         """
-        self.apply(settings)
+        set_rates(self.optimiser, settings)
         views = (global_crops, local_crops) if len(local_crops) else (global_crops,)
         with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
             with torch.no_grad():
@@ -86,12 +88,6 @@ class DINO:
         follow(self.teacher, self.student, settings.momentum)
         shown = torch.stack([loss.detach(), entropy, answer_entropy(answers[:2]), spread(features)])
         return Measures(*shown.tolist())  # the one wait for the device
-
-    def apply(self, settings: Settings) -> None:
-        """Set the rates of this step; only the first group is decayed."""
-        decayed, plain = self.optimiser.param_groups
-        decayed["lr"] = plain["lr"] = settings.lr
-        decayed["weight_decay"] = settings.weight_decay
 
     def state(self) -> dict[str, Any]:
         """All of it, as tensors, numbers and words."""
