@@ -1,12 +1,14 @@
 """Image operations on whole batches, one set of parameters per image, equal to Pillow's within a grey level.
 
-Images are float ``(n, 3, h, w)``, 0..1. Resizing and blurring are separable: each is a matrix per image and side, so
-that a crop of any size out of any photograph, or a blur of any strength, is a batched matrix product.
+Images are float ``(n, 3, h, w)``, 0..1; photographs that crops are taken from are uint8.
 """
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)
@@ -14,12 +16,30 @@ HALF = 128 / 255
 BOX_PASSES = 3
 
 
-def crop_resize(images: Tensor, boxes: Tensor, size: int, flip: Tensor) -> Tensor:
-    """Crops ``(V, B, 3, size, size)``, bicubic and antialiased, from images ``(B, 3, H, W)``.
+def crop_resize(pixels: Tensor, boxes: Tensor, size: int, flip: Tensor) -> Tensor:
+    """Crops ``(V, B, 3, size, size)``, float 0..1, bicubic and antialiased, from photographs uint8 ``(B, 3, H, W)``.
 
     ``boxes`` is ``(V, B, 4)``: top, left, height, width in px; ``flip`` is ``(V, B)`` bool: mirror left and right.
+    Both are on the CPU. A CPU is fastest crop by crop, another device with all of them at once.
     """
-    top, left, height, width = boxes.unbind(-1)  # each (V, B)
+    return (crop_each if pixels.device.type == "cpu" else crop_at_once)(pixels, boxes, size, flip)
+
+
+def crop_each(pixels: Tensor, boxes: Tensor, size: int, flip: Tensor) -> Tensor:
+    """``crop_resize`` by PyTorch's own 8-bit kernel, which is Pillow's."""
+    crops = torch.empty(*flip.shape, 3, size, size)
+    for v, b in product(*map(range, flip.shape)):
+        top, left, height, width = boxes[v, b].tolist()
+        box = pixels[b, None, :, top : top + height, left : left + width]
+        crop = F.interpolate(box, (size, size), mode="bicubic", antialias=True)[0]
+        crops[v, b] = crop.flip(-1) if flip[v, b] else crop
+    return crops.div_(255)
+
+
+def crop_at_once(pixels: Tensor, boxes: Tensor, size: int, flip: Tensor) -> Tensor:
+    """``crop_resize`` as two batched products, with a matrix per crop and side."""
+    images, flip = pixels.float().div_(255), flip.to(pixels.device)
+    top, left, height, width = boxes.to(pixels.device).unbind(-1)  # each (V, B)
     rows = resize_weights(top, height, size, images.shape[-2])  # (V, B, size, H)
     columns = resize_weights(left, width, size, images.shape[-1])  # (V, B, size, W)
     columns = torch.where(flip[..., None, None], columns.flip(-2), columns)
@@ -49,43 +69,54 @@ def cubic(x: Tensor) -> Tensor:
     return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
 
 
-def blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of deviation ``sigma`` ``(n,)`` px as Pillow makes it: three box filters a side, rounded each."""
-    rows, columns = (box_weights(sigma, side) for side in images.shape[-2:])  # (n, h, h), (n, w, w)
-    for _ in range(BOX_PASSES):
-        images = to_levels(torch.einsum("nchw,nxw->nchx", images, columns))
-    for _ in range(BOX_PASSES):
-        images = to_levels(torch.einsum("nyh,nchw->ncyw", rows, images))
+def blur(images: Tensor, box: Tensor) -> Tensor:
+    """Gaussian blur as Pillow makes it: three filters ``box`` (``box_weights``) a side, rounded each."""
+    for dim in (-1, -2):
+        for _ in range(BOX_PASSES):
+            images = to_levels(box_filter(images, box[..., None, None, None], dim))
     return images
+
+
+def box_filter(images: Tensor, box: Tensor, dim: int) -> Tensor:
+    """One filter ``(n, reach + 1, 1, 1, 1)`` along ``dim``; what lies beyond a border is as the pixel there."""
+    reach, length = box.shape[1] - 1, images.shape[dim]
+    pad = (reach, reach, 0, 0) if dim == -1 else (0, 0, reach, reach)
+    padded = F.pad(images, pad, mode="replicate")
+    total = images * box[:, 0]
+    for away in range(1, reach + 1):
+        before, after = (padded.narrow(dim, reach + side, length) for side in (-away, away))
+        total += (before + after).mul_(box[:, away])
+    return total
 
 
 def to_levels(images: Tensor) -> Tensor:
     """Round to the 256 grey levels; halves go down, because Pillow's fixed-point weights fall short of 1 by a hair."""
-    return (images * 255 - 1e-3).round_().div_(255)
+    return images.mul(255).sub_(1e-3).round_().div_(255)
 
 
-def box_weights(sigma: Tensor, side: int) -> Tensor:
-    """One pass of the extended box filter (Gwosdek et al. 2011) along a line of ``side`` pixels, ``(n, side, side)``.
+def box_weights(sigma: Tensor, largest: float) -> Tensor:
+    """Weights at distance 0, 1 ... px of one pass of the extended box filter (Gwosdek et al. 2011), ``(n, reach + 1)``.
 
-    A box of real radius r covers the pixels within floor(r) and a share of the next one; what it covers beyond an end
-    of the line counts for the last pixel there. ``BOX_PASSES`` of them have deviation ``sigma``.
+    A box of real radius r covers the pixels within floor(r) and a share of the next one; ``BOX_PASSES`` of them have
+    deviation ``sigma`` ``(n,)`` px, at most ``largest``.
     """
+    reach = int(box_radius(torch.tensor(largest))) + 1
+    radius = box_radius(sigma)[:, None]  # (n, 1)
+    return (radius + 1 - torch.arange(reach + 1, device=sigma.device)).clamp(0, 1) / (2 * radius + 1)
+
+
+def box_radius(sigma: Tensor) -> Tensor:
+    """Radius of the box, px."""
     variance = sigma**2 / BOX_PASSES
     whole = ((12 * variance + 1).sqrt() / 2 - 0.5).floor()
     share = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance) / (6 * (variance - (whole + 1) ** 2))
-    radius = (whole + share)[:, None, None]  # (n, 1, 1)
-    place = torch.arange(side, device=sigma.device, dtype=sigma.dtype)
-    box = (radius + 1 - (place[:, None] - place).abs()).clamp(0, 1)  # (n, side, side)
-    beyond = (radius[..., 0] - place).clamp_min(0)  # (n, side)
-    box[:, :, 0] += beyond
-    box[:, :, -1] += beyond.flip(-1)
-    return box / (2 * radius + 1)
+    return whole + share
 
 
 def grey(images: Tensor) -> Tensor:
     """Luma ``(n, 1, h, w)``."""
-    weights = torch.tensor(LUMA, device=images.device).view(3, 1, 1)
-    return (images * weights).sum(1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def to_grey(images: Tensor) -> Tensor:
@@ -116,15 +147,21 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 def hue(images: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue of HSV by ``shift`` ``(n,)`` turns, in the 8-bit steps of Pillow's hue and saturation."""
-    high, brightest = images.max(1, keepdim=True)  # (n, 1, h, w)
+    high = images.amax(1, keepdim=True)  # (n, 1, h, w)
     chroma = high - images.amin(1, keepdim=True)
     red, green, blue = (images / chroma.clamp_min(1e-8)).split(1, dim=1)
-    sixth = torch.where(brightest == 0, green - blue, torch.where(brightest == 1, blue - red + 2, red - green + 4))
-    angle = (255 * (sixth / 6 % 1)).floor() + (255 * shift).trunc()[:, None, None, None]
+    is_red, is_green, _ = (images == high).split(1, dim=1)
+    sixth = torch.where(is_red, green - blue, torch.where(is_green, blue - red + 2, red - green + 4))
+    angle = (255 * wrapped(sixth / 6, 1)).floor() + (255 * shift).trunc()[:, None, None, None]
     strength = (255 * chroma / high.clamp_min(1e-8) + 1e-3).floor() / 255
     corner = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(3, 1, 1)
-    channel = (corner + angle % 256 * (6 / 255)) % 6  # (n, 3, h, w)
+    channel = wrapped(corner + wrapped(angle, 256) * (6 / 255), 6)  # (n, 3, h, w)
     return high - high * strength * torch.minimum(channel, 4 - channel).clamp_(0, 1)
+
+
+def wrapped(x: Tensor, period: float) -> Tensor:
+    """Remainder by a power of two or 6, several times as fast as ``%``."""
+    return x - period * (x / period).floor()
 
 
 def solarise(images: Tensor) -> Tensor:

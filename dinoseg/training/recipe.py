@@ -18,7 +18,7 @@ from dinoseg.training.network import Network, drop_paths, new_network
 from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups, set_rates
 from dinoseg.training.schedules import Settings
 from dinoseg.training.start import layer_rates
-from dinoseg.training.views import multi_crop
+from dinoseg.training.views import draw_views, multi_crop
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class DINO:
 
     def prepare(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Global and local crops of a batch, normalised."""
-        large, small = multi_crop(batch.pixels, batch.sizes, self.options, generator)
+        large, small = multi_crop(batch.pixels, draw_views(batch.sizes, self.options, generator), self.options)
         return self.model.normalise(large), self.model.normalise(small)
 
     def step(self, settings: Settings, global_crops: Tensor, local_crops: Tensor) -> Measures:

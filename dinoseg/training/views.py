@@ -7,7 +7,7 @@ on its generator alone and the device never waits to be asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from dinoseg.options import TrainOptions
 from dinoseg.training import operations
 
 TRIES = 10
+IN_CACHE = 2**17
+"""Numbers that a CPU works on at once; more of them, and every operation waits for memory."""
 RATIO = (3 / 4, 4 / 3)
 FLIP, JITTER, GREY = 0.5, 0.8, 0.2
 SIGMA = (0.1, 2.0)
@@ -62,43 +64,45 @@ class Draw:
     sigma: Tensor
     solarised: Tensor
 
+    def of(self, photographs: slice, batch: int) -> Draw:
+        """What was decided for some of the ``batch`` photographs."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Draw(*(part.unflatten(0, (len(part) // batch, batch))[:, photographs].flatten(0, 1) for part in parts))
 
-def multi_crop(
-    pixels: Tensor, sizes: Tensor, options: TrainOptions, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+
+def draw_views(sizes: Tensor, options: TrainOptions, generator: torch.Generator) -> tuple[Draw, Draw]:
+    """Global and local views of photographs of ``sizes`` ``(B, 2)``."""
+    large = GLOBALS if options.local_crops else tuple(replace(view, area=ALONE) for view in GLOBALS)
+    return draw(large, sizes, generator), draw((LOCAL,) * options.local_crops, sizes, generator)
+
+
+def multi_crop(pixels: Tensor, drawn: tuple[Draw, Draw], options: TrainOptions) -> tuple[Tensor, Tensor]:
     """Global ``(2, B, 3, g, g)`` and local ``(L, B, 3, l, l)`` views, float 0..1.
 
-    ``pixels`` is uint8 ``(B, 3, H, W)``, each photograph in the top left corner; ``sizes`` ``(B, 2)`` on the CPU says
-    how large each is.
+    ``pixels`` is uint8 ``(B, 3, H, W)``, each photograph in the top left corner.
     """
-    images = pixels.float() / 255
-    large = GLOBALS if options.local_crops else tuple(replace(view, area=ALONE) for view in GLOBALS)
-    small = (LOCAL,) * options.local_crops
-    return (
-        make_views(images, draw(large, sizes, generator), options.global_size),
-        make_views(images, draw(small, sizes, generator), options.local_size),
-    )
+    large, small = drawn
+    return make_views(pixels, large, options.global_size), make_views(pixels, small, options.local_size)
 
 
-def make_views(images: Tensor, drawn: Draw, size: int) -> Tensor:
-    """The drawn views of images ``(B, 3, H, W)``: ``(V, B, 3, size, size)``; its steps are in the published order."""
-    shape = (len(drawn.flip) // len(images), len(images))  # (V, B)
-    boxes = drawn.boxes.unflatten(0, shape).to(images.device)  # (V, B, 4)
-    flip = drawn.flip.unflatten(0, shape).to(images.device)  # (V, B)
-    crops = operations.crop_resize(images, boxes, size, flip).flatten(0, 1)  # (n, 3, size, size)
+def make_views(pixels: Tensor, drawn: Draw, size: int) -> Tensor:
+    """The drawn views of photographs ``(B, 3, H, W)``: ``(V, B, 3, size, size)``, steps in the published order."""
+    shape = (len(drawn.flip) // len(pixels), len(pixels))  # (V, B)
+    boxes, flip = drawn.boxes.unflatten(0, shape), drawn.flip.unflatten(0, shape)  # (V, B, 4), (V, B)
+    crops = operations.crop_resize(pixels, boxes, size, flip).flatten(0, 1)  # (n, 3, size, size)
     for turn in drawn.order.unbind(1):
         for index, (jitter, _, _) in enumerate(JITTERS):
             change(crops, turn == index, jitter, drawn.factors[:, index])
     change(crops, drawn.grey, operations.to_grey)
-    change(crops, drawn.blurred, operations.blur, drawn.sigma)
+    change(crops, drawn.blurred, operations.blur, operations.box_weights(drawn.sigma, SIGMA[1]))
     change(crops, drawn.solarised, operations.solarise)
     return crops.unflatten(0, shape)
 
 
 def change(crops: Tensor, chosen: Tensor, operation: Callable[..., Tensor], *parameters: Tensor) -> None:
-    """Apply an operation in place to the chosen crops, each with its own parameters ``(n,)``."""
-    index = chosen.nonzero().squeeze(1)
-    if len(index):
+    """Apply an operation in place to the chosen crops, each with its own parameters ``(n, ...)``."""
+    at_once = max(1, IN_CACHE // crops.shape[1:].numel()) if crops.device.type == "cpu" else len(crops)
+    for index in chosen.nonzero().squeeze(1).split(at_once):
         there = index.to(crops.device)
         crops[there] = operation(crops[there], *(parameter[index].to(crops.device) for parameter in parameters))
 

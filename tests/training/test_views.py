@@ -11,7 +11,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
-from dinoseg.training.views import ALONE, GLOBALS, LOCAL, draw, draw_boxes, make_views, multi_crop
+from dinoseg.training.views import ALONE, GLOBALS, LOCAL, draw, draw_boxes, draw_views, make_views, multi_crop
 from tests.helpers import disk_photo
 from tests.training.tiny import options
 
@@ -97,9 +97,9 @@ def reference(photo: np.ndarray, drawn, index: int, size: int) -> np.ndarray:
 
 def test_a_batch_of_views_is_the_reference_image_by_image():
     photos = [disk_photo(60, 80, seed=seed)[0] for seed in range(6)]
-    images = torch.from_numpy(np.stack(photos).transpose(0, 3, 1, 2)).float() / 255
+    pixels = torch.from_numpy(np.stack(photos).transpose(0, 3, 1, 2))
     drawn = draw((*GLOBALS, LOCAL), torch.tensor([[60, 80]] * 6), seeded(4))
-    views = make_views(images, drawn, 32)  # (3, 6, 3, 32, 32)
+    views = make_views(pixels, drawn, 32)  # (3, 6, 3, 32, 32)
     away = []
     for index, view in enumerate(views.flatten(0, 1)):
         expected = reference(photos[index % 6], drawn, index, 32)
@@ -118,7 +118,7 @@ def test_views_come_from_their_own_photograph_and_never_from_padding():
     for index, (height, width) in enumerate(sizes.tolist()):
         pixels[index, index, :height, :width] = 200  # red, green, blue on black
     settings = options(local_crops=3, global_size=16, local_size=8)
-    large, small = multi_crop(pixels, sizes, settings, seeded())
+    large, small = multi_crop(pixels, draw_views(sizes, settings, seeded()), settings)
     assert large.shape == (2, 3, 3, 16, 16)
     assert small.shape == (3, 3, 3, 8, 8)
     for view in (*large, *small):
@@ -128,14 +128,27 @@ def test_views_come_from_their_own_photograph_and_never_from_padding():
 
 def test_equal_generators_give_equal_views_and_others_do_not():
     pixels = torch.from_numpy(disk_photo(40, 50)[0].transpose(2, 0, 1)[None])
-    made = [multi_crop(pixels, torch.tensor([[40, 50]]), options(), seeded(seed))[0] for seed in (1, 1, 2)]
+    plans = [draw_views(torch.tensor([[40, 50]]), options(), seeded(seed)) for seed in (1, 1, 2)]
+    made = [multi_crop(pixels, drawn, options())[0] for drawn in plans]
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
 
 
+def test_views_of_a_part_of_the_batch_are_those_of_the_whole():
+    photos = [disk_photo(40, 50, seed=seed)[0] for seed in range(6)]
+    pixels = torch.from_numpy(np.stack(photos).transpose(0, 3, 1, 2))
+    large, small = draw_views(torch.tensor([[40, 50]] * 6), options(), seeded())
+    whole = multi_crop(pixels, (large, small), options())
+    part = slice(2, 4)
+    made = multi_crop(pixels[part], (large.of(part, 6), small.of(part, 6)), options())
+    for some, all_ in zip(made, whole, strict=True):
+        torch.testing.assert_close(some, all_[:, part])
+
+
 def test_without_local_views_global_ones_look_closer():
     pixels, sizes = torch.zeros(400, 3, 30, 30, dtype=torch.uint8), torch.tensor([[30, 30]] * 400)
-    large, small = multi_crop(pixels, sizes, options(local_crops=0), seeded())
+    settings = options(local_crops=0)
+    large, small = multi_crop(pixels, draw_views(sizes, settings, seeded()), settings)
     assert large.shape == (2, 400, 3, 16, 16)
     assert small.shape == (0, 400, 3, 8, 8)
     boxes = draw_boxes(sizes, torch.tensor([ALONE] * 400), seeded())
