@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 Mask = NDArray[np.bool_]
 Boxes = NDArray[np.float64]
 """``(n, 4)``: x0, y0, x1, y1 px, half open."""
+AT_ONCE = 2**21
+"""Units that are drawn at a time in a bootstrap: what bounds its memory."""
 
 
 def jaccard(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
@@ -152,9 +154,9 @@ def bootstrap(
     present = (~np.isnan(table)).astype(np.float64)
     table = np.where(present, table, 0)
 
-    def mean(drawn: NDArray[np.int64]) -> float:
-        sums, counts = drawn @ table, drawn @ present
-        return float(np.mean(sums[counts > 0] / counts[counts > 0]))
+    def mean(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        sums, counts = drawn @ table, drawn @ present  # (draws, groups)
+        return np.nanmean(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan), axis=1)
 
     low, high = resampled(mean, len(table), level=level, resamples=resamples, seed=seed)
     return float(low), float(high)
@@ -183,8 +185,27 @@ def resampled(
 ) -> NDArray[np.float64]:
     """Percentile interval ``(2, ...)`` of any statistic of ``units`` that are drawn with replacement (Efron 1979).
 
-    ``statistic`` is told how often each unit was drawn, ``(units,)``; where it is NaN it is not counted.
+    ``statistic`` is told how often each unit was drawn, ``(draws, units)``, some draws at a time, and gives a value
+    ``(draws, ...)`` for each; where it is NaN it is not counted.
     """
     generator = np.random.default_rng(seed)
-    found = [statistic(np.bincount(generator.integers(units, size=units), minlength=units)) for _ in range(resamples)]
-    return np.nanquantile(np.array(found, np.float64), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    found = []
+    for start in range(0, resamples, step := max(1, AT_ONCE // units)):
+        drawn = generator.integers(units, size=(min(step, resamples - start), units))  # (draws, units)
+        found.append(np.asarray(statistic(times_drawn(drawn)), np.float64))
+    return np.nanquantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2], axis=0)
+
+
+def times_drawn(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each unit is in each of the draws, both ``(draws, units)``."""
+    draws, units = drawn.shape
+    return np.bincount((drawn + units * np.arange(draws)[:, None]).ravel(), minlength=draws * units).reshape(
+        draws, units
+    )
+
+
+def one_by_one(
+    statistic: Callable[[NDArray[np.int64]], ArrayLike],
+) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+    """For ``resampled``: a statistic of one draw ``(units,)``, of many."""
+    return lambda drawn: np.array([statistic(times) for times in drawn], np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation.clusters import MATCHINGS, Matching, Table, class_ious, table_of
-from dinoseg.evaluation.metrics import resampled
+from dinoseg.evaluation.metrics import one_by_one, resampled
 from dinoseg.evaluation.protocols import ORACLE, Protocol, units_of
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
@@ -42,7 +42,7 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
     scores = []
     for name, match in MATCHINGS.items():
         statistic = partial(mean_iou, tables, match)
-        interval = resampled(statistic, len(groups), resamples=RESAMPLES) if len(groups) > 1 else None
+        interval = resampled(one_by_one(statistic), len(groups), resamples=RESAMPLES) if len(groups) > 1 else None
         bounds = None if interval is None else (float(interval[0]), float(interval[1]))
         scores.append(Score(f"{ORACLE} mIoU, {name}", statistic(whole), bounds, classes, "classes", "oracle"))
     return scores

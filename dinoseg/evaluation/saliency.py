@@ -75,7 +75,7 @@ def union(result: Segmentation) -> NDArray[np.float32]:
 def conclude(rows: Sequence[Row]) -> list[Score]:
     """Means of the values, and third the maximum of the mean curve, which is no mean."""
     curves, unit = per_unit(rows, lambda row: row.evidence)  # (units, 255)
-    low, high = resampled(lambda drawn: (drawn @ curves).max() / len(curves), len(curves))
+    low, high = resampled(lambda drawn: (drawn @ curves).max(axis=1) / len(curves), len(curves))
     interval = (float(low), float(high)) if len(curves) > 1 else None
     value = float(curves.mean(axis=0).max())
     scores = means(rows)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dinoseg.evaluation import metrics
 from dinoseg.evaluation.metrics import (
     bootstrap,
     boundary_f,
@@ -20,6 +21,8 @@ from dinoseg.evaluation.metrics import (
     dilate,
     jaccard,
     joint_window,
+    one_by_one,
+    resampled,
     series_statistics,
 )
 
@@ -187,3 +190,15 @@ def test_g98_a_group_that_a_resample_does_not_hold_is_not_in_its_mean() -> None:
     rare[:, 0] = 0.25
     rare[0, 1] = 0.75  # about a third of the resamples lack this unit
     assert bootstrap(rare) == (0.25, 0.5)
+
+
+def test_draws_come_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).random(20)
+    whole = bootstrap(values, resamples=50)
+    monkeypatch.setattr(metrics, "AT_ONCE", 7 * 20)  # 50 draws in parts of 7
+    assert bootstrap(values, resamples=50) == whole
+
+
+def test_every_draw_has_as_many_units_as_there_are() -> None:
+    counts = resampled(one_by_one(np.sum), 9, resamples=30)
+    assert counts.tolist() == [9, 9]

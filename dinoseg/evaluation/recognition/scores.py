@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from dinoseg.evaluation.metrics import resampled
+from dinoseg.evaluation.metrics import one_by_one, resampled
 from dinoseg.evaluation.report import Kind, Score
 from dinoseg.recognition.knn import true_ranks
 
@@ -103,7 +103,9 @@ def conclude(found: Predictions, names: Collection[str], after: str, kind: Kind)
         again = measure(found, drawn.astype(np.float64))
         return np.array([again[name] for name in values])
 
-    bounds = resampled(statistic, n, resamples=RESAMPLES).T if n > 1 else [None] * len(values)  # (scores, 2)
+    bounds = (
+        resampled(one_by_one(statistic), n, resamples=RESAMPLES).T if n > 1 else [None] * len(values)
+    )  # (scores, 2)
     return [
         Score(name + after, value, None if ends is None else (float(ends[0]), float(ends[1])), n, "images", kind)
         for (name, value), ends in zip(values.items(), bounds, strict=True)
