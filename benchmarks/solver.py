@@ -3,7 +3,7 @@
     python benchmarks/solver.py PHOTOS [--rounds 5] [--out NAME]          times at 900, 1200, 3600 and 4800 patches
     python benchmarks/solver.py PHOTOS --agreement [--count 200] [--out NAME]
 
-ours       `affinity`, `start_of` and `second_pairs`: float32 on one thread, binary edges, tau 0.2
+ours       `affinity`, `start_of` and `smallest_pairs`: float32 on one thread, binary edges, tau 0.2
 reference  Gram matrix and graph in numpy, `scipy.linalg.eigh(D - A, D, subset_by_index=[1, 2])`, all in float64
 
 Times are seconds of this process's CPU on one thread, so that other work on the machine disturbs little; the two ways
@@ -43,7 +43,7 @@ from dinoseg.images.decode import decode
 from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods.cut import EPS, affinity, normalised_cuts, start_of
-from dinoseg.methods.lanczos import second_pairs
+from dinoseg.methods.lanczos import smallest_pairs
 from dinoseg.options import InputOptions, SegmentOptions
 from dinoseg.types import Fit, Source
 
@@ -102,7 +102,7 @@ def ours(features: Tensor) -> dict[str, float]:
     rows = F.normalize(features, dim=-1)
     _, gram = timed(lambda: rows @ rows.mT)
     weights, graph = timed(lambda: affinity(rows, TAU, weighted=False))
-    _, solve = timed(lambda: list(second_pairs(weights, start_of(rows))))
+    _, solve = timed(lambda: list(smallest_pairs(weights, start_of(rows, 1), 1)))
     return {"gram": gram, "build": graph - gram, "solve": solve, "whole": graph + solve}
 
 
@@ -185,9 +185,9 @@ def compare(features: Tensor, *, weighted: bool) -> tuple[float, str]:
     if cut is None:
         return 0.0, "none"
     normed = F.normalize(features, dim=-1)
-    (pair,) = second_pairs(affinity(normed, TAU, weighted=weighted), start_of(normed))
+    (pairs,) = smallest_pairs(affinity(normed, TAU, weighted=weighted), start_of(normed, 1), 1)
     a, b = side(cut.vector, cut.seed), side(vector, cut.seed)
-    return float((a & b).sum() / (a | b).sum()), pair.solver
+    return float((a & b).sum() / (a | b).sum()), pairs.solver
 
 
 def agreement(folder: Path, count: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dinoseg.types import Fit, Photo, Proposal, Proposals
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.vit import BackboneSpec, Features
 
 Facet: TypeAlias = Literal["query", "key", "value", "token"]
 
@@ -31,8 +31,8 @@ class Method(Protocol):
         """The patch features that it needs from a network of this family."""
         ...
 
-    def check(self, heads: int) -> None:
-        """Raise ``OptionError`` if a network with so many heads is not what the parameters ask for."""
+    def check(self, spec: BackboneSpec) -> None:
+        """Raise ``UsageError`` if this network is not what the parameters ask for."""
         ...
 
     def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
@@ -53,7 +53,8 @@ class View:
 
 
 class NetworkMethod:
-    """A method that looks at patch features: subclasses write ``propose``, or ``propose_batch`` where work is shared.
+    """A method that looks at patch features: subclasses write ``propose``, or ``propose_batch`` where work is shared,
+    or ``propose_seen`` where the photographs themselves are looked at too.
 
     Images without contrast and features that are not finite never reach them.
     """
@@ -64,7 +65,7 @@ class NetworkMethod:
         """None, unless a subclass says otherwise."""
         return ()
 
-    def check(self, heads: int) -> None:
+    def check(self, spec: BackboneSpec) -> None:
         """Any network will do, unless a subclass says otherwise."""
 
     def propose(self, view: View) -> Proposals:
@@ -75,13 +76,18 @@ class NetworkMethod:
         """The objects of each image of a batch, in which no image may depend on the others."""
         return [self.propose(view_of(features, index, fit)) for index, fit in enumerate(fits)]
 
+    def propose_seen(self, features: Features, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:  # noqa: ARG002
+        """The same for a method that needs the photographs."""
+        return self.propose_batch(features, fits)
+
     def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
         """See ``Method``."""
         if features is None:
             raise ValueError(f"{type(self).__name__} needs the features of a network")
         reasons = [unfit(photo, fine) for photo, fine in zip(photos, finite(features), strict=True)]
         good = [index for index, reason in enumerate(reasons) if reason is None]
-        found = iter(self.propose_batch(chosen(features, good), [fits[index] for index in good]) if good else ())
+        seen = [photos[index] for index in good], [fits[index] for index in good]
+        found = iter(self.propose_seen(chosen(features, good), *seen) if good else ())
         return [next(found) if reason is None else nothing(reason) for reason in reasons]
 
 
@@ -156,6 +162,11 @@ def unfit(photo: Photo, fine: bool) -> str | None:
 def to_numpy(tensor: Tensor) -> NDArray[np.float64]:
     """Any float tensor, of any device, in float64."""
     return tensor.detach().float().cpu().numpy().astype(np.float64)
+
+
+def unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features ``(N, d)``, each scaled to length 1; zeros stay zeros."""
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
 def is_constant(photo: Photo) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,20 +11,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.methods.lanczos import Pair, second_pairs
+from dinoseg.methods.lanczos import Pairs, smallest_pairs
 
 EPS = 1e-5
 """Weight between patches that are not alike: it keeps the graph connected."""
-GAP = 1e-6
-"""Second and third eigenvalue nearer than this: the vector is any mixture of two (float32 cosines say no more)."""
 TIE = 1e-6
 """Patches with equal rows have equal entries up to rounding: within this share of the largest they count as equal."""
 CELLS = 2**27
 """Entries of the graphs that are solved at once on a GPU: 512 MiB."""
 PANEL = 256
 """Rows of a graph that are made at once, small enough to stay in the cache while they are thresholded."""
-START = 4
-"""Vectors that the search starts with."""
+SPARE = 3
+"""Vectors that a search starts with beyond those that it is for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +47,9 @@ def normalised_cuts(features: Tensor, tau: float, *, weighted: bool = False) -> 
     if count < 3:
         return [None] * batch
     parts = F.normalize(features, dim=-1).split(graphs_at_once(features.device, count))
-    return [cut_of(pair) for part in parts for pair in second_pairs(affinity(part, tau, weighted), start_of(part))]
+    return [
+        cut_of(pairs) for part in parts for pairs in smallest_pairs(affinity(part, tau, weighted), start_of(part, 1), 1)
+    ]
 
 
 def graphs_at_once(device: torch.device, count: int) -> int:
@@ -65,23 +66,33 @@ def affinity(rows: Tensor, tau: float, weighted: bool) -> Tensor:
     1 where the cosine is above ``tau``, else ``EPS`` (a feature of zeros is not even like itself). ``weighted``: the
     cosine itself where it is at least ``tau``.
     """
-    (batch, count, _), least = rows.shape, max(tau, EPS)
+    least = max(tau, EPS)
+
+    def edges(cosine: Tensor) -> Tensor:
+        return cosine.masked_fill_(cosine < least, EPS) if weighted else cosine.gt_(tau).clamp_(min=EPS)
+
+    return graph(rows, edges)
+
+
+def graph(rows: Tensor, edges: Callable[[Tensor], Tensor]) -> Tensor:
+    """Weights ``(B, N, N)``, from features ``(B, N, d)`` of length 1 (or 0): what ``edges`` makes of their cosines."""
+    batch, count, _ = rows.shape
     weights = rows.new_empty(batch, count, count)
     for top in range(0, count, PANEL):  # the upper triangle; the lower is its mirror image
         end = top + PANEL
-        cosine = rows[:, top:end] @ rows[:, top:].mT  # (B, PANEL, N - top)
-        panel = cosine.masked_fill_(cosine < least, EPS) if weighted else cosine.gt_(tau).clamp_(min=EPS)
+        panel = edges(rows[:, top:end] @ rows[:, top:].mT)  # (B, PANEL, N - top)
         weights[:, top:end, top:] = panel
         weights[:, end:, top:end] = panel[..., PANEL:].mT
     return weights
 
 
-def start_of(rows: Tensor) -> Tensor:
-    """Random vectors ``(B, START, N)``, the same for every image, turned towards the features' principal components.
+def start_of(rows: Tensor, k: int) -> Tensor:
+    """Random vectors ``(B, k + SPARE, N)``, the same for every image, turned towards the principal components of the
+    features ``(B, N, d)``.
 
-    These are near the eigenvectors, so that fewer products with the graph are needed.
+    These are near the first k eigenvectors, so that fewer products with the graph are needed.
     """
-    random = torch.randn(START, rows.shape[1], generator=torch.Generator().manual_seed(0)).to(rows)
+    random = torch.randn(k + SPARE, rows.shape[1], generator=torch.Generator().manual_seed(0)).to(rows)
     centred = rows - rows.mean(dim=1, keepdim=True)
     vectors = random.expand(len(rows), -1, -1)
     for _ in range(3):
@@ -89,11 +100,11 @@ def start_of(rows: Tensor) -> Tensor:
     return vectors
 
 
-def cut_of(pair: Pair) -> Cut | None:
-    """The cut by an eigenvector, or None where it is not the only one of its eigenvalue."""
-    second, third = pair.eigenvalues
-    if third - second < GAP:
+def cut_of(pairs: Pairs) -> Cut | None:
+    """The cut by the first eigenvector, or None where it is not the only one of its eigenvalue."""
+    if pairs.arbitrary:
         return None
-    vector = pair.vector.numpy()
+    second, third = pairs.eigenvalues
+    vector = pairs.vectors[0].numpy()
     seed = int((abs(vector) >= (1 - TIE) * abs(vector).max()).argmax())
-    return Cut(vector * np.sign(vector[seed]), pair.eigenvalues, seed)
+    return Cut(vector * np.sign(vector[seed]), (second, third), seed)

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.backbone.vit import Features
-from dinoseg.methods.base import Method, to_numpy
-from dinoseg.methods.graph import unit
+from dinoseg.backbone.vit import BackboneSpec, Features
+from dinoseg.methods.base import Method, to_numpy, unit
 from dinoseg.types import Fit, Photo, Proposals
 
 
@@ -31,9 +30,9 @@ class Described:
         """Those of the method, and the tokens."""
         return tuple(dict.fromkeys((*self.method.facets(family), "token")))
 
-    def check(self, heads: int) -> None:
+    def check(self, spec: BackboneSpec) -> None:
         """See ``Method``."""
-        self.method.check(heads)
+        self.method.check(spec)
 
     def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
         """See ``Method``."""

@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing
+from dinoseg.methods.base import SimilarityMethod, View, nothing, unit
 from dinoseg.methods.fusion import fuse_heads
-from dinoseg.methods.graph import unit
 from dinoseg.methods.grid import components, largest
 from dinoseg.methods.score import sharp
 from dinoseg.methods.threshold import min_max

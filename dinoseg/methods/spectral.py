@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, View, nothing
+from dinoseg.methods.base import SimilarityMethod, nothing, to_numpy
 from dinoseg.methods.fusion import fuse_heads
-from dinoseg.methods.graph import GAP, alike, smallest, unit
 from dinoseg.methods.score import sharp
 from dinoseg.options import require
-from dinoseg.types import Proposals
+from dinoseg.types import Fit, Photo, Proposals
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dinoseg.backbone.vit import Features
+    from dinoseg.methods.lanczos import Pairs
 
 
 @dataclass(frozen=True)
 class Spectral(SimilarityMethod):
     """Deep spectral segmentation: the positive side of the second eigenvector, or k-means on several.
 
-    The edges are the positive cosines of the features; the paper's colour term, which its commands leave out, is not
-    here. With ``regions=many`` each cluster but the one with the longest border is an object. Without a threshold on
-    the edges no family of networks needs centred features.
+    The edges are the positive cosines of the features, and ``colour`` times how often two patches are among each
+    other's nearest in colour and place (the published function adds 10 times that, the published commands nothing).
+    With ``regions=many`` each cluster but the one with the longest border is an object. Without a threshold on the
+    edges no family of networks needs centred features.
 
     Score: correlation of each mask with the fused CLS attention.
     """
@@ -30,59 +37,63 @@ class Spectral(SimilarityMethod):
     regions: Literal["one", "many"] = "one"
     """One object by one eigenvector, or several by all."""
     vectors: int = 5
-    """How many eigenvectors, counting the constant first."""
+    """How many eigenvectors make several regions, counting the constant first."""
     clusters: int | None = None
     """How many regions, background included (default: where the gap between eigenvalues is largest)."""
+    colour: float = 0.0
+    """Weight of like colours beside the cosines, 0 or more."""
     centre: bool = False
     """Take the image's mean feature out first."""
 
     def __post_init__(self) -> None:
         require(3 <= self.vectors <= 64, "--param vectors", self.vectors, "3..64")
         require(self.clusters is None or 2 <= self.clusters <= 64, "--param clusters", self.clusters, "2..64")
+        require(0 <= self.colour <= 1000, "--param colour", self.colour, "0..1000")
 
-    def propose(self, view: View) -> Proposals:
-        """The object, or the regions, larger ones first."""
-        attention = fuse_heads(view.attention)
-        masks = self.masks(similarity(self.features(view)), view.fit.grid)
+    def propose_seen(self, features: Features, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
+        """The object of each image, or its regions, larger ones first."""
+        from dinoseg.methods.laplacian import laplacian_pairs  # torch: only once there is something to solve
+
+        given = self.batch_features(features)  # (B, N, d)
+        k = min(1 if self.regions == "one" else self.vectors - 1, given.shape[1] - 2)
+        if k < 1:
+            return [nothing("degenerate_graph")] * len(fits)
+        pairs = laplacian_pairs(given, photos, features.grid, k, self.colour)
+        attention = map(fuse_heads, map(to_numpy, features.attention))  # each (gh, gw)
+        return [self.objects(*one) for one in zip(pairs, attention, strict=True)]
+
+    def objects(self, pairs: Pairs, attention: NDArray[np.float64]) -> Proposals:
+        """What the eigenvectors of one image tell apart, scored with attention ``(gh, gw)``."""
+        masks = [] if pairs.arbitrary else self.masks(pairs, attention.shape)
         found = [sharp(mask, attention, f"region {number}") for number, mask in enumerate(masks, 1)]
         return Proposals(tuple(found)) if found else nothing("degenerate_graph")
 
-    def masks(self, weights: NDArray[np.float64], grid: tuple[int, int]) -> list[NDArray[np.bool_]]:
-        """The objects, each ``(gh, gw)``, of a graph ``(N, N)``; none where its eigenvectors are arbitrary."""
-        if len(weights) < 3 or alike(weights):
-            return []
-        values, vectors = smallest(weights, min(self.vectors, len(weights)) - 1)
-        vectors = signed(vectors)
+    def masks(self, pairs: Pairs, grid: tuple[int, ...]) -> list[NDArray[np.bool_]]:
+        """The objects, each ``(gh, gw)``."""
         if self.regions == "one":
-            return [(vectors[:, 0] > 0).reshape(grid)] if values[1] - values[0] >= GAP else []
-        return front(grouped(vectors, self.clusters or eigengap(values)).reshape(grid))
+            return [smaller_side(pairs.vectors[0].numpy()).reshape(grid)]
+        clusters = self.clusters or eigengap(pairs.eigenvalues[:-1])
+        return front(grouped(pairs.vectors, clusters).reshape(grid))
 
 
-def similarity(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Positive cosines of features ``(N, d)``, the others 0, ``(N, N)``; the largest is 1."""
-    rows = unit(features)
-    return np.maximum(rows @ rows.T, 0)
+def smaller_side(vector: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where an eigenvector ``(N,)`` is positive, turned so that this is not more than half of it."""
+    side = vector > 0
+    return vector < 0 if side.mean() > 0.5 else side
 
 
-def signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Eigenvectors ``(N, k)``, each turned so that not more than half of its entries are positive."""
-    return np.where((vectors > 0).mean(axis=0) > 0.5, -vectors, vectors)
-
-
-def eigengap(values: NDArray[np.float64]) -> int:
+def eigengap(values: Sequence[float]) -> int:
     """How many regions: as many as there are eigenvalues below the largest gap; ``values`` lack the first, whose gap
     does not count.
     """
     return 2 + int(np.diff(values).argmax())
 
 
-def grouped(vectors: NDArray[np.float64], clusters: int) -> NDArray[np.intp]:
-    """k-means labels of the rows of ``(N, k)``, ``(N,)``."""
-    import torch
-
+def grouped(vectors: Tensor, clusters: int) -> NDArray[np.intp]:
+    """k-means labels ``(N,)`` of the patches by their entries in the eigenvectors ``(k, N)``."""
     from dinoseg.methods.clustering import distances
 
-    return distances(torch.from_numpy(vectors), clusters).argmin(dim=1).numpy()
+    return distances(vectors.T, clusters).argmin(dim=1).numpy()
 
 
 def front(labels: NDArray[np.intp]) -> list[NDArray[np.bool_]]:

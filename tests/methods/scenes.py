@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dinoseg.backbone.vit import FACETS, Features
+from dinoseg.backbone.vit import FACETS, BackboneSpec, Features
 from dinoseg.methods import make_method
 from dinoseg.methods.base import Method
 from dinoseg.types import Fit, Photo, Proposals
 from tests.helpers import disk_photo
 
 PATCH = 8
+CASES = ("one14", "two12x20", "three20", "frame16", "thin18", "net14")
+"""Golden features of a few patches."""
 NETWORK_METHODS = (
     "attention-cut",
     "attention",
@@ -28,6 +30,12 @@ NETWORK_METHODS = (
     "found",
     "kmeans",
 )
+"""All that need nothing but a network: not ``head``, which needs a head of that very network."""
+
+
+def spec_of(heads: int) -> BackboneSpec:
+    """A network of so many heads."""
+    return BackboneSpec("some", "dino", PATCH, 24, 12, heads, 96, 0, "offset", layer_scale=False)
 
 
 def disk(

@@ -14,8 +14,7 @@ from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit
 from dinoseg.methods import cut as cut_module
 from dinoseg.methods.cut import EPS, affinity, normalised_cuts
-from tests.methods.scenes import iou
-from tests.methods.test_graph import CASES
+from tests.methods.scenes import CASES, iou
 
 
 def groups(sizes=(80, 120), width=16, noise=0.3, seed=0):

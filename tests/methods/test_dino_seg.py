@@ -7,8 +7,7 @@ import pytest
 
 from dinoseg.errors import OptionError
 from dinoseg.methods.dino_seg import DinoSeg
-from tests.methods.scenes import disk, features, found, golden_box, golden_features
-from tests.methods.test_graph import CASES
+from tests.methods.scenes import CASES, disk, features, found, golden_box, golden_features, spec_of
 
 LAST_IS_LARGEST = [("net14", 2)]  # where the defect of the published program shows
 
@@ -52,9 +51,9 @@ def test_only_the_largest_piece_of_the_one_head():
 
 def test_a_network_of_too_few_heads():
     with pytest.raises(OptionError, match=r"--param head 4 is out of range: the network has 0\.\.2"):
-        DinoSeg().check(3)
-    DinoSeg().check(5)
-    DinoSeg(head=2).check(3)
+        DinoSeg().check(spec_of(3))
+    DinoSeg().check(spec_of(5))
+    DinoSeg(head=2).check(spec_of(3))
 
 
 def test_a18_attention_that_sums_to_nothing():

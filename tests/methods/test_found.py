@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dinoseg.methods.found import Found, background, head_weights, weigh_heads
-from tests.methods.scenes import disk, features, features_of, found, golden_box, golden_features, iou
-from tests.methods.test_graph import CASES
+from tests.methods.scenes import CASES, disk, features, features_of, found, golden_box, golden_features, iou
 
 
 @pytest.mark.shared

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dinoseg.methods.grid import border_of, components, smooth, trimmed
-from tests.methods.test_graph import CASES
+from tests.methods.scenes import CASES
 
 
 @pytest.mark.parametrize(("grid", "inside"), [((4, 5), 6), ((3, 3), 1), ((2, 9), 0), ((1, 1), 0)])

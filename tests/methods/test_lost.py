@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dinoseg.methods.lost import Lost, grow
-from tests.methods.scenes import features, found, golden_box, golden_features
-from tests.methods.test_graph import CASES
+from tests.methods.scenes import CASES, features, found, golden_box, golden_features
 
 KS = (100, 25)
 

@@ -9,6 +9,7 @@ import pytest
 from dinoseg.methods.cut import Cut
 from dinoseg.methods.maskcut import MaskCut, foreground
 from tests.methods.scenes import (
+    CASES,
     batch_of,
     disk,
     features,
@@ -20,7 +21,6 @@ from tests.methods.scenes import (
     photo_of,
     three_disks,
 )
-from tests.methods.test_graph import CASES
 
 
 @pytest.mark.shared

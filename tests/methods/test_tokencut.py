@@ -7,8 +7,7 @@ import pytest
 
 from dinoseg.methods.base import View
 from dinoseg.methods.tokencut import TokenCut
-from tests.methods.scenes import disk, features, features_of, fit_of, found, iou
-from tests.methods.test_graph import CASES
+from tests.methods.scenes import CASES, disk, features, features_of, fit_of, found, iou
 
 
 def component(golden, case, method):
