@@ -212,7 +212,9 @@ class TrainOptions:
     epochs: Whole = 100
     """Passes over the photographs."""
     batch: Whole = 64
-    """Photographs per step."""
+    """Photographs that go through the network at once, in each process."""
+    accumulate: Whole = 1
+    """Batches per step: the result of a batch N times as large, in the memory of one."""
     recipe: Literal["dino"] = "dino"
     """What is learned: DINO as published."""
     init: str | None = None
@@ -263,8 +265,14 @@ class TrainOptions:
     """Largest gradient norm, per tensor."""
     save_every: Whole = 20
     """Epochs between checkpoints that are kept."""
-    cache: Literal["auto", "device", "memory"] = "auto"
-    """Where the decoded photographs are held."""
+    watch_every: Whole = 10
+    """Epochs between looks at the network: k-NN by names of folders, attention of fixed photographs (0: never)."""
+    from_file: Path | None = None
+    """A text file with one path a line, relative to that file, instead of IMAGES."""
+    max_broken: float = 0.05
+    """Share of the photographs that may be unreadable; with more, training does not start or stops."""
+    cache: Literal["auto", "device", "memory", "disk"] = "auto"
+    """Where photographs wait, decoded; disk: they are decoded again for every epoch. auto: by what is free."""
     amp: Literal["auto", "off"] = "auto"
     """Mixed precision (auto: on a GPU)."""
 
@@ -272,12 +280,19 @@ class TrainOptions:
         if self.resume and self.overwrite:
             raise OptionError("--resume goes on with a run and --overwrite starts it again: choose one.")
         require(self.seed >= 0, "--seed", self.seed, "0 or more")
-        for name in ("epochs", "batch", "patch", "width", "depth", "heads", "save_every"):
+        for name in ("epochs", "batch", "accumulate", "patch", "width", "depth", "heads", "save_every"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"--{name.replace('_', '-')}", value, "1 or more")
+        require(self.watch_every >= 0, "--watch-every", self.watch_every, "0 or more")
+        require(0 <= self.max_broken <= 1, "--max-broken", self.max_broken, "0..1")
         self._check_start()
         self._check_views()
         self._check_rates()
+
+    @property
+    def step_batch(self) -> int:
+        """Photographs per step of one process."""
+        return self.batch * self.accumulate
 
     def _check_start(self) -> None:
         width, heads = self.width or SCRATCH["width"], self.heads or SCRATCH["heads"]
@@ -287,6 +302,8 @@ class TrainOptions:
         require(0 <= self.teacher_cache < math.inf, "--teacher-cache", self.teacher_cache, "0 or more GiB")
         if self.init is None and (self.layer_decay != 1 or self.freeze_blocks):
             raise OptionError("--layer-decay and --freeze-blocks are for a network that has learned: add --init.")
+        if self.distil_from is not None and self.accumulate > 1:
+            raise OptionError("--accumulate is for DINO's own loss: leave it out with --distil-from.")
         if self.distil_from is None and self.teacher_cache:
             raise OptionError("--teacher-cache keeps the outputs of a frozen teacher: add --distil-from.")
 
@@ -360,6 +377,31 @@ class CompressOptions:
         require(self.seed >= 0, "--seed", self.seed, "0 or more")
         if self.resume and self.overwrite:
             raise OptionError("--resume goes on with what is there, --overwrite starts anew: pass one of them.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainHeadOptions(ModelOptions):
+    """Self-training on a frozen network: its features, masks of `attention-cut`, a small network between them."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """The file to write (.safetensors)."""
+    labels: Path | None = None
+    """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
+    photographs: Whole = 2000
+    """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
+    epochs: Whole = 12
+    """Passes over the photographs."""
+    seed: Whole = 0
+    """Of the choice of photographs and their order."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the file if it is there."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.photographs >= 1, "--photographs", self.photographs, "1 or more")
+        require(self.epochs >= 1, "--epochs", self.epochs, "1 or more")
+        require(self.seed >= 0, "--seed", self.seed, "0 or more")
 
 
 @Parameter(name="*")

@@ -18,14 +18,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"errors", "options", "types", "atomic"}
 ROAD = (
     *("images", "backbone", "recognition", "propagate", "attention", "methods", "refine", "draw", "outputs"),
-    *("pipeline", "folder", "grouping", "tracking", "evaluation"),
+    *("pipeline", "folder", "heads", "grouping", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
     "options": {"errors"},
     "types": {"errors"},
     "atomic": {"errors"},
-    "training": {"images", "backbone", "recognition", "training"},
+    "training": {"images", "backbone", "recognition", "draw", "training"},
     "compression": {"images", "backbone", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
     "__main__": {"cli"},
@@ -113,7 +113,7 @@ HEAVY = "sorted(set(sys.modules) & {'torch', 'torchvision', 'timm', 'cv2', 'nump
     [
         ["--help"],
         ["--version"],
-        *([verb, "--help"] for verb in ("segment", "attend", "track", "group", "train", "compress", "evaluate")),
+        *([verb, "--help"] for verb in ("segment", "attend", "track", "group", "train", "compress", "train-head", "evaluate")),
     ],
     ids=" ".join,
 )

@@ -91,10 +91,9 @@ class Distillation:
         """Crops ``(B, 3, s, s)``, 0..1, and what the teacher sees in them."""
         slots = self.cache.slots(batch.indices, batch.epoch) if self.cache else []
         boxes, flip = self.draw_fixed(batch.sizes, slots) if slots else draw(batch.sizes, generator)
-        images, boxes, flip = batch.pixels.float() / 255, *(x[None].to(batch.pixels.device) for x in (boxes, flip))
 
         def crops(size: int) -> Tensor:
-            return operations.crop_resize(images, boxes, size, flip)[0]  # (B, 3, size, size)
+            return operations.crop_resize(batch.pixels, boxes[None], size, flip[None])[0]  # (B, 3, size, size)
 
         return crops(self.options.global_size), self.target(slots, lambda: crops(self.teacher_size))
 

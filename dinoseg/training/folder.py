@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from PIL import Image
 
 from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
 from dinoseg.options import TrainOptions
-from dinoseg.training.cache import PhotoCache
+from dinoseg.training.cache import Photographs
 from dinoseg.training.checkpoint import Checkpoints
 from dinoseg.types import Failure
 
-FREE = ("output", "resume", "overwrite", "device", "cache", "save_every")
+FREE = (
+    *("output", "resume", "overwrite", "device", "cache", "save_every", "watch_every"),
+    *("from_file", "max_broken"),  # the photographs themselves are compared
+    *("batch", "accumulate"),  # and their number per step, in all processes together
+)
 """Options that a resumed run may change: they do not decide what is learned."""
 
 
 class RunFolder:
-    """``run.json``, ``metrics.jsonl``, ``broken.jsonl``, ``checkpoints/`` and ``model.safetensors`` of one run.
+    """``run.json``, ``metrics.jsonl``, ``broken.jsonl``, ``checkpoints/``, ``model.safetensors``, ``watch.jsonl``,
+    ``watch/`` and ``report.html`` of one run.
 
     Raises ``OutputConflict`` where they would mix with something else.
     """
@@ -36,6 +42,9 @@ class RunFolder:
         self.non_finite = self.path / "non_finite.json"
         self.model = self.path / "model.safetensors"
         self.teacher_cache = self.path / "teacher.cache"
+        self.watched = self.path / "watch.jsonl"
+        self.strips = self.path / "watch"
+        self.report = self.path / "report.html"
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.check()
 
@@ -53,20 +62,24 @@ class RunFolder:
         if not there and self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise OutputConflict(f"{self.path} holds other files: name an empty or new folder with --output.")
 
-    def begin(self, cache: PhotoCache, broken: Sequence[Failure], facts: Mapping[str, Any]) -> None:
+    def begin(self, photographs: Photographs, facts: Mapping[str, Any]) -> None:
         """Write down what the run is; a resumed one must be the same. Raises ``OutputConflict`` if it is another.
 
         ``facts`` is what decides the result beside options and photographs.
         """
         asked = {name: value for name, value in asdict(self.options).items() if name not in FREE}
-        photographs = {"count": len(cache), "sha256": cache.digest}
+        facts = {"photographs": {"count": len(photographs), "sha256": photographs.digest}, **facts}
         if self.options.resume:
-            self.compare({**asked, "photographs": photographs, **facts})
+            self.compare({**asked, **facts})
         else:
             self.clear()
             versions = {"dinoseg": __version__, "torch": torch.__version__}
-            self.write_json(self.record, {"options": asked, "photographs": photographs, **facts, "versions": versions})
-        listed = [{"id": failure.id, "reason": failure.reason, "error": str(failure.error)} for failure in broken]
+            self.write_json(self.record, {"options": asked, **facts, "versions": versions})
+        self.list_broken(photographs.failed)
+
+    def list_broken(self, failed: Iterable[Failure]) -> None:
+        """Write ``broken.jsonl``."""
+        listed = [{"id": failure.id, "reason": failure.reason, "error": str(failure.error)} for failure in failed]
         self.write_lines(self.broken, map(json.dumps, listed))
 
     def compare(self, now: Mapping[str, Any]) -> None:
@@ -83,18 +96,39 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left, and nothing else."""
-        for path in (self.record, self.metrics, self.broken, self.non_finite, self.model, self.teacher_cache):
+        for path in (
+            self.record,
+            self.metrics,
+            self.broken,
+            self.non_finite,
+            self.model,
+            self.teacher_cache,
+            self.watched,
+            self.report,
+            *self.strips.glob("epoch-*.png"),
+        ):
             path.unlink(missing_ok=True)
         self.checkpoints.clear()
 
     def open_metrics(self, step: int) -> TextIO:
         """``metrics.jsonl`` to append to; lines of steps that will be done again are gone from it."""
-        kept = []
-        if self.metrics.exists():
-            lines = self.metrics.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
-        self.write_lines(self.metrics, kept)
+        kept = [line for line in self.lines(self.metrics) if line["step"] < step]
+        self.write_lines(self.metrics, map(json.dumps, kept))
         return self.metrics.open("a", encoding="utf-8", buffering=1)
+
+    def lines(self, path: Path) -> list[dict[str, Any]]:
+        """The whole lines of a file of JSON lines; none if it is not there."""
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    def add_look(self, look: Mapping[str, Any], strip: Image.Image) -> None:
+        """Keep what a look at the network after ``look["step"]`` steps showed; later ones are gone then."""
+        self.strips.mkdir(exist_ok=True)
+        with atomic_write(self.path / look["strip"]) as file:
+            strip.save(file, "PNG")
+        before = [line for line in self.lines(self.watched) if line["step"] < look["step"]]
+        self.write_lines(self.watched, map(json.dumps, [*before, look]))
 
     def mean_loss(self, steps: int) -> float:
         """Over the last ``steps`` steps, nats."""

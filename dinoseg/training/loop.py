@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor
@@ -18,25 +20,24 @@ from tqdm.auto import tqdm
 
 from dinoseg.atomic import locked
 from dinoseg.backbone.export import metadata_of, save_backbone
-from dinoseg.backbone.zoo import choose_device
 from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
-from dinoseg.images.feed import read_ahead
 from dinoseg.options import TrainOptions
-from dinoseg.training.cache import SHORT_SIDE, PhotoCache, load_photos, place
+from dinoseg.training.cache import SHORT_SIDE, Photographs
 from dinoseg.training.distil import Distillation
+from dinoseg.training.feeds import open_photographs
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.interrupt import Interrupt
 from dinoseg.training.learner import Batch, Learner, Shown
+from dinoseg.training.observer import Observer
 from dinoseg.training.recipe import DINO
 from dinoseg.training.schedules import Schedules, Settings
 from dinoseg.training.seeds import DROP_PATH, ORDER, VIEWS, WEIGHTS, seed_of
 from dinoseg.training.start import Start
 from dinoseg.training.teacher_cache import RecordShape, TeacherCache
+from dinoseg.training.team import Team, assembled
 from dinoseg.types import Failure
 
 log = logging.getLogger(__name__)
-COLLAPSED = 0.01
-"""A teacher whose entropy is this near to one of its ends (as a share of ln K) says the same of every photograph."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,43 +61,77 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
     stopped (bit for bit on a CPU). Raises ``UsageError`` before the first step, ``TrainingError`` for too many broken
     photographs or too little memory, ``NonFiniteLoss``, and ``KeyboardInterrupt`` when it was stopped and has saved.
     """
-    device = choose_device(options.device)
-    folder = RunFolder(options)
+    with assembled(options.device) as (team, device):
+        return train_together([images] if isinstance(images, str | Path) else images, options, team, device)
+
+
+def train_together(
+    images: Sequence[str | Path], options: TrainOptions, team: Team, device: torch.device
+) -> TrainReport:
+    """``run_training`` as one of a team."""
+    folder = team.from_first(lambda: RunFolder(options))
     start = Start.read(options)
-    short_side = round(SHORT_SIDE * start.crop(options))
-    paths = [images] if isinstance(images, str | Path) else images
-    cache, broken = load_photos(paths, short_side, exclude=options.output)
-    if len(cache) < options.batch:
-        raise OptionError(
-            f"--batch {options.batch} is out of range: there are {len(cache)} photographs, and a step takes a full "
-            "batch of them (what is left at the end of an epoch is dropped)."
-        )
+    check_team(options, team)
+    photographs = open_photographs(images, options, round(SHORT_SIDE * start.crop(options)), device, team)
+    check_photographs(photographs, options, team)
     folder.path.mkdir(parents=True, exist_ok=True)
     devices = [device] if device.type == "cuda" else []
     try:
-        with locked(folder.path), torch.random.fork_rng(devices):
-            folder.begin(cache, broken, start.facts)
-            trainer = Trainer(options, start, place(cache, device, options.cache), folder, device)
-            trainer.run()
+        with locked(folder.path) if team.first else nullcontext(), torch.random.fork_rng(devices):
+            facts = {**start.facts, "photographs_per_step": options.step_batch * team.size}
+            team.from_first(lambda: folder.begin(photographs, facts))
+            trainer = Trainer(options, start, photographs, folder, device, team)
+            trainer.run(Observer(images, options, folder, trainer.schedules.steps_per_epoch) if team.first else None)
     except torch.OutOfMemoryError as error:
-        raise TrainingError(f"The device's memory is too small for --batch {options.batch}: halve it.") from error
+        raise TrainingError(
+            f"The device's memory is too small for --batch {options.batch}: halve it, and double --accumulate for the "
+            "same result."
+        ) from error
     return TrainReport(
         model=folder.model,
         steps=trainer.schedules.steps,
-        loss=folder.mean_loss(trainer.schedules.steps_per_epoch),
-        photographs=len(cache),
-        failed=tuple(broken),
+        loss=team.from_first(lambda: folder.mean_loss(trainer.schedules.steps_per_epoch)),
+        photographs=len(photographs),
+        failed=tuple(photographs.failed),
     )
+
+
+def check_team(options: TrainOptions, team: Team) -> None:
+    """Raise ``OptionError`` for what one process has to do alone."""
+    if options.distil_from is not None and team.size > 1:
+        raise OptionError("--distil-from trains in one process: start it without torchrun.")
+
+
+def check_photographs(photographs: Photographs, options: TrainOptions, team: Team) -> None:
+    """Raise ``OptionError`` for too few of them, ``TrainingError`` where processes see different ones."""
+    batch = options.step_batch * team.size
+    if len(photographs) < batch:
+        raise OptionError(
+            f"--batch {options.batch} is out of range: there are {len(photographs)} photographs, and a step takes "
+            f"{batch} of them (what is left at the end of an epoch is dropped)."
+        )
+    digests = team.gather(photographs.digest)
+    if digests[team.rank] != digests[0]:
+        raise TrainingError(f"Process {team.rank} reads other photographs than process 0: give all the same files.")
 
 
 class Trainer:
     """Carries a ``Learner`` through all steps, from the start or from the newest checkpoint."""
 
     def __init__(
-        self, options: TrainOptions, start: Start, cache: PhotoCache, folder: RunFolder, device: torch.device
+        self,
+        options: TrainOptions,
+        start: Start,
+        photographs: Photographs,
+        folder: RunFolder,
+        device: torch.device,
+        team: Team,
     ) -> None:
-        self.options, self.cache, self.folder, self.device = options, cache, folder, device
-        self.schedules = Schedules(options, len(cache) // options.batch)
+        self.options, self.photographs, self.folder = options, photographs, folder
+        self.device, self.team = device, team
+        self.batch = options.step_batch * team.size
+        """Photographs of a step, in all processes together."""
+        self.schedules = Schedules(options, len(photographs) // self.batch, self.batch)
         torch.manual_seed(seed_of(options.seed, WEIGHTS))
         self.learner = self.new_learner(start)
         self.saved = 0
@@ -107,68 +142,86 @@ class Trainer:
     def new_learner(self, start: Start) -> Learner:
         """What learns, at its start."""
         if start.teacher is None:
-            return DINO(self.options, self.device)
+            return DINO(self.options, self.device, self.team)
         cache = None
         if self.options.teacher_cache:
             shape = RecordShape.of(start.teacher.spec, self.options.global_size // start.spec.patch)
-            sizes = (len(self.cache), self.options.teacher_cache, self.options.epochs)
+            sizes = (len(self.photographs), self.options.teacher_cache, self.options.epochs)
             cache = TeacherCache(self.folder.teacher_cache, shape, *sizes)
         return Distillation(self.options, start.teacher, self.device, cache)
 
     def resume(self) -> None:
         """Take up the newest checkpoint; a run that was stopped before its first one starts at its beginning."""
-        state = self.folder.checkpoints.load(self.device)
+        state = self.team.from_first(self.folder.checkpoints.load)
         if state is None:
             log.warning("%s holds no checkpoint yet: the run starts at its beginning.", self.folder.path)
             return
         self.learner.load(state)
         self.saved = state["step"]
 
-    def run(self) -> None:
-        """All steps that are left.
+    def run(self, observer: Observer | None) -> None:
+        """All steps that are left; only the first process has an observer.
 
         Raises ``NonFiniteLoss``; ``KeyboardInterrupt`` after Ctrl-C or SIGTERM, with everything saved; ``OSError`` if
         the disk is full, with the last checkpoint as it was.
         """
-        entropies: list[float] = []
-        with Interrupt() as interrupt, self.folder.open_metrics(self.saved) as metrics, self.bar() as bar:
+        if observer and self.saved == 0:
+            observer.begin(self.learner.model)
+        steps = range(self.saved, self.schedules.steps)
+        with Interrupt() as interrupt, self.open_metrics() as metrics, self.bar() as bar:
             started = time.perf_counter()
-            for step, (pixels, sizes) in enumerate(self.batches(), start=self.saved):
-                measures = self.step(step, pixels, sizes)
-                metrics.write(self.line(step, measures, time.perf_counter() - started))
-                bar.set_postfix(loss=f"{measures.loss:.3f}", refresh=False)
+            for step, pixels in zip(steps, self.photographs.batches(steps, self.own), strict=True):
+                measures = self.step(step, pixels)
+                seconds = time.perf_counter() - started
+                metrics.write(self.line(step, measures, seconds))
+                bar.set_postfix(self.told(measures, seconds), refresh=False)
                 bar.update()
-                entropies.append(measures.teacher_entropy)
+                if observer:
+                    observer.add(measures.values())
                 done = step + 1
                 epoch_ends = done % self.schedules.steps_per_epoch == 0
-                if epoch_ends or interrupt.asked:
+                if observer and epoch_ends:
+                    observer.end_epoch(done // self.schedules.steps_per_epoch, self.learner.model)
+                asked = self.team.any(interrupt.asked)
+                if epoch_ends or asked:
                     self.save(done)
-                if epoch_ends:
-                    self.watch(done, entropies)
-                    entropies = []
-                if interrupt.asked and done < self.schedules.steps:
+                if asked and done < self.schedules.steps:
                     raise KeyboardInterrupt(f"stopped after step {done}; --resume goes on from there")
                 started = time.perf_counter()
+        if observer:
+            observer.report()
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels and sizes of the steps that are left; read ahead where they must travel to the device first."""
-        steps = range(self.saved, self.schedules.steps)
-        if self.cache.device.type == self.device.type:
-            return map(self.cache.batch, map(self.chosen, steps))
-        return read_ahead(map(self.chosen, steps), self.cache.batch, workers=1, ahead=2)
+    def open_metrics(self) -> TextIO:
+        """``metrics.jsonl``, or nothing in processes that write nothing."""
+        return self.folder.open_metrics(self.saved) if self.team.first else Path(os.devnull).open("w")
+
+    def told(self, measures: Shown, seconds: float) -> dict[str, str]:
+        """What stands behind the bar."""
+        speed = {"images/s": f"{self.batch / seconds:.3g}"}
+        return speed | {name.replace("_", " "): f"{value:.3f}" for name, value in measures.values().items()}
 
     def chosen(self, step: int) -> Tensor:
         """Indices ``(B,)`` of the photographs of a step; an epoch drops what does not fill its last batch."""
         epoch, position = divmod(step, self.schedules.steps_per_epoch)
-        order = shuffled(len(self.cache), seed_of(self.options.seed, ORDER, epoch))
-        return order[position * self.options.batch : (position + 1) * self.options.batch]
+        order = shuffled(len(self.photographs), seed_of(self.options.seed, ORDER, epoch))
+        return order[position * self.batch : (position + 1) * self.batch]
 
-    def step(self, step: int, pixels: Tensor, sizes: Tensor) -> Shown:
+    @property
+    def share(self) -> slice:
+        """This process's part of a step's photographs."""
+        return slice(self.team.rank * self.options.step_batch, (self.team.rank + 1) * self.options.step_batch)
+
+    def own(self, step: int) -> Tensor:
+        """Indices of this process's photographs of a step."""
+        return self.chosen(step)[self.share]
+
+    def step(self, step: int, pixels: Tensor) -> Shown:
         """Augment and learn; what is random is a function of the seed and the step alone."""
         settings = self.schedules.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.options.seed, VIEWS, step))
-        torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step))
-        batch = Batch(pixels.to(self.device), sizes, self.chosen(step), step // self.schedules.steps_per_epoch)
+        torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step, self.team.rank))
+        indices, epoch = self.chosen(step), step // self.schedules.steps_per_epoch
+        batch = Batch(pixels.to(self.device), self.photographs.sizes[indices], indices, epoch, self.share)
         measures = self.learner.step(settings, *self.learner.prepare(batch, generator))
         if not math.isfinite(measures.loss):
             raise self.non_finite(step, settings, measures.loss)
@@ -176,8 +229,9 @@ class Trainer:
 
     def non_finite(self, step: int, settings: Settings, loss: float) -> NonFiniteLoss:
         """The error for a loss that is no number; what went into the step is written down."""
-        ids = [self.cache.ids[index] for index in self.chosen(step).tolist()]
-        self.folder.write_json(self.folder.non_finite, {"step": step, **asdict(settings), "photographs": ids})
+        ids = [self.photographs.ids[index] for index in self.chosen(step).tolist()]
+        if self.team.first:
+            self.folder.write_json(self.folder.non_finite, {"step": step, **asdict(settings), "photographs": ids})
         kept = self.folder.checkpoints.path(self.saved) if self.saved else "none yet"
         return NonFiniteLoss(
             f"The loss became {loss} at step {step} (learning rate {settings.lr:.3g}); {self.folder.non_finite} says "
@@ -192,7 +246,7 @@ class Trainer:
             "epoch": step // self.schedules.steps_per_epoch,
             **measures.values(),
             **asdict(settings),
-            "images_per_second": round(self.options.batch / seconds, 2),
+            "images_per_second": round(self.batch / seconds, 2),
         }
         return json.dumps(values) + "\n"
 
@@ -201,33 +255,28 @@ class Trainer:
 
         The model is written first: whatever stops the process in between is done again from the checkpoint before.
         """
-        every = self.options.save_every * self.schedules.steps_per_epoch
-        backbone = self.learner.model
-        state = {**self.learner.state(), "dinoseg_metadata": metadata_of(backbone.spec)}
-        save_backbone(backbone, self.folder.model, store="float32")
-        self.folder.checkpoints.save(done, state, keep=lambda step: step % every == 0)
+        failed = {failure.id: failure for part in self.team.gather(self.photographs.failed) for failure in part}
+        if self.team.first:
+            every = self.options.save_every * self.schedules.steps_per_epoch
+            backbone = self.learner.model
+            state = {**self.learner.state(), "dinoseg_metadata": metadata_of(backbone.spec)}
+            self.folder.list_broken(failed.values())
+            save_backbone(backbone, self.folder.model, store="float32")
+            self.folder.checkpoints.save(done, state, keep=lambda step: step % every == 0)
         self.saved = done
-
-    def watch(self, done: int, entropies: Sequence[float]) -> None:
-        """Warn after an epoch in which the teacher said the same of every photograph; warming up may look like it."""
-        share = sum(entropies) / len(entropies) / math.log(self.options.prototypes)
-        collapsed = share < COLLAPSED or share > 1 - COLLAPSED
-        if collapsed and done > self.options.warmup_epochs * self.schedules.steps_per_epoch:
-            end = "one prototype for all photographs" if share < COLLAPSED else "all prototypes alike"
-            log.warning(
-                "The teacher has collapsed (step %d: entropy %.3f of ln K, %s): try another --lr, --teacher-temp or "
-                "--momentum.",
-                done,
-                share,
-                end,
-            )
 
     def bar(self) -> Any:
         """Progress on a terminal."""
-        return tqdm(total=self.schedules.steps, initial=self.saved, desc="train", unit="step", disable=None)
+        return tqdm(
+            total=self.schedules.steps,
+            initial=self.saved,
+            desc="train",
+            unit="step",
+            disable=None if self.team.first else True,
+        )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # the feed is ahead: its epoch may be the next one
 def shuffled(count: int, seed: int) -> Tensor:
     """``0 .. count - 1`` in the order of a seed."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))

@@ -35,6 +35,7 @@ def options(output: Path = Path("run"), **changes: Any) -> TrainOptions:
         "lr": 0.05,
         "momentum": 0.9,
         "save_every": 2,
+        "watch_every": 0,
     }
     return TrainOptions(output=output, **values | changes)
 
