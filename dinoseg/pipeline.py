@@ -73,7 +73,7 @@ class Segmenter:
         check_refinement(options.refine)
         self.backbone: Backbone | None = load_backbone(options) if self.method.needs_network else None
         if self.backbone:
-            self.method.check(self.backbone.spec.heads)
+            self.method.check(self.backbone.spec)
         self.check_presence()
         on_cpu = self.backbone is None or self.backbone.device.type == "cpu"
         self.batch = options.batch or (1 if on_cpu else 32)

@@ -24,6 +24,7 @@ VERBS = (
     "group",
     "train",
     "compress",
+    "train-head",
     "evaluate",
     "compare",
     "methods",
@@ -44,7 +45,8 @@ First steps: `dinoseg samples photos`, then `dinoseg segment photos -o out`.""",
     suppress_keyboard_interrupt=False,
 )
 for position, verb in enumerate(VERBS):
-    app.command(getattr(import_module(f"dinoseg.cli.{verb}"), verb))
+    name = verb.replace("-", "_")
+    app.command(getattr(import_module(f"dinoseg.cli.{name}"), name))
     app[verb].sort_key = position
 
 

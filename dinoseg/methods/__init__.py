@@ -14,6 +14,7 @@ from dinoseg.methods.parameters import Parameter, parameters_of, parse_parameter
 
 METHODS: dict[str, str] = {
     "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
+    "head": "dinoseg.methods.head:SegmentationHead",
     "attention": "dinoseg.methods.attention:AttentionMap",
     "tokencut": "dinoseg.methods.tokencut:TokenCut",
     "maskcut": "dinoseg.methods.maskcut:MaskCut",

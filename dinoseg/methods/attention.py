@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from dinoseg.methods.score import agreement
 from dinoseg.methods.threshold import mass_mask, otsu_soft
 from dinoseg.options import require
 from dinoseg.types import Proposals
+
+if TYPE_CHECKING:
+    from dinoseg.backbone.vit import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class AttentionMap(NetworkMethod):
         require(self.head is None or self.head >= 0, "--param head", self.head, "0 or more")
         require(0 <= self.blur <= 16, "--param blur", self.blur, "0..16 patches")
 
-    def check(self, heads: int) -> None:
+    def check(self, spec: BackboneSpec) -> None:
         """Raise ``OptionError`` for a head that the network does not have."""
-        require_head(self.head, heads)
+        require_head(self.head, spec.heads)
 
     def propose(self, view: View) -> Proposals:
         """One object at most."""

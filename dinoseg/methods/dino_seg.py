@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dinoseg.methods.base import NetworkMethod, View, nothing, require_head
 from dinoseg.methods.grid import components, largest
@@ -10,6 +11,9 @@ from dinoseg.methods.score import sharp
 from dinoseg.methods.threshold import mass_mask, min_max
 from dinoseg.options import require
 from dinoseg.types import Proposals
+
+if TYPE_CHECKING:
+    from dinoseg.backbone.vit import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class DinoSeg(NetworkMethod):
         require(self.head >= 0, "--param head", self.head, "0 or more")
         require(0 < self.mass <= 1, "--param mass", self.mass, "above 0 and up to 1")
 
-    def check(self, heads: int) -> None:
+    def check(self, spec: BackboneSpec) -> None:
         """Raise ``OptionError`` for a head that the network does not have."""
-        require_head(self.head, heads)
+        require_head(self.head, spec.heads)
 
     def propose(self, view: View) -> Proposals:
         """One object at most."""

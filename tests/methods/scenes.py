@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dinoseg.backbone.vit import FACETS, BackboneSpec, Features
 from dinoseg.methods import make_method
 from dinoseg.methods.base import Method
+from dinoseg.methods.head_network import HeadNetwork, save_head
 from dinoseg.types import Fit, Photo, Proposals
 from tests.helpers import disk_photo
 
@@ -36,6 +39,14 @@ NETWORK_METHODS = (
 def spec_of(heads: int) -> BackboneSpec:
     """A network of so many heads."""
     return BackboneSpec("some", "dino", PATCH, 24, 12, heads, 96, 0, "offset", layer_scale=False)
+
+
+def save_plain_head(path: Path, spec: BackboneSpec, direction: Tensor) -> None:
+    """A head that takes for an object what points in a direction ``(d,)``, by cells of half a patch."""
+    network = HeadNetwork(len(direction), hidden=1, cells=2)
+    network.linear.weight.data[:] = 4 * direction / direction.norm().clamp(min=1)
+    network.linear.bias.data[:] = -1
+    save_head(network, path, spec)
 
 
 def disk(

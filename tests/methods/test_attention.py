@@ -8,7 +8,7 @@ import torch
 
 from dinoseg.errors import OptionError
 from dinoseg.methods.attention import AttentionMap
-from tests.methods.scenes import disk, features, features_of, found
+from tests.methods.scenes import disk, features, features_of, found, spec_of
 
 
 def as_it_is(head: int, **parameters) -> AttentionMap:
@@ -46,9 +46,9 @@ def test_more_mass_is_more_mask():
 
 def test_a_head_that_the_network_does_not_have():
     with pytest.raises(OptionError, match=r"--param head 3 is out of range: the network has 0\.\.2"):
-        AttentionMap(head=3).check(3)
-    AttentionMap(head=3).check(4)
-    AttentionMap().check(1)
+        AttentionMap(head=3).check(spec_of(3))
+    AttentionMap(head=3).check(spec_of(4))
+    AttentionMap().check(spec_of(1))
 
 
 def test_a18_attention_that_sums_to_nothing():

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from dinoseg.backbone.vit import Features
+from dinoseg.backbone.weights import load_file
 from dinoseg.methods import METHODS
 from dinoseg.pipeline import Segmenter
 from dinoseg.types import Failure, Segmentation
 from tests.helpers import disk_photo
-from tests.methods.scenes import NETWORK_METHODS
+from tests.methods.scenes import NETWORK_METHODS, save_plain_head
 from tests.networks import save_teacher
 
 HEADS = 2
@@ -57,11 +58,14 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory):
     """Method -> the road with a tiny network."""
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_teacher(path)
+    head = path.with_name("head.safetensors")
+    spec = load_file(path).spec
+    save_plain_head(head, spec, torch.randn(spec.width, generator=torch.Generator().manual_seed(0)))
+    params = {"dino-seg": ("head=1",), "head": (f"weights={head}",)}  # the network has two heads
 
     @cache
     def make(name: str) -> Segmenter:
-        param = ("head=1",) if name == "dino-seg" else ()  # the network has two heads
-        return Segmenter(model=str(path), method=name, param=param, size=64, device="cpu")
+        return Segmenter(model=str(path), method=name, param=params.get(name, ()), size=64, device="cpu")
 
     return make
 
@@ -142,7 +146,7 @@ SPOILT = (zeros, silent, alike, nearly_alike, opposed, huge, tiny, half_zeros)
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-@pytest.mark.parametrize("name", NETWORK_METHODS)
+@pytest.mark.parametrize("name", [*NETWORK_METHODS, "head"])
 def test_a17_a18_features_without_anything_in_them(segmenter, monkeypatch, name, spoil):
     road = segmenter(name)
     plain = road.features
@@ -150,7 +154,7 @@ def test_a17_a18_features_without_anything_in_them(segmenter, monkeypatch, name,
     check(road(noise(48, 64)))
 
 
-@pytest.mark.parametrize("name", NETWORK_METHODS)
+@pytest.mark.parametrize("name", [*NETWORK_METHODS, "head"])
 def test_a20_features_that_are_not_numbers_fail_that_photograph_alone(segmenter, monkeypatch, name):
     road = segmenter(name)
     plain = road.features
@@ -170,7 +174,7 @@ def test_a20_features_that_are_not_numbers_fail_that_photograph_alone(segmenter,
 
 
 @pytest.mark.parametrize("radius", [8, 14, 20])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "head"])  # it knows but its own features
 def test_a19_an_object_off_the_border_is_not_its_background(segmenter, monkeypatch, name, radius):
     photo, object_ = disk_photo(64, 64, radius=radius)
     road = segmenter(name)

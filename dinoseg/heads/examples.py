@@ -1,0 +1,125 @@
+"""What a head learns from: the features of photographs, with the masks that a method without training makes.
+
+photographs -> backbone -> ``attention-cut`` -> refinement at full size -> filter -> cells of the patch grid
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dinoseg.backbone.vit import Features
+from dinoseg.errors import MaskError
+from dinoseg.images.labels import object_numbers
+from dinoseg.methods.attention_cut import AttentionCut
+from dinoseg.methods.base import NetworkMethod
+from dinoseg.methods.grid import border_of
+from dinoseg.pipeline import Finished, Segmenter
+from dinoseg.types import Failure, Fit, Photo, Proposals, Segmentation, Source
+
+CELLS = 4
+"""Cells along each side of a patch."""
+SMALLEST, LARGEST = 0.02, 0.6
+"""Share of the photograph that a mask may cover to be learned from."""
+CONTACT = 0.5
+"""Share of the border that it may cover."""
+AGREEMENT = 0.3
+"""Score that it must have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One photograph with a mask."""
+
+    features: Tensor
+    """``(N, d)``, float16, on the CPU."""
+    target: Tensor
+    """Share of each cell that is object, ``(N, CELLS * CELLS)``, float16 in 0..1."""
+    labelled: bool
+    """Whether the mask was given."""
+
+
+class Watching(NetworkMethod):
+    """``attention-cut``; the features of a photograph, in half precision, are kept until somebody takes them."""
+
+    def __init__(self) -> None:
+        self.method = AttentionCut()
+        self.features: dict[str, Tensor] = {}
+        """By the photograph's id, ``(N, d)``."""
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """See ``Method``."""
+        return self.method.facets(family)
+
+    def propose_seen(self, features: Features, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
+        """See ``NetworkMethod``."""
+        (name,) = self.facets(features.family)
+        facet = features.facets[name].flatten(1, 2).half().cpu()  # (B, N, d)
+        self.features.update((photo.id, each) for photo, each in zip(photos, facet, strict=True))
+        return self.method.propose_batch(features, fits)
+
+
+def examples(
+    segmenter: Segmenter, sources: Iterable[Source | Failure], masks: Mapping[str, Path]
+) -> Iterator[Example | Failure | None]:
+    """An example of each photograph, None where its mask is not worth learning from; ``masks`` are by id.
+
+    A photograph or mask that cannot be used is a ``Failure`` in its place.
+    """
+    watching = Watching()
+    segmenter.method = watching
+    for result in segmenter.run(sources):
+        yield result if isinstance(result, Failure) else example(result, watching.features, masks)
+
+
+def example(finished: Finished, seen: dict[str, Tensor], masks: Mapping[str, Path]) -> Example | Failure | None:
+    """See ``examples``; takes its features out of ``seen``."""
+    found, given = finished.segmentation, masks.get(finished.segmentation.id)
+    features = seen.pop(found.id, None)
+    if features is None or not (given or trusted(found)):
+        return None
+    try:
+        mask = read_mask(given, found.size) if given else found.mask
+    except MaskError as error:
+        return Failure(found.id, error, found.source)
+    return Example(features, in_cells(mask, found.fit), bool(given))
+
+
+def trusted(found: Segmentation) -> bool:
+    """Whether a mask is likely to be an object: neither tiny nor all, off the border, and the attention agrees."""
+    if not found.instances:
+        return False
+    mask = found.mask
+    fine = SMALLEST <= mask.mean() <= LARGEST and mask[border_of(mask.shape)].mean() <= CONTACT
+    return bool(fine and found.scores[0] >= AGREEMENT)
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask ``(H, W)`` that a person drew: any object. Raises ``MaskError``."""
+    mask = object_numbers(path) > 0
+    if mask.shape != size:
+        told = f"{mask.shape[1]} x {mask.shape[0]} px, its photograph {size[1]} x {size[0]}"
+        raise MaskError(f"{path} has {told}: a mask has the size of the upright photograph.")
+    return mask
+
+
+def in_cells(mask: NDArray[np.bool_], fit: Fit) -> Tensor:
+    """Share of each cell that a mask ``(H, W)`` covers, patch by patch, ``(N, CELLS * CELLS)``, float16.
+
+    Cells in the padding go on as the edge of the photograph.
+    """
+    height, width = fit.scaled
+    scaled = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    frame = [(0, gap * fit.patch - length) for gap, length in zip(fit.grid, fit.scaled, strict=True)]
+    padded = np.pad(scaled, frame, mode="edge")
+    rows, columns = fit.grid
+    cells = cv2.resize(padded, (columns * CELLS, rows * CELLS), interpolation=cv2.INTER_AREA)
+    patches = torch.from_numpy(cells).reshape(rows, CELLS, columns, CELLS).transpose(1, 2)  # (gh, gw, CELLS, CELLS)
+    return patches.reshape(rows * columns, CELLS * CELLS).half()

@@ -1,0 +1,124 @@
+"""A head from photographs: look at each once, learn, write one file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from dinoseg import __version__
+from dinoseg.errors import MaskError, OutputConflict, TrainingError
+from dinoseg.heads.examples import Example, examples
+from dinoseg.heads.fitting import fit_head
+from dinoseg.images.find import find
+from dinoseg.methods.head_network import save_head
+from dinoseg.options import InputOptions, ModelOptions, TrainHeadOptions
+from dinoseg.pipeline import Segmenter
+from dinoseg.types import Failure, Source
+
+FEWEST = 8
+"""Photographs with masks that a head needs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadReport:
+    """How it went."""
+
+    file: str
+    model: str
+    photographs: int
+    """That were looked at."""
+    used: int
+    """That had a mask worth learning from."""
+    labelled: int
+    """Of these with a mask from ``labels``."""
+    loss: float
+    """Mean over the last epoch, nats per cell."""
+    minutes: float
+    failed: tuple[Failure, ...]
+    """Photographs and masks that could not be read."""
+
+
+def run_head_training(images: str | Path | Sequence[str | Path], options: TrainHeadOptions) -> HeadReport:
+    """Train a head for ``options.model`` on photographs (files, folders, globs) into ``options.output``.
+
+    What the network says of each photograph is held in memory: 0.6 MB for the built-in model. Raises ``UsageError``
+    before the first photograph is read, ``TrainingError`` where too few have a mask to learn from.
+    """
+    started = time.perf_counter()
+    check_output(options)
+    network = {field.name: getattr(options, field.name) for field in fields(ModelOptions)}
+    segmenter = Segmenter(**network)
+    sources = list(find([images] if isinstance(images, str | Path) else images, InputOptions()))
+    masks = find_masks(sources, options.labels) if options.labels else {}
+    sources = choose(sources, masks, options)
+    looked = list(tqdm(examples(segmenter, sources, masks), "look", len(sources), unit="image", disable=None))
+    used = [each for each in looked if isinstance(each, Example)]
+    failed = tuple(each for each in looked if isinstance(each, Failure))
+    if len(used) < FEWEST:
+        raise TrainingError(
+            f"{len(used)} of {len(sources)} photographs have a mask worth learning from ({len(failed)} could not be "
+            f"read): a head needs at least {FEWEST}, better hundreds. Name more photographs."
+        )
+    head, loss = fit_head(used, options.epochs, options.seed, segmenter.backbone.device)
+    save_head(head, options.output, segmenter.backbone.spec, **facts(options, used))
+    return HeadReport(
+        file=str(options.output),
+        model=options.model,
+        photographs=len(sources),
+        used=len(used),
+        labelled=sum(each.labelled for each in used),
+        loss=loss,
+        minutes=round((time.perf_counter() - started) / 60, 1),
+        failed=failed,
+    )
+
+
+def check_output(options: TrainHeadOptions) -> None:
+    """Make the folder of the output. Raises ``OutputConflict`` where a file would be lost or none can be written."""
+    if options.output.exists() and not options.overwrite:
+        raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
+    try:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputConflict(f"{options.output.parent} cannot be made ({error.strerror}): name another.") from error
+
+
+def find_masks(sources: Sequence[Source | Failure], folder: Path) -> dict[str, Path]:
+    """The mask files of the photographs that have one, by id. Raises ``MaskError`` where none has."""
+    found = {source.id: mask for source in sources for mask in places(folder, source.id) if mask.is_file()}
+    if not found:
+        raise MaskError(f"{folder} holds no mask of these photographs: cat.jpg's is cat.png or cat.jpg.png.")
+    return found
+
+
+def places(folder: Path, id_: str) -> list[Path]:
+    """Where the mask of a photograph may lie, the surest place last."""
+    names = (Path(id_).name, id_)  # ids of one of several folders begin with its name
+    return [folder / place for name in names for place in (Path(name).with_suffix(".png"), f"{name}.png")]
+
+
+def choose(
+    sources: Sequence[Source | Failure], masks: dict[str, Path], options: TrainHeadOptions
+) -> list[Source | Failure]:
+    """At most ``options.photographs``, drawn by the seed, in their order; those with a mask are all among them."""
+    given = [source.id in masks for source in sources]
+    drawn = np.random.default_rng(options.seed).permutation(len(sources))
+    first = sorted(drawn, key=lambda index: not given[index])  # stable: the others stay as drawn
+    return [sources[index] for index in sorted(first[: max(options.photographs, sum(given))])]
+
+
+def facts(options: TrainHeadOptions, used: Sequence[Example]) -> dict[str, str]:
+    """What a head's file says about how it was made."""
+    return {
+        "dinoseg": __version__,
+        "photographs": str(len(used)),
+        "labelled": str(sum(each.labelled for each in used)),
+        "epochs": str(options.epochs),
+        "seed": str(options.seed),
+        "size": str(options.size or "32 patches"),
+    }

@@ -1,0 +1,62 @@
+"""``head``: a small network on the patch features, which taught itself on unlabelled photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.methods.base import NetworkMethod, facet_for, nothing, one, to_numpy
+from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.score import agreement
+from dinoseg.types import Fit, Proposals
+
+if TYPE_CHECKING:
+    from dinoseg.backbone.vit import BackboneSpec, Features
+
+
+@dataclass(frozen=True)
+class SegmentationHead(NetworkMethod):
+    """A small network on the patch features, which taught itself on unlabelled photographs (`dinoseg train-head`).
+
+    It learned from the masks that `attention-cut` makes of them, on a backbone that stayed as it is: the idea of FOUND
+    (Simeoni et al. 2023). What one mask gets wrong, the next one does not, so it learns what they have in common. Its
+    masks are of cells finer than a patch.
+
+    Score: correlation of the mask with the soft mask, times that with the fused CLS attention, on the patch grid.
+    """
+
+    weights: str | None = None
+    """A file of `dinoseg train-head` (default: the head that ships for the built-in model)."""
+
+    def facets(self, family: str) -> tuple[str, ...]:
+        """The one that methods work on."""
+        return (facet_for(family),)
+
+    def check(self, spec: BackboneSpec) -> None:
+        """Raise ``WeightsError`` if there is no such head, or it was trained on another network."""
+        from dinoseg.methods.head_network import load_head  # torch: only once there is a network
+
+        load_head(self.weights, spec)
+
+    def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:  # noqa: ARG002
+        """One object at most in each image."""
+        from dinoseg.methods.head_network import load_head
+
+        network = load_head(self.weights, device=features.attention.device)
+        (facet,) = (features.facets[name] for name in self.facets(features.family))
+        maps = network.maps(facet.float()).cpu().numpy()  # (B, gh cells, gw cells)
+        return [drawn(*one) for one in zip(maps, map(to_numpy, features.attention), strict=True)]
+
+
+def drawn(soft: NDArray[np.float32], attention: NDArray[np.float64]) -> Proposals:
+    """The object of one image from the probability of each cell and the CLS attention ``(heads, gh, gw)``."""
+    if not (soft > 0.5).any():
+        return nothing("no_object")
+    fused = fuse_heads(attention, blur=0)  # (gh, gw)
+    on_grid = np.asarray(cv2.resize(soft, fused.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    return one(soft, agreement(on_grid, fused), "a head trained on masks of attention-cut")
