@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from dinoseg.errors import UsageError
-from dinoseg.options import InputOptions
+from dinoseg.options import InputOptions, TrainOptions
 
 
 def show_default(value: object) -> str | None:
@@ -33,7 +33,7 @@ Quiet = Annotated[
 Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
-def check_named(images: Sequence[str], inputs: InputOptions) -> None:
+def check_named(images: Sequence[str], inputs: InputOptions | TrainOptions) -> None:
     """Raise ``UsageError`` if neither images nor a list file were named."""
     if not images and inputs.from_file is None:
         raise UsageError("Nothing to do: name files, folders or globs, or a list of them with --from-file.")

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from dinoseg.cli.arguments import IMAGES, RECIPE, Json
+from dinoseg.cli.arguments import IMAGES, RECIPE, Json, check_named
 from dinoseg.cli.console import as_json, inform, say_failures, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import TrainOptions
 
 
-def train(
-    images: Annotated[list[str], IMAGES], /, *, options: Annotated[TrainOptions, RECIPE], json: Json = False
-) -> int:
+def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECIPE], json: Json = False) -> int:
     """Train a DINO Vision Transformer on your photographs, without labels.
 
     Interrupted runs go on with --resume. `dinoseg segment --model` loads what comes out.
     """
+    check_named(images, options)
     from dinoseg.training import train
 
     result = train(images, **asdict(options))

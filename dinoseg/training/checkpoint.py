@@ -48,12 +48,15 @@ class Checkpoints:
                 self.path(old).unlink()
         self.remove_unfinished()
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The newest one that can be read, None if there was never one. Raises ``TrainingError`` if all are damaged."""
+    def load(self) -> dict[str, Any] | None:
+        """The newest one that can be read, on the CPU; None if there was never one.
+
+        Raises ``TrainingError`` if all are damaged.
+        """
         for step in reversed(self.steps()):
             try:
                 check_whole(self.path(step))
-                return torch.load(self.path(step), map_location=device, weights_only=True)
+                return torch.load(self.path(step), map_location="cpu", weights_only=True)
             except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError) as error:
                 log.warning("%s is damaged (%s): the one before is used.", self.path(step), str(error).split("\n")[0])
         if self.steps():

@@ -15,15 +15,17 @@ from dinoseg.training.schedules import Settings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """The photographs of one step."""
+    """The photographs of one step; of several processes, each has its share of them."""
 
     pixels: Tensor
-    """uint8 ``(B, 3, H, W)`` on the device, each photograph in the top left corner."""
+    """Of the share: uint8 ``(b, 3, H, W)`` on the device, each photograph in the top left corner."""
     sizes: Tensor
-    """``(B, 2)`` on the CPU: how large each is."""
+    """``(B, 2)`` on the CPU: how large each of all of them is."""
     indices: Tensor
-    """``(B,)`` on the CPU: which of all photographs they are."""
+    """``(B,)`` on the CPU: which of the run's photographs they are."""
     epoch: int
+    share: slice
+    """Which of the ``B`` are this process's."""
 
 
 class Shown(Protocol):

@@ -27,7 +27,7 @@ class Observer:
 
     def choose(self) -> Watch:
         """The pictures that are looked at."""
-        listing = find(self.images, InputOptions(), exclude=self.options.output)
+        listing = find(self.images, InputOptions(from_file=self.options.from_file), exclude=self.options.output)
         sources = [found for found in listing if isinstance(found, Source)]
         return Watch.of(sources, self.options.global_size, self.options.batch)
 

@@ -18,6 +18,7 @@ from dinoseg.training.network import Network, drop_paths, new_network
 from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups, set_rates
 from dinoseg.training.schedules import Settings
 from dinoseg.training.start import layer_rates
+from dinoseg.training.team import Team, gathering
 from dinoseg.training.views import draw_views, multi_crop
 
 
@@ -45,11 +46,12 @@ class Measures:
 class DINO:
     """Everything that training changes: student, teacher, centre, optimiser and the scaler of mixed precision."""
 
-    def __init__(self, options: TrainOptions, device: torch.device) -> None:
-        self.options, self.device = options, device
+    def __init__(self, options: TrainOptions, device: torch.device, team: Team | None = None) -> None:
+        self.options, self.device, self.team = options, device, team or Team()
         self.student = new_network(options).to(device)
         self.teacher: Network = copy.deepcopy(self.student).requires_grad_(False)
         drop_paths(self.student.backbone, options.drop_path)
+        self.gathered = self.team.parallel(self.student, device)
         self.loss = DINOLoss(options.prototypes).to(device)
         rates = layer_rates(options.layer_decay, self.model.spec.depth)
         self.optimiser = torch.optim.AdamW(parameter_groups(self.student, rates))
@@ -57,8 +59,10 @@ class DINO:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half is torch.float16)
 
     def prepare(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Global and local crops of a batch, normalised."""
-        large, small = multi_crop(batch.pixels, draw_views(batch.sizes, self.options, generator), self.options)
+        """Global and local crops of this process's share of a batch, normalised."""
+        drawn = draw_views(batch.sizes, self.options, generator)
+        own = drawn[0].of(batch.share, len(batch.sizes)), drawn[1].of(batch.share, len(batch.sizes))
+        large, small = multi_crop(batch.pixels, own, self.options)
         return self.model.normalise(large), self.model.normalise(small)
 
     def step(self, settings: Settings, global_crops: Tensor, local_crops: Tensor) -> Measures:
@@ -68,26 +72,41 @@ class DINO:
         and the teacher follows last.
         """
         set_rates(self.optimiser, settings)
-        views = (global_crops, local_crops) if len(local_crops) else (global_crops,)
-        with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
-            with torch.no_grad():
-                features = self.teacher.features(global_crops)  # (2 * B, d)
-                seen = self.teacher.head(features).unflatten(0, (2, -1))  # (2, B, K)
-            answers = self.student(*views)  # (2 + L, B, K)
-        loss, entropy = self.loss(answers, seen, settings.teacher_temp)
-        self.loss.update_centre(seen)
-
-        self.optimiser.zero_grad()
-        self.scaler.scale(loss).backward()
+        parts = [crops.chunk(self.options.accumulate, dim=1) for crops in (global_crops, local_crops)]
+        learned = [
+            self.learn(large, small, settings.teacher_temp, last=index == self.options.accumulate)
+            for index, (large, small) in enumerate(zip(*parts, strict=True), 1)
+        ]
+        means, shown = map(torch.stack, zip(*learned, strict=True))  # (parts, 1, K), (parts, 4)
+        self.loss.update_centre(self.team.mean(means))
         self.scaler.unscale_(self.optimiser)
         clip_each(self.student.parameters(), self.options.clip)
         if settings.frozen:
             cancel_last_layer(self.student.head)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        self.optimiser.zero_grad()
         follow(self.teacher, self.student, settings.momentum)
+        return Measures(*self.team.mean(shown.mean(0)).tolist())  # the one wait for the device
+
+    def learn(
+        self, global_crops: Tensor, local_crops: Tensor, teacher_temp: float, *, last: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Add the gradients of one part of a step, gathered with the ``last`` one.
+
+        Returns the mean of the teacher's outputs ``(1, K)`` and what ``Measures`` holds, ``(4,)``.
+        """
+        views = (global_crops, local_crops) if len(local_crops) else (global_crops,)
+        with gathering(self.gathered, now=last):
+            with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
+                with torch.no_grad():
+                    features = self.teacher.features(global_crops)  # (2 * B, d)
+                    seen = self.teacher.head(features).unflatten(0, (2, -1))  # (2, B, K)
+                answers = self.gathered(*views)  # (2 + L, B, K)
+            loss, entropy = self.loss(answers, seen, teacher_temp)
+            self.scaler.scale(loss / self.options.accumulate).backward()
         shown = torch.stack([loss.detach(), entropy, answer_entropy(answers[:2]), spread(features)])
-        return Measures(*shown.tolist())  # the one wait for the device
+        return seen.flatten(0, 1).mean(0, keepdim=True), shown
 
     def state(self) -> dict[str, Any]:
         """All of it, as tensors, numbers and words."""

@@ -42,6 +42,8 @@ class Schedules:
 
     options: TrainOptions
     steps_per_epoch: int
+    batch: int
+    """Photographs per step, in all processes together."""
 
     @property
     def steps(self) -> int:
@@ -64,6 +66,6 @@ class Schedules:
 
     def lr(self, step: int) -> float:
         """Linear warm-up from 0 that includes its peak, then a cosine that starts at the same peak."""
-        peak = self.options.lr * self.options.batch / LR_BATCH
+        peak = self.options.lr * self.batch / LR_BATCH
         warm = self.options.warmup_epochs * self.steps_per_epoch
         return ramp(0.0, peak, step, warm) if step < warm else cosine(peak, LAST_LR, step - warm, self.steps - warm)

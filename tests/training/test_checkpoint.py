@@ -9,8 +9,6 @@ import torch
 from dinoseg.errors import TrainingError
 from dinoseg.training.checkpoint import Checkpoints
 
-CPU = torch.device("cpu")
-
 
 def save(checkpoints: Checkpoints, step: int, every: int = 100) -> None:
     checkpoints.save(step, {"weights": torch.full((1000,), float(step))}, keep=lambda done: done % every == 0)
@@ -41,9 +39,9 @@ def test_f86_a_damaged_checkpoint_makes_way_for_the_one_before(how, tmp_path, ca
     checkpoints = Checkpoints(tmp_path)
     save(checkpoints, 1)
     save(checkpoints, 2)
-    assert checkpoints.load(CPU)["step"] == 2
+    assert checkpoints.load()["step"] == 2
     damage(checkpoints.path(2), how)
-    state = checkpoints.load(CPU)
+    state = checkpoints.load()
     assert state["step"] == 1
     assert (state["weights"] == 1).all()
     assert "step-00000002.pth is damaged" in caplog.text
@@ -51,18 +49,18 @@ def test_f86_a_damaged_checkpoint_makes_way_for_the_one_before(how, tmp_path, ca
 
 def test_f86_all_damaged_is_an_error_and_none_is_a_start(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.load(CPU) is None
+    assert checkpoints.load() is None
     save(checkpoints, 1)
     damage(checkpoints.path(1), "cut")
     with pytest.raises(TrainingError, match="--overwrite"):
-        checkpoints.load(CPU)
+        checkpoints.load()
 
 
 def test_h104_a_checkpoint_that_wants_to_run_code_is_not_loaded(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     torch.save({"step": 1, "weights": os.getcwd}, checkpoints.path(1))
     with pytest.raises(TrainingError):
-        checkpoints.load(CPU)
+        checkpoints.load()
 
 
 @pytest.mark.parametrize("fault", ["fsync", "replace"])
@@ -78,7 +76,7 @@ def test_d51_f87_a_full_disk_keeps_the_checkpoint_before(fault, tmp_path, monkey
     with pytest.raises(OSError, match="No space left"):
         save(checkpoints, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.pth"]
-    assert checkpoints.load(CPU)["step"] == 1
+    assert checkpoints.load()["step"] == 1
 
 
 def test_d52_leftovers_of_a_killed_process_are_removed(tmp_path):

@@ -54,29 +54,29 @@ def test_d55_folders_in_the_way_are_refused_before_any_work(there, flags, told, 
     ],
 )
 def test_f85_resuming_with_other_options_is_refused(changes, told, tmp_path):
-    RunFolder(options(tmp_path)).begin(CACHE, [], {})
+    RunFolder(options(tmp_path)).begin(CACHE, {})
     again = RunFolder(options(tmp_path, resume=True, **changes))
     if told is None:
-        again.begin(CACHE, [], {})
+        again.begin(CACHE, {})
     else:
         with pytest.raises(OutputConflict, match=told):
-            again.begin(CACHE, [], {})
+            again.begin(CACHE, {})
 
 
 def test_f85_resuming_with_other_photographs_is_refused(tmp_path):
-    RunFolder(options(tmp_path)).begin(CACHE, [], {})
+    RunFolder(options(tmp_path)).begin(CACHE, {})
     fewer = PhotoCache(CACHE.ids[:1], CACHE.photos[:1])
     with pytest.raises(OutputConflict, match="photographs was"):
-        RunFolder(options(tmp_path, resume=True)).begin(fewer, [], {})
+        RunFolder(options(tmp_path, resume=True)).begin(fewer, {})
 
 
 def test_overwriting_removes_what_the_earlier_run_wrote_and_nothing_else(tmp_path):
     folder = RunFolder(options(tmp_path))
-    folder.begin(CACHE, [], {})
+    folder.begin(CACHE, {})
     for path in (folder.metrics, folder.model, folder.non_finite, tmp_path / "notes.txt"):
         path.write_text("old")
     folder.checkpoints.save(3, {}, keep=lambda step: True)
-    RunFolder(options(tmp_path, overwrite=True, seed=1)).begin(CACHE, [], {})
+    RunFolder(options(tmp_path, overwrite=True, seed=1)).begin(CACHE, {})
     assert {path.name for path in tmp_path.iterdir()} == {"run.json", "broken.jsonl", "checkpoints", "notes.txt"}
     assert folder.checkpoints.steps() == []
     assert json.loads(folder.record.read_text())["options"]["seed"] == 1

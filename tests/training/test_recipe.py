@@ -48,7 +48,7 @@ def test_six_whole_steps_are_those_of_the_reference(shared: Path, monkeypatch: p
     dino = DINO(options(**GOLDEN_STEPS), torch.device("cpu"))
     for network in (dino.student, dino.teacher):
         network.load_state_dict(parameters_like(network, arrays, "step/init/"))
-    schedules = Schedules(dino.options, 3)
+    schedules = Schedules(dino.options, 3, 2)
 
     for step in range(6):
         settings = schedules.at(step)

@@ -17,21 +17,21 @@ from tests.training.tiny import golden, options
     ],
 )
 def test_schedules_are_those_of_the_reference(key, field, changes, per_epoch):
-    schedules = Schedules(options(**changes), per_epoch)
+    schedules = Schedules(options(**changes), per_epoch, options(**changes).batch)
     ours = [getattr(schedules.at(step), field) for step in range(schedules.steps)]
     np.testing.assert_allclose(ours, golden()[f"sched/{key}"], rtol=0, atol=1e-12)
 
 
 def test_teacher_temperature_warms_up_by_epoch():
     changes = {"epochs": 6, "teacher_temp": (0.04, 0.07), "teacher_temp_epochs": 3}
-    schedules = Schedules(options(**changes), 2)
+    schedules = Schedules(options(**changes), 2, 4)
     ours = [schedules.at(step).teacher_temp for step in range(12)]
     np.testing.assert_allclose(ours, np.repeat(golden()["loss/teacher_temp_schedule"], 2), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("frozen", [0, 1, 3])
 def test_last_layer_is_frozen_for_whole_epochs(frozen):
-    schedules = Schedules(options(epochs=3, freeze_last_layer=frozen), 4)
+    schedules = Schedules(options(epochs=3, freeze_last_layer=frozen), 4, 4)
     assert [schedules.at(step).frozen for step in range(12)] == [step < 4 * frozen for step in range(12)]
 
 
@@ -43,4 +43,4 @@ def test_ends_of_the_curves():
 
 
 def test_without_warm_up_the_first_step_has_the_peak():
-    assert Schedules(options(warmup_epochs=0, batch=256, lr=0.3), 5).at(0).lr == pytest.approx(0.3)
+    assert Schedules(options(warmup_epochs=0, lr=0.3), 5, 256).at(0).lr == pytest.approx(0.3)
