@@ -51,6 +51,22 @@ def write_voc(root: Path, maps: Sequence[NDArray[Any]], objects: Sequence[NDArra
     return root
 
 
+def write_voc_boxes(root: Path, boxes: Sequence[tuple[int, int, int, int]]) -> Path:
+    """A picture for each box (VOC's corners, from 1, the last included), in the list ``Main/trainval``; no masks."""
+    stems = [path.stem for path in write_images(root / "JPEGImages", len(boxes))]
+    (root / "Annotations").mkdir()
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    (root / "ImageSets" / "Main" / "trainval.txt").write_text("\n".join(stems) + "\n")
+    height, width = SIZE
+    for stem, corners in zip(stems, boxes, strict=True):
+        box = "".join(f"<{x}>{y}</{x}>" for x, y in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True))
+        (root / "Annotations" / f"{stem}.xml").write_text(
+            f"<annotation><size><width>{width}</width><height>{height}</height></size>"
+            f"<object><name>cat</name><bndbox>{box}</bndbox></object></annotation>"
+        )
+    return root
+
+
 def write_davis(root: Path, frames: dict[str, int]) -> Path:
     for sequence, n in frames.items():
         for path in write_images(root / "JPEGImages" / "480p" / sequence, n):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dinoseg import pipeline
 from dinoseg.errors import DatasetError, OptionError, OutputConflict, TruncatedImage
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import run as module
@@ -21,7 +22,7 @@ from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import Finished
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
-from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc
+from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc, write_voc_boxes
 
 HALF = square(20, 30, 20)  # a quarter of the square that the masks of write_pairs hold
 
@@ -98,14 +99,29 @@ def test_no_number_when_a_picture_failed_unless_partial(tmp_path: Path, faked: t
 
 
 @pytest.mark.usefixtures("faked")
-def test_g94_missing_files_count_as_failed(tmp_path: Path) -> None:
-    root = write_pairs(tmp_path, 4)
+def test_g94_half_a_download_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "set", 4)
     (root / "masks" / "photo_002.png").unlink()
     (root / "images" / "photo_003.jpg").unlink()
-    report = evaluate("foreground", root)
+    told = (
+        r"2 of 4 pictures of set lack a file: photo_002\.jpg \(missing_mask\), photo_003\.jpg \(missing_image\)\. "
+        r"Is it half a download\? --partial scores the others\."
+    )
+    with pytest.raises(DatasetError, match=told):
+        evaluate("foreground", root)
+    report = evaluate("foreground", root, partial=True)
     assert report.failed == (("photo_002.jpg", "missing_mask"), ("photo_003.jpg", "missing_image"))
-    assert report.headline is None
     assert [row.id for row in report.rows] == ["photo_000.jpg", "photo_001.jpg"]
+    assert "**Partial**" in report.to_markdown()
+
+
+@pytest.mark.usefixtures("faked")
+def test_lists_of_boxes_are_for_protocols_of_boxes(tmp_path: Path) -> None:
+    root = write_voc_boxes(tmp_path / "VOC2007", [(21, 31, 60, 70), (1, 1, 9, 9)])
+    with pytest.raises(DatasetError, match=r"VOC2007 \(PASCAL VOC, Main/trainval\) has boxes only, and saliency needs"):
+        evaluate("saliency", root, image_set="Main/trainval")
+    report = evaluate("corloc", root, image_set="Main/trainval")
+    assert [row.values["CorLoc"] for row in report.rows] == [0, 0]
 
 
 @pytest.mark.usefixtures("faked")
@@ -196,14 +212,21 @@ def scores(path: Path) -> dict[str, list[float]]:
         }
 
 
-def test_g103_batch_size_and_halves_change_no_score(tmp_path: Path, small_model: Path) -> None:
+def test_g103_batch_size_workers_order_and_halves_change_no_score(
+    tmp_path: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = write_pairs(tmp_path / "set", 6)
     options = {"method": "attention", "model": str(small_model), "heads": 2}
     for name, more in {"one": {}, "four": {"batch": 4}, "even": {"split": "even"}, "odd": {"split": "odd"}}.items():
         evaluate("foreground", root, output=tmp_path / name, **options, **more)
-    one, four, even, odd = (scores(tmp_path / name / "scores.csv") for name in ("one", "four", "even", "odd"))
+    monkeypatch.setattr(pipeline, "WORKERS", 1)
+    evaluate("foreground", root, output=tmp_path / "worker", **options)
+    one, four, even, odd, worker = (
+        scores(tmp_path / name / "scores.csv") for name in ("one", "four", "even", "odd", "worker")
+    )
     assert len(one) == 6
-    assert even | odd == one
+    assert even | odd == worker == one
+    assert list(one) == sorted(one)  # whatever the folder's order is, the bootstrap sees this one
     for id_, values in one.items():
         assert four[id_] == pytest.approx(values, abs=0.02)  # float32 sums in another order: a patch may tip over
 
