@@ -1,0 +1,249 @@
+"""What scores of `dinoseg evaluate` lose when the photographs are spoiled: noise, blur, JPEG, light, resolution.
+
+    python benchmarks/robustness.py DUTS --split odd --every 10 -o benchmarks/results/robustness
+
+Every photograph is taken as it is and after each corruption of ``dinoseg/evaluation/corruptions.py``, so all scores are
+of the same pictures. Writes FILE.md, FILE.json and FILE.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+from command import quoted
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from dinoseg.errors import ImageError
+from dinoseg.evaluation import make_protocol
+from dinoseg.evaluation.compare import Difference, difference
+from dinoseg.evaluation.corruptions import CORRUPTIONS, corrupted
+from dinoseg.evaluation.datasets import open_dataset
+from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.predictions import of_road
+from dinoseg.evaluation.protocols import Protocol
+from dinoseg.evaluation.report import Row, Score, versions
+from dinoseg.evaluation.run import Road, measure, refuse_gaps
+from dinoseg.evaluation.samples import Sample
+from dinoseg.images.decode import as_source, decode
+from dinoseg.options import EvaluateOptions
+from dinoseg.types import Failure, Source
+
+PROTOCOLS = ("foreground", "saliency", "corloc")
+"""Those that have values of single pictures, which a difference needs."""
+MOST = max(len(corruption.strengths) for corruption in CORRUPTIONS.values())
+HEAD = """# Robustness
+
+{about}
+
+In brackets: what is lost of the score of the untouched photographs; **bold** where the paired 95 % bootstrap interval
+over the pictures is on one side of 0. Last column: the mean over the severities less that of the untouched.
+"""
+
+
+class Condition(NamedTuple):
+    """A corruption; severity 0 is the photograph as it is."""
+
+    name: str
+    severity: int
+
+
+CLEAN = Condition("none", 0)
+CONDITIONS = [CLEAN] + [Condition(name, n + 1) for name, x in CORRUPTIONS.items() for n in range(len(x.strengths))]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One method under all conditions."""
+
+    facts: dict[str, Any]
+    rows: dict[Condition, list[Row]]
+    scores: dict[Condition, Score]
+    floor: Score
+    """The centred ellipse: what looking at nothing gives."""
+    failed: list[tuple[str, str]]
+
+    def loss(self, condition: Condition) -> Difference:
+        """Against the untouched photographs."""
+        return difference(self.scores[CLEAN].name, by_id(self.rows[CLEAN]), by_id(self.rows[condition]))
+
+    def mean_loss(self, name: str) -> Difference:
+        """Mean over the severities of a corruption."""
+        score = self.scores[CLEAN].name
+        spoiled = [self.rows[x] for x in CONDITIONS if x.name == name]
+        means = [
+            replace(rows[0], values={score: mean(row.values[score] for row in rows)} if score in rows[0].values else {})
+            for rows in zip(*spoiled, strict=True)
+        ]
+        return difference(score, by_id(self.rows[CLEAN]), by_id(means))
+
+
+def by_id(rows: Sequence[Row]) -> dict[str, Row]:
+    return {row.id: row for row in rows}
+
+
+# What is measured.
+
+
+def measured(name: str, options: EvaluateOptions, samples: Sequence[Sample]) -> Measured:
+    """All photographs under all conditions; one that cannot be done under each of them counts under none."""
+    protocol = make_protocol(name)
+    assert isinstance(protocol, Protocol)
+    road = Road(options, protocol, name)
+    rows: dict[Condition, list[Row]] = {condition: [] for condition in CONDITIONS}
+    failed = []
+    for sample in tqdm(samples, desc=options.method, disable=None):
+        try:
+            found = list(rows_of(protocol, sample, road))
+        except ImageError as error:
+            failed.append((sample.id, error.reason))
+            continue
+        for condition, row in zip(CONDITIONS, found, strict=True):
+            rows[condition].append(row)
+    if not rows[CLEAN]:
+        raise SystemExit(f"no picture could be scored: {failed[:3]}")
+    concluded = {condition: protocol.conclude(measurements) for condition, measurements in rows.items()}
+    floor = next(score for score in concluded[CLEAN] if score.name.endswith(next(iter(FLOORS))))
+    return Measured(road.facts(), rows, {key: scores[0] for key, scores in concluded.items()}, floor, failed)
+
+
+def rows_of(protocol: Protocol, sample: Sample, road: Road) -> Iterator[Row]:
+    """One photograph under all conditions, in their order. Raises ``ImageError``."""
+    pixels = decode(as_source(sample.image)).pixels
+    sources = (Source(sample.id, corrupted(pixels, *condition, sample.id)) for condition in CONDITIONS)
+    for result in road.segmenter.run(sources):
+        if isinstance(result, Failure):
+            raise result.error
+        yield measure(protocol, sample, of_road(result))
+
+
+# What comes of it.
+
+
+def table(found: Mapping[str, Measured]) -> str:
+    """Methods and corruptions by severity, as Markdown."""
+    lines = [f"| method | corruption | none | {' | '.join(map(str, range(1, MOST + 1)))} | mean loss |"]
+    lines.append("| --- " * (MOST + 4) + "|")
+    for method, each in found.items():
+        for name, corruption in CORRUPTIONS.items():
+            there = [cell(each, Condition(name, n + 1)) for n in range(len(corruption.strengths))]
+            cells = [f"{each.scores[CLEAN].value:.3f}", *there, *[""] * (MOST - len(there)), with_interval(each, name)]
+            lines.append(f"| {method} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cell(found: Measured, condition: Condition) -> str:
+    """``0.712 (-0.031)``."""
+    loss = found.loss(condition)
+    told = f"({loss.value:+.3f})"
+    return f"{found.scores[condition].value:.3f} {f'**{told}**' if is_sure(loss) else told}"
+
+
+def with_interval(found: Measured, name: str) -> str:
+    """``-0.031 [-0.052, -0.011]``."""
+    loss = found.mean_loss(name)
+    return f"{loss.value:+.3f}" + (f" [{loss.interval[0]:+.3f}, {loss.interval[1]:+.3f}]" if loss.interval else "")
+
+
+def is_sure(loss: Difference) -> bool:
+    """Whether its interval is on one side of 0."""
+    return loss.interval is not None and (loss.interval[0] > 0 or loss.interval[1] < 0)
+
+
+def plot(found: Mapping[str, Measured]) -> Figure:
+    """A panel for each corruption: the score by severity."""
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    panels = figure.subplots(2, 3, sharex=True, sharey=True).flat
+    first = next(iter(found.values()))
+    for axes, (name, corruption) in zip(panels, CORRUPTIONS.items(), strict=True):
+        for method, each in found.items():
+            draw(axes, each, [CLEAN, *(Condition(name, n + 1) for n in range(len(corruption.strengths)))], method)
+        axes.axhline(first.floor.value, color="grey", linestyle=":", label="centred ellipse (floor)")
+        axes.set_title(f"{name}: {', '.join(f'{x:g}' for x in corruption.strengths)}\n{corruption.meaning}", fontsize=9)
+        axes.set_ylim(0, 1)
+    figure.supxlabel("severity")
+    figure.supylabel(f"{first.scores[CLEAN].name}, 95 % interval")
+    figure.axes[0].legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def draw(axes: Axes, found: Measured, conditions: Sequence[Condition], label: str) -> None:
+    """One method's line, and its interval as a band where there is one."""
+    scores, severities = [found.scores[x] for x in conditions], [x.severity for x in conditions]
+    (line,) = axes.plot(severities, [score.value for score in scores], "o-", markersize=3, label=label)
+    if all(score.interval for score in scores):
+        low, high = zip(*(score.interval for score in scores if score.interval), strict=True)
+        axes.fill_between(severities, low, high, color=line.get_color(), alpha=0.15)
+
+
+def page(found: Mapping[str, Measured], about: str, asked: str) -> str:
+    """The table with what is needed to trust and repeat it."""
+    lines = [HEAD.format(about=about), table(found), ""]
+    lines += [f"- {name}: {', '.join(f'{x:g}' for x in c.strengths)} ({c.meaning})" for name, c in CORRUPTIONS.items()]
+    lines += [
+        f"- **Partial**, {method}: without {', '.join(f'{id_} ({reason})' for id_, reason in each.failed)}"
+        for method, each in found.items()
+        if each.failed
+    ]
+    facts = next(iter(found.values())).facts
+    lines.append(f"- network: {facts['model']}, sha256 {facts['sha256']}, long side {facts['size']} px")
+    return "\n".join([*lines, "", f"    {asked}", "", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
+
+
+def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, Any]:
+    """Everything as JSON."""
+    scores = [
+        {"row": method, "column": f"{x.name} {x.severity}" if x.severity else x.name, **asdict(each.scores[x])}
+        | {"loss": asdict(each.loss(x))}
+        for method, each in found.items()
+        for x in CONDITIONS
+    ]
+    first = next(iter(found.values()))
+    floor = {"row": "centred ellipse (floor)", "column": CLEAN.name, **asdict(first.floor)}
+    facts = {key: first.facts[key] for key in ("model", "sha256", "size")}
+    failed = {method: each.failed for method, each in found.items() if each.failed}
+    return (
+        {"command": asked, "versions": versions(), "data": about}
+        | facts
+        | {
+            "failed": failed,
+            "scores": [floor, *scores],
+        }
+    )
+
+
+def main(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="a data set, as for dinoseg evaluate")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
+    parser.add_argument("--methods", nargs="+", default=["attention", "attention-cut"], metavar="METHOD")
+    parser.add_argument("--model", default="builtin")
+    parser.add_argument("--split", choices=("all", "even", "odd"), default="all")
+    parser.add_argument("--every", type=int, default=1, metavar="N")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    arguments = parser.parse_args(words)
+    dataset = open_dataset(arguments.data)
+    samples = dataset.select(arguments.split, arguments.every)
+    options = EvaluateOptions(model=arguments.model, split=arguments.split, every=arguments.every)
+    refuse_gaps(dataset, samples, options)
+    found = {name: measured(arguments.protocol, replace(options, method=name), samples) for name in arguments.methods}
+    asked = quoted("robustness.py", words)
+    about = f"`{arguments.protocol}` on {len(samples)} pictures of {dataset.name} ({dataset.layout}), split "
+    about += f"{arguments.split}{f', 1 in {arguments.every}' if arguments.every > 1 else ''}"
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.with_suffix(".json").write_text(json.dumps(content(found, about, asked), indent=1) + "\n")
+    arguments.output.with_suffix(".md").write_text(page(found, about, asked))
+    plot(found).savefig(arguments.output.with_suffix(".png"), dpi=90)
+    print(arguments.output.with_suffix(".md").read_text(), end="")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
