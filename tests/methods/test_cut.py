@@ -13,7 +13,8 @@ from dinoseg import Segmenter
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit
 from dinoseg.methods import cut as cut_module
-from dinoseg.methods.cut import EPS, affinity, normalised_cuts
+from dinoseg.methods.cut import EPS, affinity, normalised_cuts, start_of
+from dinoseg.methods.lanczos import smallest_pairs
 from tests.methods.scenes import CASES, iou
 
 
@@ -71,6 +72,24 @@ def test_golden_weighted_graph(shared: Path, case):
     vector = vector * np.sign(vector[cut.seed])
     close = 3e-3 if case == "frame16" else 1e-3  # the reference is float32, and frame16's eigenvalue only 3e-5
     np.testing.assert_allclose(cut.vector, vector, rtol=0, atol=close * abs(vector).max())
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["tc", "tcw"])
+@pytest.mark.parametrize("case", CASES)
+def test_golden_third_vector_and_sides(shared: Path, case, name):
+    golden = np.load(shared / "golden" / "methods.npz")
+    features = torch.from_numpy(golden[f"{case}/feats"][1:]).double()
+    (cut,) = normalised_cuts(features[None], 0.2, weighted=name == "tcw")
+    side = (cut.vector > cut.vector.mean()) == (cut.vector[cut.seed] > cut.vector.mean())
+    np.testing.assert_array_equal(side, golden[f"{case}/{name}_bipartition"].ravel())
+    rows = normalize(features[None], dim=-1)
+    (pairs,) = smallest_pairs(affinity(rows, 0.2, weighted=name == "tcw"), start_of(rows, 2), 2)
+    third, expected = pairs.vectors[1].numpy(), golden[f"{case}/{name}_eigvec3"].ravel()
+    if (case, name) != ("frame16", "tc"):  # its third and fourth eigenvalue coincide
+        third = third * np.sign(third @ expected)
+        close = 1e-6 if name == "tc" else 1e-3  # the reference is float32 with weights
+        np.testing.assert_allclose(third, expected, rtol=0, atol=close * abs(expected).max())
 
 
 @pytest.mark.shared
@@ -182,6 +201,12 @@ def test_a17_graphs_without_a_cut(features, times):
 def test_a17_noise_in_equal_cosines_is_no_cut():
     features = np.ones((200, 16)) * np.linspace(1, 2, 200)[:, None]  # one direction, to rounding
     assert cut_of(features, weighted=True) is None
+
+
+def test_a17_all_edges_by_unequal_cosines():
+    features = 1 + 0.3 * np.random.default_rng(0).normal(size=(200, 16))  # a photograph may be that even, too
+    assert cut_of(features) is None
+    assert cut_of(features, weighted=True) is not None
 
 
 def test_a17_no_edges_in_a_large_graph():

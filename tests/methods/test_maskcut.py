@@ -35,6 +35,30 @@ def test_golden_masks(shared: Path, case, tau):
         np.testing.assert_array_equal(mask, expected)
 
 
+class Watched(MaskCut):
+    """Keeps the cuts that it makes of one image."""
+
+    def cuts(self, features):
+        self.__dict__.setdefault("made", []).extend(super().cuts(features))
+        return self.made[-1:]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("tau", [0.15, 0.2])
+@pytest.mark.parametrize("case", [case for case in CASES if case != "two12x20"])
+def test_golden_eigenvectors_of_each_round(shared: Path, case, tau):
+    golden = np.load(shared / "golden" / "methods.npz")
+    method = Watched(tau=tau)
+    found(method, golden_features(golden, case))
+    vectors = golden[f"{case}/mc_tau{tau}_eigvecs"].reshape(3, -1)
+    assert len(method.made) >= 2  # the last may be refused; the reference then solves the same graph again
+    for cut, values, vector in zip(method.made, golden[f"{case}/mc_tau{tau}_eigvals"], vectors, strict=False):
+        np.testing.assert_allclose(cut.eigenvalues, values, rtol=0, atol=2e-4)  # the next one is only known roughly
+        assert abs(cut.eigenvalues[0] - values[0]) < 3e-6
+        vector = vector * np.sign(vector[cut.seed])
+        np.testing.assert_allclose(cut.vector, vector, rtol=0, atol=1e-4 * abs(vector).max())
+
+
 def test_several_objects_on_an_oblong_grid():
     disks, given = three_disks()
     masks = [proposal.soft > 0.5 for proposal in found("maskcut", given).objects]

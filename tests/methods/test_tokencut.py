@@ -7,7 +7,7 @@ import pytest
 
 from dinoseg.methods.base import View
 from dinoseg.methods.tokencut import TokenCut
-from tests.methods.scenes import CASES, disk, features, features_of, fit_of, found, iou
+from tests.methods.scenes import CASES, disk, features, features_of, fit_of, found, golden_box, iou
 
 
 def component(golden, case, method):
@@ -35,6 +35,15 @@ def test_golden_component(shared: Path, case):
 def test_golden_component_of_the_weighted_graph(shared: Path, case):
     golden = np.load(shared / "golden" / "methods.npz")
     np.testing.assert_array_equal(component(golden, case, TokenCut(weighted=True)), golden[f"{case}/tcw_component"])
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("weighted", "name"), [(False, "tc_box"), (True, "tcw_box")])
+@pytest.mark.parametrize("case", CASES)
+def test_golden_box(shared: Path, case, weighted, name):
+    golden = np.load(shared / "golden" / "methods.npz")
+    mask = component(golden, case, TokenCut(weighted=weighted))
+    assert golden_box(golden, case, mask) == golden[f"{case}/{name}"].tolist()
 
 
 @pytest.mark.parametrize(
