@@ -29,6 +29,7 @@ PROTOCOLS: dict[str, str] = {
     "ap": "dinoseg.evaluation.ap:AP",
     "miou": "dinoseg.evaluation.miou:MIOU",
     "davis-unsupervised": "dinoseg.evaluation.davis:DAVIS_UNSUPERVISED",
+    "davis-unsupervised-objects": "dinoseg.evaluation.davis_objects:DAVIS_UNSUPERVISED_OBJECTS",
     "davis-propagation": "dinoseg.evaluation.propagation:DAVIS_PROPAGATION",
     "knn": "dinoseg.evaluation.recognition.knn:KNN",
     "linear": "dinoseg.evaluation.recognition.linear:LINEAR",

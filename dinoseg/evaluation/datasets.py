@@ -21,14 +21,14 @@ LAYOUTS = """It needs one of:
 
 
 def open_dataset(data: Data, image_set: str | None = None) -> Dataset:
-    """Recognise a data set by its layout; a pair is a folder of pictures and a folder of masks.
+    """Recognise a data set by its layout; a pair is a folder of pictures (or DAVIS) and a folder of masks.
 
     ``image_set`` is one of the lists in ``ImageSets`` (``Main/trainval``), or a text file with a name on each line.
     Raises ``DatasetError`` that says what must lie where.
     """
     if isinstance(data, tuple):
         images, masks = (existing(folder) for folder in data)
-        return with_truth(pairs(images, masks, image_set))
+        return with_truth(find_davis(images, image_set, masks) or pairs(images, masks, image_set))
     root = existing(data)
     dataset = find(root, image_set)
     if dataset is None:

@@ -15,9 +15,10 @@ from dinoseg.types import Segmentation
 
 
 def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
-    """J and F of the union of all objects in one frame, J of the floors."""
-    values = {"J": jaccard(result.mask, truth.foreground), "F": boundary_f(result.mask, truth.foreground)}
-    return values | {f"J {name}": jaccard(draw(result.size), truth.foreground) for name, draw in FLOORS.items()}
+    """J and F of the union of all objects in one frame, J of the floors; void left out."""
+    wanted, void = truth.foreground, truth.void
+    values = {"J": jaccard(result.mask, wanted, void), "F": boundary_f(result.mask, wanted, void)}
+    return values | {f"J {name}": jaccard(draw(result.size), wanted, void) for name, draw in FLOORS.items()}
 
 
 def conclude(rows: Sequence[Row]) -> list[Score]:
@@ -37,8 +38,8 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
 
 DAVIS_UNSUPERVISED = Protocol(
     "DAVIS 2016 (Perazzi et al. 2016) frame by frame, label-free: region J and contour F (within 0.008 of the "
-    "diagonal) of the union of all objects against the annotated foreground, every frame counted; mean, recall (share "
-    "above 0.5) and decay (first less last quarter) per sequence, then mean over sequences.",
+    "diagonal) of the union of all objects against the annotated foreground, void left out, every frame counted; mean, "
+    "recall (share above 0.5) and decay (first less last quarter) per sequence, then mean over sequences.",
     measure,
     conclude,
 )

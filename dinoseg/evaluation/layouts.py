@@ -188,9 +188,12 @@ def by_value(values: NDArray[np.uint8]) -> list[Mask]:
 # DAVIS 2016 and 2017.
 
 
-def find_davis(root: Path, image_set: str | None = None) -> Dataset | None:
-    """The sequences of one of DAVIS's lists at 480p; a folder is DAVIS's when it holds ``JPEGImages/480p``."""
-    images, masks = root / "JPEGImages" / "480p", davis_annotations(root)
+def find_davis(root: Path, image_set: str | None = None, masks: Path | None = None) -> Dataset | None:
+    """The sequences of one of DAVIS's lists at 480p; a folder is DAVIS's when it holds ``JPEGImages/480p``.
+
+    ``masks``: the folder with a folder of masks per sequence, where it is not the usual one.
+    """
+    images, masks = root / "JPEGImages" / "480p", masks or davis_annotations(root)
     if not images.is_dir():
         return None
     listing = set_file(root, image_set or davis_default(root), DAVIS_SOURCE)

@@ -101,8 +101,14 @@ def refuse_gaps(dataset: Dataset, samples: Sequence[Sample], options: EvaluateOp
 def kept_rows(name: str, protocol: Protocol, dataset: Dataset, maker: Maker, options: EvaluateOptions) -> Kept:
     """What an earlier run of the same command has measured; predictions in files are always read again."""
     asked = {key: value for key, value in deciding(options).items() if key not in UNDECIDING}
-    facts = {"protocol": name, "definition": protocol.definition, "data": f"{dataset.name}, {dataset.layout}"}
-    facts |= {"options": asked, "weights": maker.facts()["sha256"], "version": __version__}
+    facts = {
+        "protocol": name,
+        "definition": protocol.definition,
+        "data": f"{dataset.name}, {dataset.layout}",
+        "options": asked,
+        "weights": maker.facts()["sha256"],
+        "version": __version__,
+    }
     return Kept(None if options.predictions else options.output, facts, overwrite=options.overwrite)
 
 

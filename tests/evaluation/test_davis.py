@@ -31,6 +31,13 @@ def test_f_looks_at_contours_only() -> None:
     assert values["J"] == pytest.approx(hollow.sum() / square().sum())
 
 
+def test_g96_void_is_left_out() -> None:
+    wrong = square(70, 80, 20)
+    assert measure(TRUTH, segmentation([square(), wrong]))["J"] < 1
+    values = measure(Truth(square(), list, wrong), segmentation([square(), wrong]))
+    assert (values["J"], values["F"]) == (1, 1)
+
+
 def test_statistics_are_taken_per_video() -> None:
     first = [Row(f"a/{i}", {"J": value, "F": 0.4, "J whole image": 0.1}, "a") for i, value in enumerate([1, 1, 0, 0])]
     second = [Row("b/0", {"J": 0.6, "F": 0.8, "J whole image": 0.3}, "b")]

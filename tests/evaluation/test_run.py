@@ -202,6 +202,32 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
+# No number where something failed: one prediction of a whole folder is missing.
+
+PICTURES = ("foreground", "saliency", "corloc", "ap", "miou")
+VIDEOS = ("davis-unsupervised", "davis-unsupervised-objects", "davis-propagation")
+
+
+@pytest.mark.parametrize("protocol", [*PICTURES, *VIDEOS])
+def test_no_protocol_gives_a_number_when_a_picture_failed(tmp_path: Path, protocol: str) -> None:
+    if protocol in VIDEOS:
+        root = write_davis(tmp_path / "set", {"a": 4, "b": 4})
+        names = [f"{sequence}/photo_00{number}" for sequence in "ab" for number in range(4)]
+    else:
+        root = write_voc(tmp_path / "set", [8 * square()] * 4, [square()] * 4)
+        names = [f"photo_00{number}" for number in range(4)]
+    for name in names[:-1]:
+        write_mask(tmp_path / "found" / f"{name}.png", square(), "P")
+    report = evaluate(protocol, root, predictions=tmp_path / "found")
+    assert report.failed == ((f"{names[-1]}.jpg", "missing_prediction"),)
+    assert (report.headline, report.scores) == (None, ())
+    assert "**No score**" in report.to_markdown()
+    partial = evaluate(protocol, root, predictions=tmp_path / "found", partial=True)
+    assert partial.headline is not None
+    assert partial.headline.value == 1
+    assert "**Partial**" in partial.to_markdown()
+
+
 # The real road, with a network that was never trained to see anything.
 
 

@@ -1,0 +1,88 @@
+"""Objects of videos that are assigned to what was found, against the DAVIS toolkit's results and by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dinoseg.errors import DatasetError
+from dinoseg.evaluation import evaluate
+from dinoseg.evaluation.davis_objects import Pairs, assigned, video_table
+from tests.evaluation.sets import SIZE, square, write_davis, write_mask
+
+OLD = 1 * square(10, 10, 20) + 2 * square(50, 60, 30)
+
+
+def label_maps(root: Path, sequence: str, maps: NDArray[np.uint8]) -> None:
+    for number, values in enumerate(maps):
+        write_mask(root / sequence / f"photo_{number:03}.png", values, "P")
+
+
+def scored(root: Path, truth: dict[str, NDArray[np.uint8]], found: dict[str, NDArray[np.uint8]]) -> dict[str, float]:
+    write_davis(root / "DAVIS", {name: len(maps) for name, maps in truth.items()})
+    for name, maps in truth.items():
+        label_maps(root / "Annotations_unsupervised" / "480p", name, maps)
+        label_maps(root / "found", name, found[name])
+    report = evaluate(
+        "davis-unsupervised-objects",
+        (root / "DAVIS", root / "Annotations_unsupervised" / "480p"),
+        predictions=root / "found",
+    )
+    assert {score.kind for score in report.scores} == {"oracle"}
+    return {score.name.removeprefix("ORACLE "): score.value for score in report.scores}
+
+
+@pytest.mark.shared
+def test_golden(tmp_path: Path, shared: Path) -> None:
+    golden = np.load(shared / "golden" / "evaluation.npz")
+    names = ("alpha", "beta", "gamma")
+    truth, found = ({x: golden[f"davis/{x}/{kind}_unsup"] for x in names} for kind in ("gt", "pred"))
+    values = scored(tmp_path, truth, found)
+    names = ["J&F", *(f"{name} {part}" for name in "JF" for part in ("mean", "recall", "decay"))]
+    assert list(values) == names
+    np.testing.assert_allclose(list(values.values()), golden["davis/unsup_global"], atol=1e-12)
+
+
+def test_numbers_are_free(tmp_path: Path) -> None:
+    other = np.select([OLD == 1, OLD == 2], [7, 3]).astype(np.uint8)
+    assert scored(tmp_path, {"a": np.stack([OLD] * 3)}, {"a": np.stack([other] * 3)})["J&F"] == 1
+
+
+def test_a_number_belongs_to_one_object_in_the_whole_video(tmp_path: Path) -> None:
+    swapped = np.select([OLD == 1, OLD == 2], [2, 1])
+    values = scored(tmp_path, {"a": np.stack([OLD] * 3)}, {"a": np.stack([OLD, OLD, swapped])})
+    assert (values["J mean"], values["J recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+
+
+def test_void_counts_for_nobody(tmp_path: Path) -> None:
+    truth = np.where(square(0, 100, 20), 255, OLD)
+    found = np.where(square(0, 100, 20), 3, OLD)
+    assert scored(tmp_path, {"a": np.stack([truth] * 3)}, {"a": np.stack([found] * 3)})["J&F"] == 1
+
+
+def test_what_was_not_found_is_right_where_it_is_not_there() -> None:
+    frames = [Pairs([1], [1, 2], np.ones((1, 2, 2))), Pairs([1], [1], np.ones((1, 1, 2)))]
+    series = assigned(video_table(frames, "a"))
+    assert [each[:, 0].tolist() for each in series] == [[1, 1], [0, 1]]
+
+
+def test_objects_that_come_later_do_not_count() -> None:
+    frames = [
+        Pairs([1], [1], np.ones((1, 1, 2))),
+        Pairs([1, 2], [1, 2], np.array([[[1, 1], [0, 0]], [[0, 0], [1, 1]]])),
+    ]
+    assert len(assigned(video_table(frames, "a"))) == 1
+
+
+def test_more_than_20_proposals_are_refused() -> None:
+    with pytest.raises(DatasetError, match="dog: 21 objects are predicted"):
+        video_table([Pairs(list(range(1, 22)), [1], np.zeros((21, 1, 2)))], "dog")
+
+
+def test_a_video_without_objects_is_none(tmp_path: Path) -> None:
+    nothing = {"a": np.zeros((2, *SIZE), np.uint8)}
+    with pytest.raises(DatasetError, match="no video has an object"):
+        scored(tmp_path, nothing, nothing)
