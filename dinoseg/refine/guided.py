@@ -26,16 +26,24 @@ def guided_filter(soft: NDArray[np.float32], photo: Photo, fit: Fit) -> NDArray[
 def fitted(mask: NDArray[np.float32], photo: Photo, radius: int) -> NDArray[np.float32]:
     """A mask ``(h, w)`` over the whole photo -> ``(H, W)`` in 0..1; ``radius`` is in px of the mask.
 
-    The coefficients are computed at the mask's size and upsampled; the guide is the photo at full size, of which one
-    channel at a time is looked at: all of it as floats would take 12 bytes a pixel.
+    The coefficients are computed at the mask's size and upsampled. The guide is the photo at full size, averaged over a
+    px of the mask, as it was for the coefficients: grain would come through them as specks. It is taken channel by
+    channel: all of it as floats would be 12 bytes a pixel.
     """
     slopes, offset = coefficients(colours(resize(photo.pixels, (mask.shape[0], mask.shape[1]))), mask, radius)
+    side = int(max(photo.size) / max(mask.shape)) | 1  # odd
     result = upsampled(offset, photo.size)
     for channel, slope in enumerate(slopes):
-        part = upsampled(slope / 255, photo.size)
-        part *= resize(photo.pixels[..., channel], photo.size)
-        result += part
+        plane = cv2.blur(resize(photo.pixels[..., channel], photo.size), (side, side))  # (H, W) uint8
+        result += product(slope / 255, np.asarray(plane, np.uint8))
     return result.clip(0, 1, out=result)  # (H, W)
+
+
+def product(slope: NDArray[np.float32], plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """One term of a I: the slope ``(h, w)`` upsampled, times a channel ``(H, W)`` of the photo."""
+    result = upsampled(slope, (plane.shape[0], plane.shape[1]))
+    result *= plane
+    return result
 
 
 def coefficients(

@@ -90,4 +90,4 @@ def neighbours(keys: NDArray[np.int64], step: int) -> tuple[NDArray[np.int32], N
 def blurred(values: NDArray[np.float32], lower: NDArray[np.int32], upper: NDArray[np.int32]) -> NDArray[np.float32]:
     """``(V,)``: [1 2 1] / 2 along one axis."""
     extended = np.append(values, np.float32(0))  # the last stands for all vertices that are not occupied
-    return values + (extended.take(lower) + extended.take(upper)) / 2
+    return values + (extended.take(lower) + extended.take(upper)) * np.float32(0.5)

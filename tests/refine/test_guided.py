@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
 from dinoseg.images.fit import resize, to_photo
 from dinoseg.refine import refine
@@ -52,6 +53,15 @@ def test_edges_between_colours_of_one_luma_move_the_mask():
     photo, mask, fitted, soft = coarse()
     photo = replace(photo, pixels=np.where(mask[..., None], (200, 0, 0), (0, 102, 0)).astype(np.uint8))
     assert iou(refine("guided", soft, photo, fitted).soft > 0.5, mask) > 0.99  # 0.93 by luma, 0.97 unrefined
+
+
+def test_grain_of_a_large_photo_makes_no_specks():
+    photo, mask, fitted, soft = coarse(600, 800, size=160)
+    grain = np.random.default_rng(0).normal(0, 12, photo.pixels.shape)
+    grainy = replace(photo, pixels=(photo.pixels + grain).clip(0, 255).astype(np.uint8))
+    result = refine("guided", soft, grainy, fitted).soft > 0.5
+    assert iou(result, mask) > 0.98
+    assert label(result)[1] + label(~result)[1] < 10  # 69 without the mean
 
 
 def test_at_working_size_it_is_the_filter_itself():
