@@ -201,13 +201,17 @@ def page(found: Mapping[str, Measured], about: str, asked: str) -> str:
 def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, Any]:
     """Everything as JSON."""
     scores = [
-        {"row": method, "column": f"{x.name} {x.severity}" if x.severity else x.name, **asdict(each.scores[x])}
-        | {"loss": asdict(each.loss(x))}
+        {
+            "row": f"{method}, {x.name}",
+            "column": str(x.severity),
+            **asdict(each.scores[x]),
+            "loss": asdict(each.loss(x)),
+        }
         for method, each in found.items()
         for x in CONDITIONS
     ]
     first = next(iter(found.values()))
-    floor = {"row": "centred ellipse (floor)", "column": CLEAN.name, **asdict(first.floor)}
+    floor = {"row": "centred ellipse (floor)", "column": str(CLEAN.severity), **asdict(first.floor)}
     facts = {key: first.facts[key] for key in ("model", "sha256", "size")}
     failed = {method: each.failed for method, each in found.items() if each.failed}
     return (

@@ -19,11 +19,11 @@ def test_the_table_has_every_method_and_corruption(
     tmp_path: Path, small_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_pairs(tmp_path / "duts", 5)
-    words = [str(data), "--split", "odd", "--methods", "attention", "prior", "--model", str(small_model)]
+    words = [str(data), "--split", "odd", "--methods", "attention", "tokencut", "--model", str(small_model)]
     bench.main([*words, "-o", str(tmp_path / "out" / "table")])
     page, told = capsys.readouterr().out, (tmp_path / "out" / "table.json").read_text()
     rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| ")][2:]
-    assert rows == [[f"| {method}", name] for method in ("attention", "prior") for name in CORRUPTIONS]
+    assert rows == [[f"| {method}", name] for method in ("attention", "tokencut") for name in CORRUPTIONS]
     assert "2 pictures of duts" in page
     assert "Partial" not in page
     assert str(tmp_path) not in page + told
@@ -31,7 +31,7 @@ def test_the_table_has_every_method_and_corruption(
     scores = json.loads(told)["scores"]
     assert len(scores) == 1 + 2 * len(bench.CONDITIONS)
     assert len({score["value"] for score in scores}) > 10  # conditions are not all the same picture
-    assert all(score["loss"]["value"] == 0 for score in scores if score["column"] == "none" and "loss" in score)
+    assert all(score["loss"]["value"] == 0 for score in scores if score["column"] == "0" and "loss" in score)
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_counts_nowhere(
@@ -39,10 +39,10 @@ def test_a_picture_that_cannot_be_read_is_named_and_counts_nowhere(
 ) -> None:
     data = write_pairs(tmp_path / "duts", 3)
     (data / "images" / "photo_001.jpg").write_bytes(b"no picture")
-    bench.main([str(data), "--methods", "prior", "--model", str(small_model), "-o", str(tmp_path / "table")])
-    assert "**Partial**, prior: without photo_001.jpg (not_an_image)" in capsys.readouterr().out
+    bench.main([str(data), "--methods", "attention", "--model", str(small_model), "-o", str(tmp_path / "table")])
+    assert "**Partial**, attention: without photo_001.jpg (not_an_image)" in capsys.readouterr().out
     content = json.loads((tmp_path / "table.json").read_text())
-    assert content["failed"] == {"prior": [["photo_001.jpg", "not_an_image"]]}
+    assert content["failed"] == {"attention": [["photo_001.jpg", "not_an_image"]]}
     assert {score["units"] for score in content["scores"]} == {2}
 
 

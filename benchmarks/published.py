@@ -1,0 +1,211 @@
+"""A published table again: the published value, ours, and the difference.
+
+    python benchmarks/published.py corloc --data FOLDER -o corloc                        # the papers' networks, by name
+    python benchmarks/published.py corloc --data FOLDER --model dino_vits16.pth -o corloc # or one of them as a file
+    python benchmarks/published.py saliency --data FOLDER --model builtin -o saliency    # any other in their place
+
+FOLDER holds the data sets in their own layouts, or some of them: VOC2007, VOC2012, coco, ECSSD, DUTS-TE, DUT-OMRON,
+DAVIS. A network of a paper's shape is taken for that paper's; any other stands in for all of them. What is not the
+paper's network on the paper's pictures is said to be not comparable. Writes FILE.md and FILE.json; the reports of
+`dinoseg evaluate` lie in FILE.work/, where a run that was stopped goes on: remove it after a change of the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from command import public, quoted
+from published_values import DATA, MARKS, SHAPES, TABLES, Line, Table
+from tqdm import tqdm
+
+from dinoseg.backbone.zoo import load_backbone
+from dinoseg.errors import DinosegError
+from dinoseg.evaluation.report import versions
+from dinoseg.evaluation.run import command, run
+from dinoseg.options import EvaluateOptions, ModelOptions
+
+COLUMNS = ("published by", "data", "network", "made with", "score", "published", "ours", "difference", "comparable")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One published value and what became of it."""
+
+    paper: str
+    data: str
+    model: str
+    """The paper's."""
+    made_with: str
+    score: str
+    published: float
+    mark: str
+    ours: float | None
+    interval: tuple[float, float] | None
+    obstacles: tuple[str, ...]
+    """Why the two are not comparable."""
+
+
+# What is measured.
+
+
+class Runner:
+    """Runs `dinoseg evaluate` once for each set of options, and never again for what has a report."""
+
+    def __init__(self, data: Path, model: str | None, every: int, work: Path) -> None:
+        self.data, self.model, self.every, self.work = data, model, every, work
+        self.stands_for = stands_for(model) if model else None
+
+    def lines(self, table: Table) -> list[Line]:
+        """Those for which the network was meant; all, where it is no paper's."""
+        meant = [line for line in table.lines if line.model == self.stands_for]
+        return meant or list(table.lines)
+
+    def outcomes(self, table: Table, line: Line) -> Iterator[Outcome]:
+        """One line on all its data sets."""
+        for name, values in line.values.items():
+            way = told(line, table.size or DATA[name].size)
+            report = self.report(table, line, name)
+            found = {} if isinstance(report, str) else {score["name"]: score for score in report["scores"]}
+            obstacles = tuple(self.obstacles(name, line, report))
+            for score, value in zip(line.scores, values, strict=True):
+                ours, ends = (found[score][key] for key in ("value", "interval")) if score in found else (None, None)
+                given = line.paper, name, line.model, way, score, value, line.mark
+                yield Outcome(*given, percent(ours), tuple(map(percent, ends)) if ends else None, obstacles)
+
+    def report(self, table: Table, line: Line, name: str) -> dict[str, Any] | str:
+        """The report, from an earlier run where there is one; or why there is none."""
+        found = place(self.data, name)
+        if found is None:
+            return f"{' or '.join(dict.fromkeys(path for path, _ in DATA[name].places))} is not there"
+        path, image_set = found
+        size, model = table.size or DATA[name].size, self.model or line.model
+        folder = self.work / slug(table.protocol, name, public(model), told(line, size), str(self.every))
+        common = {"model": model, "size": size, "every": self.every, "image_set": image_set}
+        options = EvaluateOptions(**common, output=folder, overwrite=True, **line.options)
+        try:
+            return kept(folder, command(table.protocol, path, options)) or measured(table.protocol, path, options)
+        except DinosegError as error:
+            return str(error)
+
+    def obstacles(self, name: str, line: Line, report: dict[str, Any] | str) -> Iterator[str]:
+        """Why our number must not be held against the published one."""
+        if isinstance(report, str):
+            yield f"not measured: {report}"
+            return
+        if report["failed"]:
+            yield f"{len(report['failed'])} pictures failed"
+        if report["images"] != DATA[name].pictures:
+            yield f"{report['images']:,} pictures ({report['layout']}) instead of {DATA[name].pictures:,}"
+        if self.model and self.stands_for != line.model:
+            yield f"{public(self.model)} instead of {line.model}"
+        if line.differs:
+            yield f"published: {line.differs}"
+
+
+def stands_for(model: str) -> str | None:
+    """The paper's network that has the shape of this one."""
+    spec = load_backbone(ModelOptions(model=model)).spec
+    return next((name for name, shape in SHAPES.items() if shape == (spec.family, spec.patch, spec.width)), None)
+
+
+def place(data: Path, name: str) -> tuple[Path, str | None] | None:
+    """Where a data set lies and which list it is asked for; the first place that is there, with its list."""
+    for folder, listing in DATA[name].places:
+        path = data / folder
+        if path.exists() and (listing is None or (path / "ImageSets" / f"{listing}.txt").is_file()):
+            return path, listing
+        if path.exists() and (data / listing).is_file():
+            return path, str(data / listing)
+    return None
+
+
+def kept(folder: Path, asked: str) -> dict[str, Any] | None:
+    """The report of an earlier run of this command."""
+    path = folder / "report.json"
+    report = json.loads(path.read_text()) if path.exists() else None
+    return report if report and report["command"] == asked else None
+
+
+def measured(protocol: str, data: Path, options: EvaluateOptions) -> dict[str, Any]:
+    """The report of a run now. Raises ``DinosegError``."""
+    assert options.output
+    with tqdm(desc=options.output.name, disable=None) as bar:
+        report = run(protocol, data, options, lambda _, total: setattr(bar, "total", total) or bar.update())
+    return report.to_json()
+
+
+def told(line: Line, size: int | None) -> str:
+    """``tokencut (facet=key, tau=0.2), refinement none, long side 500 px``."""
+    method = line.options.get("method", "the protocol's own way")
+    given = f" ({', '.join(line.options['param'])})" if "param" in line.options else ""
+    refined = f", refinement {line.options['refine']}" if "refine" in line.options else ""
+    random = "random weights, " if line.options.get("random_weights") else ""
+    return f"{random}{method}{given}{refined}, {f'long side {size} px' if size else 'short side 480 px'}"
+
+
+def slug(*parts: str) -> str:
+    """A folder's name."""
+    return re.sub(r"[^A-Za-z0-9.=]+", "-", " ".join(parts)).strip("-")
+
+
+def percent(value: float | None) -> float | None:
+    """Of 0..1."""
+    return None if value is None else 100 * value
+
+
+# What is written.
+
+
+def row(outcome: Outcome) -> str:
+    """A line of the table."""
+    published = f"{outcome.published:.1f}{MARKS[outcome.mark]}"
+    ours = difference = ""
+    if outcome.ours is not None:
+        ends = f" [{outcome.interval[0]:.1f}, {outcome.interval[1]:.1f}]" if outcome.interval else ""
+        ours, difference = f"{outcome.ours:.1f}{ends}", f"{outcome.ours - outcome.published:+.1f}"
+    fair = f"no: {'; '.join(outcome.obstacles)}" if outcome.obstacles else "yes"
+    first = (outcome.paper, outcome.data, outcome.model, outcome.made_with, outcome.score)
+    return f"| {' | '.join((*first, published, ours, difference, fair))} |"
+
+
+def page(table: Table, outcomes: Sequence[Outcome], asked: str) -> str:
+    """The table, what holds for all of it first."""
+    lines = [f"# {table.title}\n", f"Percent; 95 % bootstrap intervals. Protocol `{table.protocol}`. {table.note}\n"]
+    fair = sum(outcome.ours is not None and not outcome.obstacles for outcome in outcomes)
+    if fair < len(outcomes):
+        lines.append(f"**{len(outcomes) - fair} of {len(outcomes)} values are not comparable**; each says why.\n")
+    lines += [f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|", *map(row, outcomes)]
+    return "\n".join([*lines, f"\n    {asked}\n", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
+
+
+def main(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", choices=list(TABLES))
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="folder of the data sets")
+    parser.add_argument("--model", help="a name or a weight file in the place of the papers' networks")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every n-th picture only")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    arguments = parser.parse_args(words)
+    table = TABLES[arguments.table]
+    work = arguments.output.with_name(f"{arguments.output.name}.work")
+    runner = Runner(arguments.data, arguments.model, arguments.every, work)
+    outcomes = [outcome for line in runner.lines(table) for outcome in runner.outcomes(table, line)]
+    if all(outcome.ours is None for outcome in outcomes):
+        raise SystemExit("\n".join(dict.fromkeys(f"{x.data}: {x.obstacles[0]}" for x in outcomes)))
+    asked = quoted("published.py", words)
+    content = {"command": asked, "versions": versions(), "table": table.title, "values": list(map(asdict, outcomes))}
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.with_suffix(".md").write_text(page(table, outcomes, asked))
+    arguments.output.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    print(arguments.output.with_suffix(".md").read_text(), end="")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
