@@ -306,6 +306,8 @@ class TrainOptions:
             raise OptionError("--accumulate is for DINO's own loss: leave it out with --distil-from.")
         if self.distil_from is None and self.teacher_cache:
             raise OptionError("--teacher-cache keeps the outputs of a frozen teacher: add --distil-from.")
+        if self.distil_from is not None and self.accumulate > 1:
+            raise OptionError("--accumulate is for DINO's loss: leave it out with --distil-from.")
 
     def _check_views(self) -> None:
         patch = self.patch or (1 if self.init else SCRATCH["patch"])  # a file's own is looked at when it is read

@@ -190,6 +190,7 @@ class Trainer:
                 started = time.perf_counter()
         if observer:
             observer.report()
+            self.folder.teacher_cache.unlink(missing_ok=True)
 
     def open_metrics(self) -> TextIO:
         """``metrics.jsonl``, or nothing in processes that write nothing."""

@@ -107,7 +107,7 @@ def cards(history: History) -> list[tuple[str, str]]:
     found.append(("epochs done", f"{done / history.steps_per_epoch:.3g} of {options.epochs}"))
     if history.steps:
         recent = history.steps[-max(1, int(LAST * done)) :]
-        seconds = sum(options.batch / step["images_per_second"] for step in history.steps)
+        seconds = sum(history.run["photographs_per_step"] / step["images_per_second"] for step in history.steps)
         found.append(("photographs per second", f"{median(step['images_per_second'] for step in recent):.3g}"))
         found.append(("time in steps", duration(seconds)))
         last = [step["loss"] for step in history.steps[-history.steps_per_epoch :]]
@@ -134,9 +134,7 @@ def charts(history: History) -> Iterator[Chart]:
     if scores:
         first = next(look for look in history.watched if "knn" in look)
         floors = {"raw pixels": first.get("knn_pixels"), "most frequent class": first.get("chance")}
-        told = (
-            f"Top-1 in % of {first.get('pictures', 'the')} pictures, each by the 20 nearest others; higher is better."
-        )
+        told = f"Top-1 in % of {first.get('pictures', 'the')} pictures, each by its nearest others; higher is better."
         known = {name: 100 * value for name, value in floors.items() if value is not None}
         yield Chart("k-NN by folder names", told, {"network": scores}, known)
     yield Chart("Loss", "What is minimised; of DINO in nats.", {"loss": history.line("loss")})

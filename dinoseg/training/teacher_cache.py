@@ -76,7 +76,7 @@ class TeacherCache:
         if not self.rounds:
             raise OptionError(
                 f"--teacher-cache {gib:g} is too small: one crop of each of {photographs} photographs takes "
-                f"{shape.nbytes * photographs / GIB:.2f} GiB; give more, or leave it out."
+                f"{shape.nbytes * photographs / GIB:.2g} GiB; give more, or leave it out."
             )
 
     def slots(self, indices: Tensor, epoch: int) -> list[int]:

@@ -25,6 +25,7 @@ from dinoseg.types import Fit, Source
 PICTURES = 2000
 """At most so many are compared, evenly spaced: the score is then good to one part in a hundred."""
 NEIGHBOURS = 20
+"""At most so many vote, and half of what a class has on average."""
 SHOWN = 6
 TILE = 128
 """px, a side of one picture in the strip."""
@@ -97,7 +98,9 @@ def top1(vectors: torch.Tensor, labels: torch.Tensor) -> float:
     """Share of ``(n, d)`` whose own class their weighted neighbours vote for first."""
     if len(labels) < 2:
         return float("nan")
-    votes = knn_votes(vectors, labels, vectors, int(labels.max()) + 1, k=NEIGHBOURS, leave_one_out=True)
+    classes = len(labels.unique())
+    k = min(NEIGHBOURS, max(1, len(labels) // (2 * classes)))  # a small class is not outvoted by what is left
+    votes = knn_votes(vectors, labels, vectors, int(labels.max()) + 1, k=k, leave_one_out=True)
     return float((true_ranks(votes, labels) == 0).float().mean())
 
 
