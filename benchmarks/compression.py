@@ -3,7 +3,7 @@
     python benchmarks/compression.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
 
 Makes the compressed network with the defaults of `dinoseg compress` (or goes on with what is in DIR), then scores all
-five networks on the pictures of FOLDER/duts (see jaccard.py, whose table it writes to FILE.md and FILE.json) and puts
+five networks on the pictures of FOLDER/duts (see methods.py, whose tables it writes to FILE.md and FILE.json) and puts
 minutes (of this call alone), cosines to the teacher on held-out photographs and the curve of healing beside them in
 FILE.curve.json.
 """
@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-import jaccard
+import methods
 import torch
 
 from dinoseg.backbone.export import save_backbone
@@ -57,7 +57,8 @@ def main() -> None:
     facts = asdict(report) | {"file": student.name, "curve": curve}
     arguments.output.with_suffix(".curve.json").write_text(json.dumps(facts, indent=1) + "\n")
     models = [arguments.teacher, *map(str, stages(arguments.teacher, student, options))]
-    jaccard.main(["--duts", str(arguments.data / "duts"), "--models", *models, "-o", str(arguments.output)])
+    words = ["--data", str(arguments.data), "--sets", "DUTS", "--cache", str(folder / "measured")]
+    methods.main([*words, "--models", "none", *models, "-o", str(arguments.output)])
 
 
 if __name__ == "__main__":

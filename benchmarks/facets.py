@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaccard import public
+from methods import public
 from tqdm import tqdm
 
 from dinoseg.backbone.vit import FACETS, Features
