@@ -94,7 +94,7 @@ def refuse_gaps(dataset: Dataset, samples: Sequence[Sample], options: EvaluateOp
     if missing and not options.partial:
         raise DatasetError(
             f"{len(missing)} of {len(samples)} pictures of {dataset.name} lack a file: {', '.join(missing[:3])}"
-            f"{' ...' if len(missing) > 3 else ''}. Is it half a download? --partial scores the others."
+            f"{' ...' if len(missing) > 3 else '.'} Is it half a download? --partial scores the others."
         )
 
 

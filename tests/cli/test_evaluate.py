@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dinoseg.cli import run
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import PROTOCOLS
 from dinoseg.options import EvaluateOptions
+from tests.evaluation.sets import square, write_mask, write_pairs, write_voc_boxes
 
 
 class Report:
@@ -94,3 +96,52 @@ def test_e65_an_unknown_protocol_is_answered_with_those_there_are(capsys: pytest
     err = capsys.readouterr().err
     assert "Did you mean foreground?" in err
     assert all(name in err for name in PROTOCOLS)
+
+
+# Three wrong set-ups, and what is printed.
+
+
+def missing_list(root: Path) -> list[str]:
+    write_voc_boxes(root / "VOC2007", [(1, 1, 9, 9)])
+    return ["corloc", str(root / "VOC2007"), "--image-set", "Main/test"]
+
+
+def wrong_size(root: Path) -> list[str]:
+    write_pairs(root / "set", 1)
+    write_mask(root / "set" / "masks" / "photo_000.png", 255 * square(0, 0, 9, (50, 60)))
+    return ["foreground", str(root / "set"), "--method", "prior"]
+
+
+def half_a_download(root: Path) -> list[str]:
+    write_pairs(root / "set", 6)
+    for number in range(1, 6):
+        (root / "set" / "masks" / f"photo_00{number}.png").unlink()
+    return ["foreground", str(root / "set")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (
+            missing_list,
+            "ImageSets/Main/test.txt is missing from ROOT/VOC2007: it must lie there, and is in "
+            "VOCtrainval_06-Nov-2007.tar or VOCtest_06-Nov-2007.tar (host.robots.ox.ac.uk/pascal/VOC/voc2007), "
+            "unpacked to VOCdevkit/VOC2007. There are Main/trainval.",
+        ),
+        (
+            wrong_size,
+            "ROOT/set/masks/photo_000.png is 60 x 50 px, but ROOT/set/images/photo_000.jpg 128 x 96: masks are never "
+            "resized.",
+        ),
+        (
+            half_a_download,
+            "5 of 6 pictures of set lack a file: photo_001.jpg (missing_mask), photo_002.jpg (missing_mask), "
+            "photo_003.jpg (missing_mask) ... Is it half a download? --partial scores the others.",
+        ),
+    ],
+)
+def test_a_wrong_set_up_is_told_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: Callable[[Path], list[str]], told: str
+) -> None:
+    assert run(["evaluate", *wrong(tmp_path), "-q"]) == 2
+    assert capsys.readouterr() == ("", f"dinoseg: {told}\n".replace("ROOT", str(tmp_path)))
