@@ -72,7 +72,7 @@ class Team:
 
 
 def gathering(module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-    """Around a pass through a module of ``Team.parallel``: whether gradients are gathered now, or with a later one's."""
+    """Around a pass through a module of ``Team.parallel``: whether its gradients are gathered now, or later."""
     if isinstance(module, DistributedDataParallel) and not now:
         return module.no_sync()
     return nullcontext()

@@ -1,4 +1,4 @@
-"""Photographs decoded once: sizes, order, and what happens to broken ones."""
+"""Photographs as they are kept: sizes, pixels, and the frame of a batch."""
 
 from pathlib import Path
 
@@ -7,17 +7,18 @@ import PIL.Image
 import pytest
 import torch
 
-from dinoseg.errors import TrainingError
-from dinoseg.training.cache import PhotoCache, load_photos, place
-from tests.helpers import broken_images, gradient, write_images
+from dinoseg.errors import UnsupportedImage
+from dinoseg.training.cache import PhotoCache, frame, small_photo
+from dinoseg.types import Source
+from tests.helpers import gradient
 
 
-def load(folder: Path, short_side: int = 24) -> PhotoCache:
-    return load_photos([folder], short_side, exclude=folder / "run")[0]
+def kept(path: Path, short_side: int = 24, size: tuple[int, int] | None = None) -> torch.Tensor:
+    return small_photo(Source(path.name, path), short_side, size)
 
 
 @pytest.mark.parametrize(
-    ("size", "kept"),
+    ("size", "expected"),
     [
         ((48, 64), (24, 32)),  # shrunk to the short side
         ((64, 48), (32, 24)),
@@ -26,74 +27,61 @@ def load(folder: Path, short_side: int = 24) -> PhotoCache:
         ((1, 500), (1, 72)),
     ],
 )
-def test_photographs_are_kept_at_a_stated_size(size, kept, tmp_path):
+def test_photographs_are_kept_at_a_stated_size(size, expected, tmp_path):
     PIL.Image.fromarray(gradient(*size)).save(tmp_path / "a.png")
-    assert load(tmp_path).photos[0].shape == (3, *kept)
+    assert kept(tmp_path / "a.png").shape == (3, *expected)
+    assert kept(tmp_path / "a.png", size=(10, 12)).shape == (3, 10, 12)  # or at the one that is asked for
 
 
 def test_pixels_are_those_of_the_file(tmp_path):
     PIL.Image.fromarray(gradient(20, 30)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(load(tmp_path).photos[0].permute(1, 2, 0), gradient(20, 30))
+    np.testing.assert_array_equal(kept(tmp_path / "a.png").permute(1, 2, 0), gradient(20, 30))
 
 
-def test_a_batch_is_a_frame_with_each_photograph_in_its_corner(tmp_path):
-    for name, size in (("a", (20, 30)), ("b", (30, 20)), ("c", (8, 8))):
-        PIL.Image.fromarray(gradient(*size)).save(tmp_path / f"{name}.png")
-    pixels, sizes = load(tmp_path, 40).batch(torch.tensor([2, 0]))
-    assert pixels.shape == (2, 3, 20, 30)
-    assert sizes.tolist() == [[8, 8], [20, 30]]
-    np.testing.assert_array_equal(pixels[0, :, :8, :8].permute(1, 2, 0), gradient(8, 8))
-    assert not pixels[0, :, 8:].any()
-    np.testing.assert_array_equal(pixels[1].permute(1, 2, 0), gradient(20, 30))
-
-
-def test_f83_broken_photographs_are_left_out_and_listed(tmp_path):
-    write_images(tmp_path, 20)
-    (tmp_path / "photo_005x.jpg").write_bytes(broken_images()["half.jpg"])
-    cache, failures = load_photos([tmp_path], 24, exclude=tmp_path / "run")
-    assert cache.ids == [f"photo_{index:03d}.jpg" for index in range(20)]
-    assert [(failure.id, failure.reason) for failure in failures] == [("photo_005x.jpg", "truncated")]
-
-
-def test_f83_too_many_broken_photographs_abort(tmp_path):
-    write_images(tmp_path, 20)
-    for name, content in broken_images().items():
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(TrainingError, match=r"12 of 32 photographs cannot be read .*empty.jpg"):
-        load(tmp_path)
-
-
-def test_what_the_run_writes_is_not_learned(tmp_path):
-    write_images(tmp_path, 3)
-    write_images(tmp_path / "run", 3)
-    assert len(load(tmp_path)) == 3
-
-
-def test_digest_tells_collections_apart(tmp_path):
-    write_images(tmp_path / "a", 3)
-    write_images(tmp_path / "b", 3)
-    first, same = load(tmp_path / "a"), load(tmp_path / "b")
-    assert first.digest == same.digest
-    (tmp_path / "b" / "photo_001.jpg").rename(tmp_path / "b" / "other.jpg")
-    assert load(tmp_path / "b").digest != first.digest
-    assert load(tmp_path / "a", 20).digest != first.digest
-
-
-@pytest.mark.parametrize("where", ["auto", "device", "memory"])
-def test_on_a_cpu_device_and_memory_are_one(where):
-    cache = PhotoCache(["a"], [torch.zeros(3, 4, 4, dtype=torch.uint8)])
-    assert place(cache, torch.device("cpu"), where) is cache
+GREY = np.arange(0, 65536, 4096, dtype=np.uint16).reshape(4, 4)
 
 
 @pytest.mark.parametrize(
-    ("where", "free", "expected"),
-    [("auto", 100, "meta"), ("auto", 90, "cpu"), ("device", 0, "meta"), ("memory", 100, "cpu")],
+    ("name", "picture", "expected"),
+    [
+        ("a.png", GREY, GREY // 257),  # 16 bit: scaled, so that 65535 is white; within half a level
+        ("a.tif", GREY, GREY // 257),
+        ("a.tif", GREY.astype(np.float32) / 65535, GREY // 257),  # float: 0 is black, 1 is white
+        ("a.png", np.dstack([np.full((4, 4, 3), 50), np.zeros((4, 4))]).astype(np.uint8), 255),  # alpha: over white
+    ],
 )
-def test_auto_takes_the_device_if_half_of_its_memory_is_enough(where, free, expected, monkeypatch):
-    """``meta`` stands in for a GPU."""
-    cache = PhotoCache(["a"], [torch.zeros(3, 4, 4, dtype=torch.uint8)])  # 48 bytes
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1000))
-    monkeypatch.setattr(
-        PhotoCache, "to", lambda self, device: PhotoCache(self.ids, [p.to("meta") for p in self.photos])
-    )
-    assert place(cache, torch.device("cuda"), where).device.type == expected
+def test_more_than_8_bits_and_alpha_have_a_stated_way(name, picture, expected, tmp_path):
+    PIL.Image.fromarray(picture).save(tmp_path / name)
+    pixels = kept(tmp_path / name).permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(pixels - np.broadcast_to(np.asarray(expected)[..., None], (4, 4, 3))).max() <= 1
+
+
+def test_more_than_four_channels_are_refused_never_guessed():
+    with pytest.raises(UnsupportedImage, match=r"a: array of shape \(8, 8, 7\)"):
+        small_photo(Source("a", np.zeros((8, 8, 7), np.uint8)), 24)
+
+
+def test_a_batch_is_a_frame_with_each_photograph_in_its_corner():
+    photos = [torch.from_numpy(gradient(*size)).permute(2, 0, 1) for size in ((20, 30), (30, 20), (8, 8))]
+    cache = PhotoCache(["a", "b", "c"], photos)
+    pixels = cache.batch(torch.tensor([2, 0]))
+    assert pixels.shape == (2, 3, 20, 30)
+    assert pixels.permute(0, 2, 3, 1).is_contiguous()  # how the CPU's kernel is fastest
+    assert cache.sizes.tolist() == [[20, 30], [30, 20], [8, 8]]
+    np.testing.assert_array_equal(pixels[0, :, :8, :8].permute(1, 2, 0), gradient(8, 8))
+    assert not pixels[0, :, 8:].any()
+    assert not pixels[0, :, :, 8:].any()
+    np.testing.assert_array_equal(pixels[1].permute(1, 2, 0), gradient(20, 30))
+    torch.testing.assert_close(frame([photos[2], photos[0]]), pixels)
+
+
+def test_digest_tells_collections_apart():
+    photos = [torch.zeros(3, 4, 4, dtype=torch.uint8)] * 2
+    digests = {
+        PhotoCache(["a", "b"], photos).digest,
+        PhotoCache(["b", "a"], photos).digest,
+        PhotoCache(["a"], photos[:1]).digest,
+        PhotoCache(["a", "b"], [photos[0], torch.zeros(3, 4, 5, dtype=torch.uint8)]).digest,
+    }
+    assert len(digests) == 4
+    assert PhotoCache(["a", "b"], photos).digest in digests

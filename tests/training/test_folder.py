@@ -47,7 +47,7 @@ def test_d55_folders_in_the_way_are_refused_before_any_work(there, flags, told, 
     ("changes", "told"),
     [
         ({}, None),
-        ({"save_every": 7, "cache": "memory"}, None),  # do not decide what is learned
+        ({"save_every": 7, "cache": "memory", "batch": 2, "accumulate": 2}, None),  # do not decide what is learned
         ({"lr": 0.1}, "lr was 0.05, now 0.1"),
         ({"weight_decay": (0.04, 0.2)}, "weight_decay was"),
         ({"seed": 3, "epochs": 4}, "seed was 0, now 3; epochs was 3, now 4|epochs was 3, now 4; seed was 0, now 3"),
@@ -61,6 +61,12 @@ def test_f85_resuming_with_other_options_is_refused(changes, told, tmp_path):
     else:
         with pytest.raises(OutputConflict, match=told):
             again.begin(CACHE, {})
+
+
+def test_f85_resuming_with_another_number_of_photographs_per_step_is_refused(tmp_path):
+    RunFolder(options(tmp_path)).begin(CACHE, {"photographs_per_step": 4})
+    with pytest.raises(OutputConflict, match="photographs_per_step was 4, now 8"):
+        RunFolder(options(tmp_path, resume=True)).begin(CACHE, {"photographs_per_step": 8})
 
 
 def test_f85_resuming_with_other_photographs_is_refused(tmp_path):
@@ -85,7 +91,7 @@ def test_overwriting_removes_what_the_earlier_run_wrote_and_nothing_else(tmp_pat
 def test_f83_broken_photographs_are_listed(tmp_path):
     failure = Failure("b\udcff.jpg", NotAnImage("b.jpg: is a web page"))  # a name with an undecodable byte
     folder = RunFolder(options(tmp_path))
-    folder.begin(CACHE, [failure], {})
+    folder.begin(PhotoCache(CACHE.ids, CACHE.photos, [failure]), {})
     line = {"id": "b\udcff.jpg", "reason": "not_an_image", "error": "b.jpg: is a web page"}
     assert [json.loads(text) for text in folder.broken.read_text().splitlines()] == [line]
 
