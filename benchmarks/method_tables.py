@@ -20,9 +20,9 @@ COLUMNS = ("DUTS IoU", "DUTS max F", "VOC IoU", "VOC CorLoc", "DAVIS J", "COCO I
 DEFAULT = SegmentOptions.method
 HEAD = """# Methods
 
-Odd and even half of each set (of the sorted list; of the sequences in DAVIS, every 4th frame). Whatever was chosen by
-ground truth was chosen on the even half: quote the odd one. 95 % bootstrap intervals over images, or over sequences (of
-which there are three: a hint at most).
+Odd and even half of each set (of the sorted list; of the sequences in DAVIS). Whatever was chosen by ground truth was
+chosen on the even half: quote the odd one. 95 % bootstrap intervals over images, or over sequences (of which there are
+three: a hint at most).
 
 - **IoU, J**: all objects found together against the foreground, void left out; mean over images, in DAVIS over frames
   first and then over sequences.

@@ -49,7 +49,6 @@ from dinoseg.pipeline import Item, Segmenter
 from dinoseg.types import Failure, Segmentation
 
 SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
-EVERY = {"DAVIS": 4}
 HALVES: tuple[Literal["odd", "even"], ...] = ("odd", "even")
 PARAMETERS = {name: (name, ()) for name in METHODS} | {"spectral, many regions": ("spectral", ("regions=many",))}
 """Row -> method and its parameters."""
@@ -148,7 +147,7 @@ def fill(cache: Path, model: str, asked: Sequence[str], data: Mapping[str, Datas
     segmenter = open_model(model)
     for half in HALVES:
         for name, dataset in data.items():
-            samples, methods = chosen(name, dataset, half), tried(model, segmenter.backbone, name, asked)
+            samples, methods = dataset.select(half), tried(model, segmenter.backbone, name, asked)
             for sample in tqdm(samples, desc=f"{named(model)}, {name}, {half}", disable=None):
                 path = place(cache, model, name, sample)
                 if not path.exists():
@@ -156,11 +155,6 @@ def fill(cache: Path, model: str, asked: Sequence[str], data: Mapping[str, Datas
                     with atomic_write(path) as file:
                         pickle.dump(measured(segmenter, methods, name, sample), file)
             tell(f"{name}, {half}", read(cache, model, name, samples))
-
-
-def chosen(name: str, dataset: Dataset, half: Literal["odd", "even"]) -> list[Sample]:
-    """The pictures of one half."""
-    return dataset.select(half, EVERY.get(name, 1))
 
 
 def place(cache: Path, model: str, name: str, sample: Sample) -> Path:
@@ -190,7 +184,7 @@ def read_half(
 ) -> dict[str, Sets]:
     """What the cache has of one half, by model and data set."""
     return {
-        named(model): {name: read(cache, model, name, chosen(name, dataset, half)) for name, dataset in data.items()}
+        named(model): {name: read(cache, model, name, dataset.select(half)) for name, dataset in data.items()}
         for model in models
     }
 
