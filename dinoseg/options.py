@@ -392,7 +392,7 @@ class TrainHeadOptions(ModelOptions):
     """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
     photographs: Whole = 2000
     """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
-    epochs: Whole = 12
+    epochs: Whole = 5
     """Passes over the photographs."""
     seed: Whole = 0
     """Of the choice of photographs and their order."""
@@ -426,7 +426,7 @@ class EvaluateOptions(SegmentOptions):
     partial: Annotated[bool, Flag] = False
     """Give scores although pictures failed, labelled as partial."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None
-    """Folder of report.json, report.md and scores.csv (default: none)."""
+    """Folder of report.json, report.md and scores.csv (default: none); what was stopped there goes on."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the report that is in the folder."""
     json: Annotated[bool, Flag] = False

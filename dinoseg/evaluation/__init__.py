@@ -55,10 +55,11 @@ def with_evaluate_options(options: Callable[P, EvaluateOptions]) -> Callable[Con
     def evaluate(protocol: str, data: Data, /, *args: P.args, **kwargs: P.kwargs) -> Report:
         """Score a method on a data set by a named protocol (one of ``PROTOCOLS``).
 
-        ``data``: a data set's folder (image + mask folders, VOC2012, DAVIS, COCO), a COCO json, or a pair of folders;
+        ``data``: a data set's folder (image + mask folders, VOC, DAVIS, COCO), a COCO json, or a pair of folders;
         for knn, linear and retrieval a folder of classes, for copies any folder of pictures.
         Keywords are those of ``EvaluateOptions``. Raises ``DatasetError`` when the data is not as it must be,
-        ``OptionError``, ``WeightsError``, and ``OutputConflict`` when ``output`` holds a report.
+        ``OptionError``, ``WeightsError``, and ``OutputConflict`` when ``output`` holds a report, or rows of an
+        evaluation with other options that was stopped; of one with the same options only the rest is measured.
         """
         from dinoseg.evaluation.run import run
 
