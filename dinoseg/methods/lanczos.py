@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -118,12 +117,14 @@ def pairs(ritz: Ritz, index: int, degree: Tensor) -> Pairs:
 
 
 def dense(weights: Tensor, degree: Tensor, k: int) -> Pairs:
-    """By LAPACK, from the whole matrix, whose first eigenvector goes from one end of the spectrum to the other."""
+    """From the whole spectrum, the first eigenvector moved from one end of it to the other.
+
+    The whole, because LAPACK may return nothing for a range of indices that begins amid eigenvalues that coincide.
+    """
     root, first = inverse_root(degree), first_vector(degree)
-    matrix = (weights * root[:, None] * root - 2 * torch.outer(first, first)).cpu().numpy()
-    values, vectors = scipy.linalg.eigh(matrix, subset_by_index=[len(matrix) - k - 1, len(matrix) - 1])
-    rising = tuple(float(1 - value) for value in values[::-1])
-    return Pairs(torch.from_numpy(vectors[:, :0:-1].T.copy()) * root.cpu(), rising, "dense")
+    values, vectors = torch.linalg.eigh(weights * root[:, None] * root - 2 * torch.outer(first, first))
+    rising = tuple((1 - values[-k - 1 :].flip(0)).tolist())
+    return Pairs((vectors[:, -k:].flip(1).mT * root).cpu(), rising, "dense")
 
 
 def krylov(weights: Tensor, degree: Tensor, start: Tensor, k: int) -> Ritz:

@@ -126,6 +126,13 @@ def test_all_vectors_of_an_even_graph_are_arbitrary(size, weight):
     assert pairs_of(torch.full((1, size, size), weight), 3).arbitrary
 
 
+def test_eigenvalues_that_differ_by_rounding_coincide():
+    weights = torch.eye(48)[None] * (1 + 1e-7 * torch.randn(48, generator=torch.Generator().manual_seed(0)))
+    pairs = pairs_of(weights)
+    assert len(pairs.eigenvalues) == 2
+    assert pairs.arbitrary
+
+
 def test_a_graph_keeps_what_it_had_when_it_was_final():
     easy, hard = graph(), graph(second=0.8, third=0.9)
     both = torch.cat([easy, hard])
