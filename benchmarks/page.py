@@ -27,7 +27,8 @@ COLOURS = {"floor": "0.65", "oracle": "tab:orange"}
 HEAD = """# Results
 
 Values with 95 % bootstrap intervals. Floors, which any network must beat, come first. ORACLE: the ground truth chose
-something. PARTIAL: pictures failed and are left out. FAILED: pictures failed, so there is no score.
+something. PARTIAL: pictures failed and are left out. FAILED: pictures failed, so there is no score. In the plots floors
+are grey, ORACLE is orange, and pale is what its table has a remark on.
 """
 
 

@@ -113,7 +113,7 @@ def report_part(reports: Sequence[Content]) -> Part:
         remark = "PARTIAL" if report["failed"] else ""
         for score in report["scores"]:
             part.cells[score["name"], column] = number_of(score, remark)
-        bars |= bars_of(report["scores"], column, remark)
+        bars |= bars_of(report, column, remark)
     floors = [bar for bar in bars.values() if bar.number.kind == "floor"]
     part.bars[pictures] = [*floors, *(bar for bar in bars.values() if bar not in floors)]
     return part
@@ -124,18 +124,25 @@ def made_with(report: Content) -> str:
     options = report["options"]
     if "predictions" in options and report["size"] is None:
         return f"predictions {Path(str(options['predictions'])).name}"
-    model = report["model"] and Path(report["model"]).stem
+    model = report["model"] and ("random weights (floor)" if is_untrained(report) else Path(report["model"]).stem)
     parts = [options.get("method"), *options.get("param", ()), options.get("refine"), model]
     return ", ".join(str(part) for part in parts if part) + (f", {report['size']} px" if model else "")
 
 
-def bars_of(scores: Sequence[Content], label: str, remark: str) -> dict[str, Bar]:
+def is_untrained(report: Content) -> bool:
+    """Whether it is of a network that was never trained."""
+    return str(report["model"]).startswith("random weights")
+
+
+def bars_of(report: Content, label: str, remark: str) -> dict[str, Bar]:
     """The headline, and the floors that belong to it."""
-    if not scores:
+    if not report["scores"]:
         return {}
-    headline = scores[0]
+    headline = report["scores"][0]
+    if is_untrained(report):
+        headline = headline | {"kind": "floor"}
     found = {label: Bar(f"{headline['name']}, {label}", number_of(headline, remark))}
-    for score in scores[1:]:
+    for score in report["scores"][1:]:
         if score["kind"] == "floor" and (score["name"] in FLOORS or first_word(score) == first_word(headline)):
             found[score["name"]] = Bar(score["name"], number_of(score, ""))
     return found
@@ -158,8 +165,17 @@ def facts(report: Content) -> str:
 def provenance(content: Content) -> str:
     """Commit, weights, versions."""
     made = [f"commit {content['commit']}"] if content.get("commit") else []
-    made += [f"weights sha256 {content['sha256']}"] if isinstance(content.get("sha256"), str) else []
+    made += [f"weights sha256 {told}" for told in weights(content)]
     return ", ".join([*made, *(f"{name} {version}" for name, version in content.get("versions", {}).items())])
+
+
+def weights(content: Content) -> list[str]:
+    """Hashes of all networks, with their names where there may be several."""
+    known = content.get("sha256") or content.get("networks") or {}
+    if isinstance(known, str):
+        return [known]
+    of_runs = (run.get("sha256") for run in content.get("runs", ()))
+    return [*(f"{digest} ({name})" for name, digest in known.items() if digest), *filter(None, dict.fromkeys(of_runs))]
 
 
 def number_of(score: Mapping[str, Any], remark: str) -> Number:

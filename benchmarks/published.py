@@ -61,6 +61,8 @@ class Runner:
     def __init__(self, data: Path, model: str | None, every: int, work: Path) -> None:
         self.data, self.model, self.every, self.work = data, model, every, work
         self.stands_for = stands_for(model) if model else None
+        self.weights: dict[str, str] = {}
+        """sha256 of every network that was run."""
 
     def lines(self, table: Table) -> list[Line]:
         """Those for which the network was meant; all, where it is no paper's."""
@@ -90,9 +92,11 @@ class Runner:
         common = {"model": model, "size": size, "every": self.every, "image_set": image_set}
         options = EvaluateOptions(**common, output=folder, overwrite=True, **line.options)
         try:
-            return kept(folder, command(table.protocol, path, options)) or measured(table.protocol, path, options)
+            report = kept(folder, command(table.protocol, path, options)) or measured(table.protocol, path, options)
         except DinosegError as error:
             return str(error)
+        self.weights[f"{'random weights in the shape of ' * options.random_weights}{public(model)}"] = report["sha256"]
+        return report
 
     def obstacles(self, name: str, line: Line, report: dict[str, Any] | str) -> Iterator[str]:
         """Why our number must not be held against the published one."""
@@ -175,13 +179,14 @@ def row(outcome: Outcome) -> str:
     return f"| {' | '.join((*first, published, ours, difference, fair))} |"
 
 
-def page(table: Table, outcomes: Sequence[Outcome], asked: str) -> str:
+def page(table: Table, outcomes: Sequence[Outcome], weights: dict[str, str], asked: str) -> str:
     """The table, what holds for all of it first."""
     lines = [f"# {table.title}\n", f"Percent; 95 % bootstrap intervals. Protocol `{table.protocol}`. {table.note}\n"]
     fair = sum(outcome.ours is not None and not outcome.obstacles for outcome in outcomes)
     if fair < len(outcomes):
         lines.append(f"**{len(outcomes) - fair} of {len(outcomes)} values are not comparable**; each says why.\n")
     lines += [f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|", *map(row, outcomes)]
+    lines += ["", *(f"- network: {name}, sha256 {digest}" for name, digest in weights.items())]
     return "\n".join([*lines, f"\n    {asked}\n", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
 
 
@@ -200,9 +205,10 @@ def main(words: Sequence[str]) -> None:
     if all(outcome.ours is None for outcome in outcomes):
         raise SystemExit("\n".join(dict.fromkeys(f"{x.data}: {x.obstacles[0]}" for x in outcomes)))
     asked = quoted("published.py", words)
-    content = {"command": asked, "versions": versions(), "table": table.title, "values": list(map(asdict, outcomes))}
+    content = {"command": asked, "versions": versions(), "sha256": runner.weights, "table": table.title}
+    content |= {"values": list(map(asdict, outcomes))}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".md").write_text(page(table, outcomes, asked))
+    arguments.output.with_suffix(".md").write_text(page(table, outcomes, runner.weights, asked))
     arguments.output.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
     print(arguments.output.with_suffix(".md").read_text(), end="")
 

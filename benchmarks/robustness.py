@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-from command import quoted
+from command import public, quoted
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -194,7 +194,9 @@ def page(found: Mapping[str, Measured], about: str, asked: str) -> str:
         if each.failed
     ]
     facts = next(iter(found.values())).facts
-    lines.append(f"- network: {facts['model']}, sha256 {facts['sha256']}, long side {facts['size']} px")
+    lines.append(
+        f"- network: {public(facts['model'] or 'none')}, sha256 {facts['sha256']}, long side {facts['size']} px"
+    )
     return "\n".join([*lines, "", f"    {asked}", "", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
 
 
@@ -212,7 +214,7 @@ def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, 
     ]
     first = next(iter(found.values()))
     floor = {"row": "centred ellipse (floor)", "column": str(CLEAN.severity), **asdict(first.floor)}
-    facts = {key: first.facts[key] for key in ("model", "sha256", "size")}
+    facts = {"model": public(first.facts["model"] or "none")} | {key: first.facts[key] for key in ("sha256", "size")}
     failed = {method: each.failed for method, each in found.items() if each.failed}
     return (
         {"command": asked, "versions": versions(), "data": about}

@@ -69,6 +69,14 @@ def test_bars_are_the_headline_and_its_own_floors(reports: Path) -> None:
     assert [bar.label for bar in saliency] == ["IoU centred ellipse", "IoU whole image", "IoU, [1] prior, guided"]
 
 
+def test_an_untrained_network_is_a_floor() -> None:
+    report = {"model": "random weights in the shape of /home/me/small.safetensors", "size": 320, "options": {}}
+    report |= {"scores": [SCORE | {"value": 0.2}]}
+    assert parts.made_with(report) == "random weights (floor), 320 px"
+    assert parts.bars_of(report, "a", "")["a"].number.kind == "floor"
+    assert parts.bars_of(report | {"model": "builtin"}, "a", "")["a"].number.kind == "label-free"
+
+
 def write(path: Path, content: Any) -> Path:
     path.write_text(json.dumps(content))
     return path
@@ -121,6 +129,20 @@ def test_published_values_stand_beside_ours(mark: str, obstacles: list[str], the
     (part,) = parts.benchmark("corloc", COMMON, list(parts.numbers_of({"values": [value]})))
     cells = {row: str(number) for (row, _), number in part.cells.items()}
     assert cells == {"LOST, s16: published": theirs, "LOST, s16: ours": ours}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"sha256": "ab"}, ["ab"]),  # a report
+        ({"sha256": {"builtin": "ab", "none": None}}, ["ab (builtin)"]),
+        ({"networks": {"random": None, "s16": "cd"}}, ["cd (s16)"]),
+        ({"runs": [{"sha256": None}, {"sha256": "ab"}, {"sha256": "ab"}]}, ["ab"]),
+        ({}, []),
+    ],
+)
+def test_weights_wherever_a_file_has_them(content: dict[str, Any], told: list[str]) -> None:
+    assert parts.weights(content) == told
 
 
 def test_without_any_score_it_says_what_to_give(tmp_path: Path) -> None:

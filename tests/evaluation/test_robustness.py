@@ -27,6 +27,7 @@ def test_the_table_has_every_method_and_corruption(
     assert "2 pictures of duts" in page
     assert "Partial" not in page
     assert str(tmp_path) not in page + told
+    assert str(small_model.parent) not in page + told
     assert (tmp_path / "out" / "table.png").stat().st_size > 0
     scores = json.loads(told)["scores"]
     assert len(scores) == 1 + 2 * len(bench.CONDITIONS)
