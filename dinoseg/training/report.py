@@ -152,7 +152,7 @@ def charts(history: History) -> Iterator[Chart]:
         yield Chart(
             "Likeness to the teacher", "Cosine of patch tokens; 1 is the teacher.", {"cosine": history.line("cosine")}
         )
-    yield Chart("Learning rate", "Of the optimiser.", {"learning rate": history.line("lr")})
+    yield Chart("Learning rate", "In thousandths.", {"learning rate": history.line("lr", 1000)})
     yield Chart("Speed", "Photographs per second.", {"photographs per second": history.line("images_per_second")})
 
 

@@ -16,6 +16,15 @@ from tests.training.tiny import options
         ({"epochs": 0}, "--epochs 0"),
         ({"batch": 0}, "--batch 0"),
         ({"save_every": 0}, "--save-every 0"),
+        ({"watch_every": -1}, "--watch-every -1"),
+        ({"init": "builtin", "layer_decay": 0.0}, "--layer-decay 0.0"),
+        ({"init": "builtin", "layer_decay": 1.1}, "--layer-decay 1.1"),
+        ({"init": "builtin", "freeze_blocks": -1}, "--freeze-blocks -1"),
+        ({"distil_from": "builtin", "teacher_cache": -1.0}, "--teacher-cache -1"),
+        ({"layer_decay": 0.8}, "add --init"),  # nothing to keep in random weights
+        ({"freeze_blocks": 1}, "add --init"),
+        ({"teacher_cache": 1.0}, "add --distil-from"),
+        ({"distil_from": "builtin", "accumulate": 2}, "--accumulate is for DINO"),
         ({"width": 10}, r"multiple of --heads \(3\)"),
         ({"global_size": 20}, r"--global-size 20 .*multiple of --patch \(8\)"),
         ({"local_size": 4}, "--local-size 4"),
@@ -47,6 +56,8 @@ def test_e66_e67_values_out_of_range_and_contradictions(values: dict[str, Any], 
         {"local_crops": 0},
         {"drop_path": 0.0},
         {"epochs": 1},
+        {"init": "builtin", "layer_decay": 1.0, "freeze_blocks": 0},
+        {"init": "builtin", "patch": None, "width": 10},  # the file is looked at when it is read
     ],
 )
 def test_values_at_the_ends_of_their_ranges_are_fine(values: dict[str, Any]):
