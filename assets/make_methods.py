@@ -14,6 +14,7 @@ from pathlib import Path
 
 import PIL.Image
 import PIL.ImageDraw
+import PIL.ImageOps
 
 import dinoseg
 from dinoseg.images.find import find
@@ -59,9 +60,9 @@ def put(
     """One column: its title and the pictures, each inside its cell."""
     draw.text((place(column, 0)[0] + CELL[0] / 2, HEAD / 2), title, "black", anchor="mm", font_size=11)
     for row, picture in enumerate(pictures):
-        picture.thumbnail(CELL)
+        small = PIL.ImageOps.contain(picture, CELL)
         left, top = place(column, row)
-        sheet.paste(picture, (left + (CELL[0] - picture.width) // 2, top + (CELL[1] - picture.height) // 2))
+        sheet.paste(small, (left + (CELL[0] - small.width) // 2, top + (CELL[1] - small.height) // 2))
 
 
 def place(column: int, row: int) -> tuple[int, int]:
