@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
     from dinoseg.grouping import group
+    from dinoseg.heads import train_head
     from dinoseg.pipeline import Segmenter, segment
     from dinoseg.tracking import track
     from dinoseg.training import train
@@ -34,6 +35,7 @@ _PUBLIC = {
     "segment": "pipeline",
     "track": "tracking",
     "train": "training",
+    "train_head": "heads",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "segment",
     "track",
     "train",
+    "train_head",
 ]
 
 

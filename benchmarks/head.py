@@ -1,0 +1,213 @@
+"""The segmentation head beside the method that taught it: by data set, by number of photographs, by masks given.
+
+    python benchmarks/head.py PHOTOS --data FOLDER --cache WORK -o benchmarks/results/head
+
+FOLDER holds duts/, VOC2012/, DAVIS/ and coco/, or some of them. The head that ships, and heads that are trained here on
+some of PHOTOS (drawn at random; no picture of FOLDER may be among them), beside `attention-cut` on the same features
+with the same refinement. With masks: some pictures of the even half of DUTS join the photographs, scored on the odd
+half. IoU is label-free, over images (over frames, then sequences in DAVIS); differences to `attention-cut` are paired,
+with 95 % bootstrap intervals. What was chosen by ground truth was chosen on the even halves: the odd one is the one to
+quote. Milliseconds are of the processor, one thread, for method and head alone. WORK keeps what the network says of
+PHOTOS. Writes FILE.md and FILE.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from command import quoted
+from tqdm import tqdm
+
+from dinoseg.backbone.vit import Features
+from dinoseg.evaluation.datasets import open_dataset
+from dinoseg.evaluation.metrics import jaccard, paired_bootstrap
+from dinoseg.evaluation.protocols import per_unit
+from dinoseg.evaluation.report import Row, versions
+from dinoseg.evaluation.samples import Sample, Truth
+from dinoseg.heads.examples import Example, examples
+from dinoseg.heads.fitting import fit_head
+from dinoseg.images.decode import as_source
+from dinoseg.images.find import find
+from dinoseg.methods import make_method
+from dinoseg.methods.base import Method
+from dinoseg.methods.head_network import save_head
+from dinoseg.options import InputOptions, TrainHeadOptions
+from dinoseg.pipeline import Item, Segmenter
+from dinoseg.types import Failure, Source
+
+SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
+DAVIS_EVERY = 5
+HALVES = ("even", "odd")
+GIVEN = (0, 5, 20, 100)
+COUNTS = (100, 500, 1500)
+BASE = "attention-cut"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture of a data set as the network sees it."""
+
+    sample: Sample
+    truth: Truth
+    item: Item
+    features: Features
+
+
+@torch.inference_mode()
+def looked_at(segmenter: Segmenter, sample: Sample) -> Picture:
+    item = segmenter.prepare(as_source(sample.image))
+    if isinstance(item, Failure):
+        raise item.error
+    return Picture(sample, sample.truth(), item, segmenter.features([item]))
+
+
+def pictures(segmenter: Segmenter, data: Path) -> dict[str, dict[str, list[Picture]]]:
+    """By set and half."""
+    found: dict[str, dict[str, list[Picture]]] = {}
+    for name, folder in SETS.items():
+        if (data / folder).is_dir():
+            dataset = open_dataset(data / folder)
+            every = DAVIS_EVERY if name == "DAVIS" else 1
+            halves = {half: dataset.select(half, every) for half in HALVES}
+            found[name] = {h: [looked_at(segmenter, s) for s in tqdm(x, f"{name} {h}")] for h, x in halves.items()}
+    return found
+
+
+@torch.inference_mode()
+def scored(segmenter: Segmenter, method: Method, seen: Iterable[Picture]) -> tuple[np.ndarray, list[float]]:
+    """IoU of each image or sequence, and milliseconds of each picture."""
+    rows, taken = [], []
+    for picture in seen:
+        item, truth = picture.item, picture.truth
+        start = time.process_time()
+        (item.proposals,) = method(picture.features, [item.photo], [item.fit])
+        taken.append(1000 * (time.process_time() - start))
+        mask = segmenter.refined(item).segmentation.mask
+        rows.append(
+            Row(picture.sample.id, {"IoU": jaccard(mask, truth.foreground, truth.void)}, picture.sample.sequence)
+        )
+    return per_unit(rows, lambda row: row.values["IoU"])[0], taken
+
+
+def table(segmenter: Segmenter, methods: dict[str, Method], seen: dict[str, dict[str, list[Picture]]]) -> list[Any]:
+    """Mean of each method on each half of each set, the first one's difference from all others."""
+    lines = []
+    for name, halves in seen.items():
+        for half, here in halves.items():
+            base: np.ndarray | None = None
+            for label, method in methods.items():
+                values, taken = scored(segmenter, method, here)
+                base = values if base is None else base
+                gain = {"gain": float(np.mean(values - base)), "interval": paired_bootstrap(base, values)}
+                found = {"set": name, "half": half, "method": label, "units": len(values), "IoU": float(values.mean())}
+                lines.append({**found, **gain, "ms": statistics.median(taken)})
+    return lines
+
+
+def learned(segmenter: Segmenter, used: Sequence[Example], path: Path) -> Method:
+    """A head trained on these, as a method."""
+    assert segmenter.backbone is not None
+    network, _ = fit_head(used, TrainHeadOptions.epochs, TrainHeadOptions.seed, torch.device("cpu"))
+    save_head(network, path, segmenter.backbone.spec)
+    return make_method("head", (f"weights={path}",))
+
+
+def looked(sources: Sequence[Source | Failure], masks: dict[str, Path]) -> list[Example]:
+    """Examples of all photographs that give one."""
+    found = examples(Segmenter(device="cpu"), sources, masks)
+    return [each for each in tqdm(found, "look", len(sources)) if isinstance(each, Example)]
+
+
+def unlabelled(photos: Path, work: Path) -> list[Example]:
+    """Of ``COUNTS``' largest number of photographs, in the order drawn; kept in ``work``."""
+    file = work / "examples.pt"
+    if not file.exists():
+        sources = list(find([photos], InputOptions()))
+        drawn = np.random.default_rng(0).permutation(len(sources))[: max(COUNTS)]
+        kept = [(each.features, each.target) for each in looked([sources[i] for i in drawn], {})]
+        torch.save(kept, file)
+    return [Example(features, target, labelled=False) for features, target in torch.load(file, weights_only=True)]
+
+
+def by_count(segmenter: Segmenter, own: Sequence[Example], work: Path) -> dict[str, Method]:
+    """Heads of more and more photographs."""
+    counts = sorted({min(count, len(own)) for count in COUNTS})
+    return {f"{count} photographs": learned(segmenter, own[:count], work / f"n{count}.safetensors") for count in counts}
+
+
+def by_masks(segmenter: Segmenter, own: Sequence[Example], duts: Path, work: Path) -> dict[str, Method]:
+    """Heads of all photographs and of some masks of the even half of DUTS, spread over it."""
+    even = open_dataset(duts).select("even")
+    spread = np.random.default_rng(0).permutation(len(even))[: max(GIVEN)]
+    chosen = [even[i] for i in spread]
+    given = looked([Source(s.id, s.image) for s in chosen], {s.id: s.mask for s in chosen})
+    return {f"{n} masks": learned(segmenter, [*own, *given[:n]], work / f"m{n}.safetensors") for n in GIVEN}
+
+
+def tabled(title: str, lines: Sequence[dict[str, Any]]) -> str:
+    """Rows of ``table`` in Markdown."""
+    shown = [f"| {title} | set | half | IoU | less {BASE} | 95 % | ms |", "| --- |" + " --- |" * 6]
+    for x in sorted(lines, key=lambda line: HALVES.index(line["half"]), reverse=True):
+        low, high = x["interval"]
+        known = f"{x['gain']:+.3f} | {low:+.3f} .. {high:+.3f}" if x["method"] != BASE else "| "
+        shown.append(
+            f"| {x['method']} | {x['set']} ({x['units']}) | {x['half']} | {x['IoU']:.3f} | {known} | {x['ms']:.1f} |"
+        )
+    return "\n".join(shown)
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    tables = [tabled(title, lines) for title, lines in content["tables"].items()]
+    foot = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    intro = (__doc__ or "").split("\n\n", 2)[2].strip()
+    parts = ["# The segmentation head", intro, *tables, f"    {content['command']}", foot]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".md").write_text("\n\n".join(parts) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+
+
+def main(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, help="a folder of unlabelled photographs")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True, metavar="WORK", help="a folder")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    arguments = parser.parse_args(words)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    work = arguments.cache
+    work.mkdir(parents=True, exist_ok=True)
+    segmenter = Segmenter(device="cpu")
+    base = {BASE: segmenter.method}
+    seen = pictures(segmenter, arguments.data)
+    own = unlabelled(arguments.photos, work)
+    duts = {"DUTS": {"odd": seen["DUTS"]["odd"]}}
+    masks = by_masks(segmenter, own, arguments.data / SETS["DUTS"], work)
+    tables = {
+        "the head that ships": table(segmenter, {**base, "head": make_method("head")}, seen),
+        "by photographs": table(segmenter, {**base, **by_count(segmenter, own, work)}, seen),
+        "by masks given": table(segmenter, {**base, **masks}, duts),
+    }
+    content = {
+        "command": quoted("head.py", words),
+        "versions": versions(),
+        "photographs": len(own),
+        "tables": tables,
+    }
+    write(arguments.output, content)
+    print(arguments.output.with_suffix(".md").read_text(), end="")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

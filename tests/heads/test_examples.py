@@ -1,0 +1,83 @@
+"""What a head learns from: which masks are trusted, how masks lie on cells, what fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from dinoseg.errors import MaskError
+from dinoseg.heads.examples import CELLS, in_cells, read_mask, trusted
+from dinoseg.outputs.rle import encode_rle
+from dinoseg.types import Fit, Instance, Segmentation, Source
+
+SIZE = (48, 64)
+
+
+def result(mask: np.ndarray | None, score: float = 0.9) -> Segmentation:
+    fit = Fit(SIZE, SIZE, (6, 8), 8)
+    soft = np.zeros((6, 8), np.float32)
+    objects = () if mask is None else (Instance(encode_rle(mask), (0, 0, 1, 1), int(mask.sum()), score, 1, soft),)
+    return Segmentation("a.jpg", objects, None, fit, Source("a.jpg", "a.jpg"), "none")
+
+
+def box(y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+    mask = np.zeros(SIZE, bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "score", "fine"),
+    [
+        (box(12, 36, 16, 48), 0.9, True),
+        (box(12, 36, 16, 48), 0.2, False),  # the attention is elsewhere
+        (box(0, 4, 0, 4), 0.9, False),  # tiny
+        (box(2, 46, 2, 62), 0.9, False),  # nearly all
+        (box(0, 48, 0, 38), 0.9, False),  # 59 % of the frame, but most of its border
+        (box(0, 48, 20, 40), 0.9, True),  # from edge to edge
+        (None, 0.9, False),  # nothing was found
+    ],
+)
+def test_masks_that_are_trusted(mask: np.ndarray | None, score: float, fine: bool) -> None:
+    assert trusted(result(mask, score)) is fine
+
+
+def test_cells_lie_patch_by_patch_in_reading_order() -> None:
+    mask = box(0, 10, 16, 22)  # in patches of 8 px: all of two rows, of the third patch, three cells wide
+    target = in_cells(mask, Fit(SIZE, SIZE, (6, 8), 8)).reshape(6, 8, CELLS, CELLS)
+    np.testing.assert_array_equal(target[0, 2], [[1, 1, 1, 0]] * 4)
+    np.testing.assert_array_equal(target[1, 2], [[1, 1, 1, 0], *[[0] * 4] * 3])
+    assert target.sum() == 15
+
+
+def test_cells_of_a_scaled_and_padded_photograph() -> None:
+    fit = Fit(size=SIZE, scaled=(33, 44), grid=(4, 5), patch=10)  # 7 px of padding below, 6 to the right
+    mask = box(24, 48, 32, 64)
+    target = in_cells(mask, fit).float().reshape(4, 5, CELLS, CELLS).transpose(1, 2).reshape(16, 20).numpy()
+    assert target[-1, -1] == 1  # padding goes on as the edge
+    assert target[:6].max() == target[:, :8].max() == 0
+    shown = cv2.resize(target, (50, 40), interpolation=cv2.INTER_AREA)[:33, :44]
+    assert shown.mean() == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "share"),
+    [
+        (np.where(box(0, 24, 0, 64), 255, 0), 0.5),  # white on black
+        (np.where(box(0, 24, 0, 64), 2, 0), 0.5),  # object numbers
+        (np.where(box(0, 24, 0, 64), 1, 254), 1.0),  # two objects
+    ],
+)
+def test_given_masks_of_any_common_kind(tmp_path: Path, values: np.ndarray, share: float) -> None:
+    PIL.Image.fromarray(values.astype(np.uint8)).save(tmp_path / "a.png")
+    assert read_mask(tmp_path / "a.png", SIZE).mean() == share
+
+
+def test_a_given_mask_of_another_size(tmp_path: Path) -> None:
+    PIL.Image.fromarray(np.zeros((64, 48), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(MaskError, match=r"a\.png has 48 x 64 px, its photograph 64 x 48"):
+        read_mask(tmp_path / "a.png", SIZE)
