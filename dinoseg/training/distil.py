@@ -109,13 +109,15 @@ class Distillation:
         """What the teacher sees in the crops; read from the cache if all of them are there, else added to it."""
         if self.cache is None:
             return look(self.teacher, crops(), amp=self.amp)
-        records = self.cache.read(slots)
-        absent = [row for row, record in enumerate(records) if record is None]
-        if absent:
-            rows = self.cache.shape.pack(look(self.teacher, crops(), amp=self.amp))
-            self.cache.write([slots[row] for row in absent], rows[absent])
-            records = [rows[row] if record is None else record for row, record in enumerate(records)]
-        return self.cache.shape.unpack(np.stack(records), self.teacher.device)
+        kept = {row: record for row, record in enumerate(self.cache.read(slots)) if record is not None}
+        if len(kept) == len(slots):
+            return self.cache.shape.unpack(np.stack(list(kept.values())), self.teacher.device)
+        rows = self.cache.shape.pack(look(self.teacher, crops(), amp=self.amp))
+        absent = [row for row in range(len(slots)) if row not in kept]
+        self.cache.write([slots[row] for row in absent], rows[absent])
+        for row, record in kept.items():
+            rows[row] = record
+        return self.cache.shape.unpack(rows, self.teacher.device)
 
     def step(self, settings: Settings, crops: Tensor, target: Features) -> Distance:
         """One step towards the teacher; its mean and deviation are those of the first batch."""

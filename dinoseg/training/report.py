@@ -120,7 +120,8 @@ def cards(history: History) -> list[tuple[str, str]]:
 
 def warnings(history: History) -> Iterator[str]:
     """What went wrong in which epoch; the last of each kind."""
-    options, told = history.folder.options, {}
+    options = history.folder.options
+    told: dict[str, str] = {}
     for epoch, steps in history.epochs.items():
         if epoch > options.warmup_epochs:
             told |= {kind: f"Epoch {epoch}: {text}." for kind, text in findings(means(steps), options).items()}
@@ -180,12 +181,13 @@ def jpeg(picture: Image.Image) -> str:
 
 def commands(history: History, images: Sequence[str | Path]) -> list[str]:
     """What to type next: go on, or use what came out."""
-    options, photos = history.folder.options, [str(path) for path in images]
+    options = history.folder.options
+    photos = [str(path) for path in images] or ["--from-file", str(options.from_file)]
     if len(history.steps) < options.epochs * history.steps_per_epoch:
-        return [shlex.join(["dinoseg", "train", *photos, *words(options), "--resume"])]
+        return [shlex.join(["dinoseg", "train", *map(str, images), *words(options), "--resume"])]
     model = str(history.folder.model)
     found = [["dinoseg", "segment", *photos, "-o", "masks", "--model", model]]
-    if history.scores("knn"):
+    if history.scores("knn") and images:
         found.append(["dinoseg", "evaluate", "knn", *photos[:1], "--model", model])
     return [shlex.join(command) for command in found]
 

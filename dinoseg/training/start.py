@@ -68,12 +68,15 @@ def read_init(options: TrainOptions) -> Backbone:
 
 def scratch_spec(options: TrainOptions) -> BackboneSpec:
     """A plain ViT."""
-    shape = {name: getattr(options, name) or usual for name, usual in SCRATCH.items()}
+    width = options.width or SCRATCH["width"]
     return BackboneSpec(
         name="trained",
         family="dino",
-        **shape,
-        hidden=4 * shape["width"],
+        patch=options.patch or SCRATCH["patch"],
+        width=width,
+        depth=options.depth or SCRATCH["depth"],
+        heads=options.heads or SCRATCH["heads"],
+        hidden=4 * width,
         registers=0,
         positions="offset",
         layer_scale=False,
