@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from methods import public
+from command import quoted
 from tqdm import tqdm
 
 from dinoseg.backbone.vit import FACETS, Features
@@ -181,7 +180,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     samples = open_dataset(arguments.data).select("even", arguments.every)
-    asked = shlex.join(["python", "benchmarks/facets.py", *map(public, words)])
+    asked = quoted("facets.py", words)
     found: list[tuple[list[Cell], list[Graph]]] = []
     for model in arguments.models:
         found.append(measure(model, samples))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import pickle
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Literal, TypeAlias
 
 import cv2
 import torch
+from command import quoted
 from method_tables import Key, Picture, Sets, write
 from tqdm import tqdm
 
@@ -189,11 +189,6 @@ def read_half(
     }
 
 
-def public(word: str) -> str:
-    """A word of the command line as it is published: an absolute path would tell of one machine only."""
-    return Path(word).name if Path(word).is_absolute() else word
-
-
 def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with duts/, VOC2012/, DAVIS/, coco/")
@@ -213,7 +208,7 @@ def main(words: Sequence[str]) -> None:
         fill(arguments.cache, model, arguments.methods, data)
     if arguments.output:
         odd, even = (read_half(arguments.cache, arguments.models, data, half) for half in HALVES)
-        write(arguments.output, odd, even, shlex.join(["python", "benchmarks/methods.py", *map(public, words)]))
+        write(arguments.output, odd, even, quoted("methods.py", words))
         print(arguments.output.with_suffix(".md").read_text(), end="")
 
 
