@@ -26,6 +26,7 @@ PICTURES = 2000
 """At most so many are compared, evenly spaced: the score is then good to one part in a hundred."""
 NEIGHBOURS = 20
 """At most so many vote, and half of what a class has on average."""
+BATCH = 32
 SHOWN = 6
 TILE = 128
 """px, a side of one picture in the strip."""
@@ -54,13 +55,14 @@ class Watch:
         if len(classes) < 2:
             chosen = []
         labels = np.array([classes.index(name) for _, name in chosen], np.int64)
-        return cls(tuple(source for source, _ in chosen), labels, tuple(spaced(sources, SHOWN)), size, batch)
+        shown = tuple(spaced(sources, SHOWN))
+        return cls(tuple(source for source, _ in chosen), labels, shown, size, min(batch, BATCH))
 
     def look(self, backbone: Backbone, *, floors: bool) -> dict[str, Any]:
         """Share of pictures whose class their nearest neighbours among the others tell (``knn``, 0..1).
 
         ``floors`` adds the same of raw pixels, the share of the most frequent class, and how much was compared.
-        Nothing without labels.
+        Nothing without labels, or where the network gives no numbers.
         """
         if not self.labelled:
             return {}
@@ -68,6 +70,8 @@ class Watch:
         side = crop_side(backbone.spec.patch, self.size)
         embedder = Embedder(backbone, lambda pixels: centre_crop(pixels, side), describe, batch=self.batch)
         seen = embedder(self.labelled)
+        if len(seen.kept) < 2:
+            return {}
         labels = torch.from_numpy(self.labels[seen.kept])
         found: dict[str, Any] = {name: top1(vectors, labels) for name, vectors in seen.vectors.items()}
         if floors:
@@ -96,8 +100,6 @@ class Watch:
 
 def top1(vectors: torch.Tensor, labels: torch.Tensor) -> float:
     """Share of ``(n, d)`` whose own class their weighted neighbours vote for first."""
-    if len(labels) < 2:
-        return float("nan")
     classes = len(labels.unique())
     k = min(NEIGHBOURS, max(1, len(labels) // (2 * classes)))  # a small class is not outvoted by what is left
     votes = knn_votes(vectors, labels, vectors, int(labels.max()) + 1, k=k, leave_one_out=True)

@@ -53,6 +53,12 @@ def test_without_two_classes_there_is_no_score(listed):
     assert Watch.of(listed, size=32, batch=4).look(small_teacher(), floors=True) == {}
 
 
+def test_a_network_that_gives_no_numbers_has_no_score():
+    broken = small_teacher()
+    broken.vit.norm.bias.fill_(torch.nan)
+    assert Watch.of(sources(2), size=32, batch=4).look(broken, floors=True) == {}
+
+
 def test_pictures_alone_in_their_class_are_left_out():
     chosen = Watch.of([*sources(2), Source("alone/1.png", disk_photo()[0])], size=32, batch=4)
     assert len(chosen.labelled) == 12
