@@ -36,7 +36,7 @@ from dinoseg.evaluation.protocols import per_unit
 from dinoseg.evaluation.report import Row, versions
 from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.heads.examples import Example, examples
-from dinoseg.heads.fitting import fit_head
+from dinoseg.heads.fitting import fit_head, passes
 from dinoseg.images.decode import as_source
 from dinoseg.images.find import find
 from dinoseg.methods import make_method
@@ -118,7 +118,7 @@ def table(segmenter: Segmenter, methods: dict[str, Method], seen: dict[str, dict
 def learned(segmenter: Segmenter, used: Sequence[Example], path: Path) -> Method:
     """A head trained on these, as a method."""
     assert segmenter.backbone is not None
-    network, _ = fit_head(used, TrainHeadOptions.epochs, TrainHeadOptions.seed, torch.device("cpu"))
+    network, _ = fit_head(used, passes(len(used)), TrainHeadOptions.seed, torch.device("cpu"))
     save_head(network, path, segmenter.backbone.spec)
     return make_method("head", (f"weights={path}",))
 

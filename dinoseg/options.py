@@ -392,8 +392,8 @@ class TrainHeadOptions(ModelOptions):
     """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
     photographs: Whole = 2000
     """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
-    epochs: Whole = 5
-    """Passes over the photographs."""
+    epochs: Whole | None = None
+    """Passes over the photographs (default: 5, more where they are few)."""
     seed: Whole = 0
     """Of the choice of photographs and their order."""
     overwrite: Annotated[bool, Flag] = False
@@ -402,7 +402,7 @@ class TrainHeadOptions(ModelOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.photographs >= 1, "--photographs", self.photographs, "1 or more")
-        require(self.epochs >= 1, "--epochs", self.epochs, "1 or more")
+        require(self.epochs is None or self.epochs >= 1, "--epochs", self.epochs, "1 or more")
         require(self.seed >= 0, "--seed", self.seed, "0 or more")
 
 

@@ -6,7 +6,7 @@ photographs -> backbone -> ``attention-cut`` -> refinement at full size -> filte
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -46,13 +46,13 @@ class Example:
     """Whether the mask was given."""
 
 
+@dataclass(frozen=True)
 class Watching(NetworkMethod):
     """``attention-cut``; the features of a photograph, in half precision, are kept until somebody takes them."""
 
-    def __init__(self) -> None:
-        self.method = AttentionCut()
-        self.features: dict[str, Tensor] = {}
-        """By the photograph's id, ``(N, d)``."""
+    method: AttentionCut = field(default_factory=AttentionCut)
+    features: dict[str, Tensor] = field(default_factory=dict)
+    """By the photograph's id, ``(N, d)``."""
 
     def facets(self, family: str) -> tuple[str, ...]:
         """See ``Method``."""

@@ -21,6 +21,10 @@ BATCH = 16
 """Photographs per step."""
 LR, DECAY = 3e-3, 1e-2
 """Of AdamW: peak of one cycle, and weight decay."""
+EPOCHS = 5
+"""Passes over the photographs: after more, the head copies single masks with their mistakes ..."""
+STEPS = 80
+"""... but no fewer steps than this."""
 MEASURED = 256
 """Photographs from which mean and deviation of the features are taken."""
 MOST = 20.0
@@ -55,6 +59,11 @@ def fit_head(examples: Sequence[Example], epochs: int, seed: int, device: torch.
     if not math.isfinite(mean):
         raise NonFiniteLoss("The loss of the head is no number: the features of the network are too large or NaN.")
     return network.eval().requires_grad_(False), mean
+
+
+def passes(count: int) -> int:
+    """Epochs over so many photographs where nobody says."""
+    return max(EPOCHS, -(-STEPS // -(-count // BATCH)))
 
 
 def drawn(count: int, epochs: int, seed: int) -> Iterator[list[int]]:

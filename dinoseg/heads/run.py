@@ -11,9 +11,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
+from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import MaskError, OutputConflict, TrainingError
 from dinoseg.heads.examples import Example, examples
-from dinoseg.heads.fitting import fit_head
+from dinoseg.heads.fitting import fit_head, passes
 from dinoseg.images.find import find
 from dinoseg.methods.head_network import save_head
 from dinoseg.options import InputOptions, ModelOptions, TrainHeadOptions
@@ -51,8 +52,8 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     """
     started = time.perf_counter()
     check_output(options)
-    network = {field.name: getattr(options, field.name) for field in fields(ModelOptions)}
-    segmenter = Segmenter(**network)
+    backbone = load_backbone(options)
+    segmenter = Segmenter(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
     sources = list(find([images] if isinstance(images, str | Path) else images, InputOptions()))
     masks = find_masks(sources, options.labels) if options.labels else {}
     sources = choose(sources, masks, options)
@@ -64,8 +65,9 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
             f"{len(used)} of {len(sources)} photographs have a mask worth learning from ({len(failed)} could not be "
             f"read): a head needs at least {FEWEST}, better hundreds. Name more photographs."
         )
-    head, loss = fit_head(used, options.epochs, options.seed, segmenter.backbone.device)
-    save_head(head, options.output, segmenter.backbone.spec, **facts(options, used))
+    epochs = options.epochs or passes(len(used))
+    head, loss = fit_head(used, epochs, options.seed, backbone.device)
+    save_head(head, options.output, backbone.spec, **facts(options, used, epochs))
     return HeadReport(
         file=str(options.output),
         model=options.model,
@@ -112,13 +114,13 @@ def choose(
     return [sources[index] for index in sorted(first[: max(options.photographs, sum(given))])]
 
 
-def facts(options: TrainHeadOptions, used: Sequence[Example]) -> dict[str, str]:
+def facts(options: TrainHeadOptions, used: Sequence[Example], epochs: int) -> dict[str, str]:
     """What a head's file says about how it was made."""
     return {
         "dinoseg": __version__,
         "photographs": str(len(used)),
         "labelled": str(sum(each.labelled for each in used)),
-        "epochs": str(options.epochs),
+        "epochs": str(epochs),
         "seed": str(options.seed),
         "size": str(options.size or "32 patches"),
     }

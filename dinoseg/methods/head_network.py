@@ -94,8 +94,9 @@ def kept(path: Path, changed: int, device: torch.device) -> tuple[HeadNetwork, M
     if metadata.get("kind") != KIND:
         raise WeightsMismatch(f"{path} is no head of `dinoseg train-head`; a backbone is named with --model.")
     try:
-        network = HeadNetwork(*state["inner.weight"].shape[::-1], cells=math.isqrt(len(state["linear.weight"])))
+        hidden, width = state["inner.weight"].shape
+        network = HeadNetwork(width, hidden, math.isqrt(len(state["linear.weight"])))
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    except (KeyError, RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsMismatch(f"{path} is a head that this version does not know ({error}): train it again.") from error
     return network.to(device).eval().requires_grad_(False), metadata

@@ -7,7 +7,7 @@ import torch
 
 from dinoseg.errors import NonFiniteLoss
 from dinoseg.heads.examples import CELLS, Example
-from dinoseg.heads.fitting import drawn, fit_head, standardise, weights_of
+from dinoseg.heads.fitting import drawn, fit_head, passes, standardise, weights_of
 from dinoseg.methods.head_network import HeadNetwork
 
 CPU = torch.device("cpu")
@@ -65,6 +65,14 @@ def test_the_random_state_of_the_caller_stays() -> None:
     after = torch.rand(1)
     torch.manual_seed(7)
     assert torch.equal(after, torch.rand(1))
+
+
+@pytest.mark.parametrize(
+    ("photographs", "epochs"),
+    [(2000, 5), (256, 5), (255, 5), (128, 10), (16, 80), (8, 80)],  # no fewer than 80 steps
+)
+def test_few_photographs_are_passed_over_more_often(photographs: int, epochs: int) -> None:
+    assert passes(photographs) == epochs
 
 
 def test_every_photograph_once_an_epoch() -> None:
