@@ -40,7 +40,7 @@ def open_photographs(
     Raises ``TrainingError`` if more than ``options.max_broken`` of them are broken.
     """
     listing = list(find(images, InputOptions(from_file=options.from_file), exclude=options.output))
-    where = options.cache
+    where: str = options.cache
     if where == "auto":
         where = team.from_first(lambda: choose(estimate(listing, short_side), device, team.neighbours))
     if where == "disk":

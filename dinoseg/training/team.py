@@ -22,6 +22,8 @@ from dinoseg.backbone.zoo import choose_device
 from dinoseg.errors import DeviceError
 
 T = TypeVar("T")
+TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1"))
+"""What it tells each process, and what holds where it did not start it."""
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others before it gives up."""
 
@@ -84,14 +86,15 @@ def assembled(device: str, environment: Mapping[str, str] = os.environ) -> Itera
 
     Raises ``DeviceError`` for a device that a team cannot share.
     """
-    size = int(environment.get("WORLD_SIZE", "1"))
+    rank, size, place, neighbours = (int(environment.get(name, default)) for name, default in TORCHRUN)
     if size == 1:
         yield Team(), choose_device(device)
         return
-    own = own_device(device, int(environment.get("LOCAL_RANK", "0")))
+    own = own_device(device, place)
     dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo", timeout=PATIENCE)
-    yield Team(dist.get_rank(), size, int(environment.get("LOCAL_WORLD_SIZE", "1"))), own
-    dist.destroy_process_group()  # not after an error: it would wait for the others, whom torchrun is about to end
+    yield Team(rank, size, neighbours), own
+    # Not after an error: it would wait for the others, whom torchrun is about to end.
+    dist.destroy_process_group()  # type: ignore[unreachable]  # it is reached
 
 
 def own_device(name: str, place: int) -> torch.device:

@@ -30,7 +30,7 @@ def test_the_options_reach_training_and_the_model_is_told(
         "dinoseg.training.train", lambda images, **fields: asked.update(fields, images=images) or report()
     )
     assert run(LINE.split()) == 0
-    assert asked.pop("images") == ["photos", "more.jpg"]
+    assert asked.pop("images") == ("photos", "more.jpg")
     assert TrainOptions(**asked) == TrainOptions(
         output=Path("run"), epochs=3, warmup_epochs=1, weight_decay=(0.1, 0.2), norm_last_layer=False, resume=True
     )
@@ -78,3 +78,16 @@ def test_a_run_that_ends_early(
     monkeypatch.setattr("dinoseg.training.train", end)
     assert run(LINE.split()) == code
     assert told in capsys.readouterr().err
+
+
+def test_a_list_may_take_the_place_of_images_and_one_of_them_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "dinoseg.training.train", lambda images, **fields: asked.update(fields, images=images) or report()
+    )
+    assert run(["train", "--from-file", "list.txt", "-o", "run"]) == 0
+    assert (asked["images"], asked["from_file"]) == ((), Path("list.txt"))
+    assert run(["train", "-o", "run"]) == 2
+    assert "--from-file" in capsys.readouterr().err

@@ -265,7 +265,7 @@ def test_f83_broken_photographs_are_reported(photos, tmp_path):
     folder = tmp_path / "photos"
     write_images(folder, 10, height=24, width=32)
     (folder / "half.jpg").write_bytes(broken_images()["half.jpg"])
-    report = run_training([folder], options(tmp_path / "run", epochs=1))
+    report = run_training([folder], options(tmp_path / "run", epochs=1, max_broken=0.1))
     assert report.photographs == 10
     assert [failure.id for failure in report.failed] == ["half.jpg"]
 
@@ -336,9 +336,9 @@ def test_accumulated_batches_are_one_large_batch(photos, tmp_path):
 
 def test_every_epoch_sees_every_photograph_at_most_once(photos, tmp_path, monkeypatch):
     seen: list[int] = []
-    batch = loop.PhotoCache.batch
+    prepare = DINO.prepare
     monkeypatch.setattr(
-        loop.PhotoCache, "batch", lambda self, chosen: seen.extend(chosen.tolist()) or batch(self, chosen)
+        DINO, "prepare", lambda self, batch, *rest: seen.extend(batch.indices.tolist()) or prepare(self, batch, *rest)
     )
     run_training(photos, options(tmp_path / "run"))
     epochs = [seen[start : start + 8] for start in range(0, len(seen), 8)]
