@@ -154,7 +154,8 @@ class Distillation:
         self.average.load_state_dict(state["model"])
         self.student.load_state_dict(state["learning"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.known = state["known"] and TokenStatistics(**state["known"])
+        known = state["known"]  # a checkpoint comes on the CPU
+        self.known = known and TokenStatistics(**{name: value.to(self.teacher.device) for name, value in known.items()})
         self.steps = state["steps"]
 
 
