@@ -93,14 +93,13 @@ def assembled(device: str, environment: Mapping[str, str] = os.environ) -> Itera
     own = own_device(device, place)
     dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo", timeout=PATIENCE)
     yield Team(rank, size, neighbours), own
-    # Not after an error: it would wait for the others, whom torchrun is about to end.
-    dist.destroy_process_group()  # type: ignore[unreachable]  # it is reached
+    dist.destroy_process_group()  # not after an error: it would wait for the others, whom torchrun is about to end
 
 
 def own_device(name: str, place: int) -> torch.device:
     """The device of the process with that place on its machine."""
     device = choose_device(name)
-    if device.type == "cuda" and device.index is None:
+    if device.type == "cuda" and ":" not in name:
         device = choose_device(f"cuda:{place}")
         torch.cuda.set_device(device)
     elif device.type != "cpu":
