@@ -302,12 +302,12 @@ class TrainOptions:
         require(0 <= self.teacher_cache < math.inf, "--teacher-cache", self.teacher_cache, "0 or more GiB")
         if self.init is None and (self.layer_decay != 1 or self.freeze_blocks):
             raise OptionError("--layer-decay and --freeze-blocks are for a network that has learned: add --init.")
+        if self.distil_from is not None:
+            require(self.batch > 1, "--batch", self.batch, "2 or more with --distil-from")
         if self.distil_from is not None and self.accumulate > 1:
             raise OptionError("--accumulate is for DINO's own loss: leave it out with --distil-from.")
         if self.distil_from is None and self.teacher_cache:
             raise OptionError("--teacher-cache keeps the outputs of a frozen teacher: add --distil-from.")
-        if self.distil_from is not None and self.accumulate > 1:
-            raise OptionError("--accumulate is for DINO's loss: leave it out with --distil-from.")
 
     def _check_views(self) -> None:
         patch = self.patch or (1 if self.init else SCRATCH["patch"])  # a file's own is looked at when it is read

@@ -29,6 +29,7 @@ from tests.training.tiny import options
         ({"freeze_blocks": 1}, "add --init"),
         ({"teacher_cache": 1.0}, "add --distil-from"),
         ({"distil_from": "builtin", "accumulate": 2}, "--accumulate is for DINO"),
+        ({"distil_from": "builtin", "batch": 1}, "--batch 1"),  # one CLS token has no deviation
         ({"width": 10}, r"multiple of --heads \(3\)"),
         ({"global_size": 20}, r"--global-size 20 .*multiple of --patch \(8\)"),
         ({"local_size": 4}, "--local-size 4"),
