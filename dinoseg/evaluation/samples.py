@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -79,7 +80,7 @@ class Dataset:
     """Otherwise only boxes are annotated, and the foreground is what lies in them."""
 
     def listed(self, image_set: str | None) -> Dataset:
-        """The pictures that a text file names, with or without folder and extension; all where there is no file.
+        """The pictures that a text file names, with or without folder and extension; all where there is no list.
 
         Raises ``DatasetError`` for a file that is not there, and for names of other pictures.
         """
@@ -87,7 +88,9 @@ class Dataset:
             return self
         if not Path(image_set).is_file():
             raise DatasetError(f"--image-set {image_set} is not there: {self.layout} need a text file, a name a line.")
-        known = {key: sample for sample in self.samples for key in keys_of(sample.id)}
+        alike = Counter(keys_of(sample.id)[1] for sample in self.samples)
+        paths = {keys_of(sample.id)[0]: sample for sample in self.samples}
+        known = {name: x for x in self.samples if alike[name := keys_of(x.id)[1]] == 1} | paths
         names = names_in(Path(image_set))
         found = [next((known[key] for key in keys_of(name) if key in known), None) for name in names]
         lacking = [name for name, sample in zip(names, found, strict=True) if sample is None]

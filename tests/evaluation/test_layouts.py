@@ -198,6 +198,17 @@ def test_a_text_file_chooses_pictures_of_any_folder(tmp_path: Path, line: str) -
     assert (ids(dataset), dataset.layout) == (["photo_001.jpg"], "images + masks, mine.txt")
 
 
+def test_a_name_that_two_folders_have_must_be_told_with_its_folder(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_pairs(tmp_path, 1, f"images/{name}", f"masks/{name}")
+    listing = tmp_path / "mine.txt"
+    listing.write_text("a/photo_000.jpg\n")
+    assert ids(open_dataset(tmp_path, str(listing))) == ["a/photo_000.jpg"]
+    listing.write_text("photo_000\n")
+    with pytest.raises(DatasetError, match="names pictures that are not in"):
+        open_dataset(tmp_path, str(listing))
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
