@@ -14,7 +14,6 @@ import argparse
 import json
 import multiprocessing
 import resource
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+from command import quoted
 from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -173,11 +173,6 @@ def write(path: Path, found: list[dict[str, Any]], costs: list[dict[str, Any]], 
     path.with_suffix(".md").write_text("\n\n".join([HEAD.rstrip(), *tables, f"    {asked}", foot]) + "\n")
 
 
-def public(word: str) -> str:
-    """A word of the command line as it is published: an absolute path would tell of one machine only."""
-    return Path(word).name if Path(word).is_absolute() else word
-
-
 def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classes", type=Path, help="a folder with one folder of photographs per class")
@@ -190,7 +185,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--work", type=Path, help="folder of the runs (default: a temporary one)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
-    asked = shlex.join(["python", "benchmarks/grouping.py", *map(public, words)])
+    asked = quoted("grouping.py", words)
     found: list[dict[str, Any]] = []
     costs = cost(arguments.cost)
     write(arguments.output, found, costs, asked)

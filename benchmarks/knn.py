@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command import quoted
 from tqdm import tqdm
 
 from dinoseg.backbone.vit import Backbone
@@ -101,11 +101,6 @@ def write(path: Path, about: str, rows: dict[str, dict[str, Score]], networks: d
     path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def public(word: str) -> str:
-    """A word of the command line as it is published: an absolute path would tell of one machine only."""
-    return Path(word).name if Path(word).is_absolute() else word
-
-
 def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="labelled folder")
@@ -115,7 +110,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--features", type=Path, metavar="FOLDER", help="where features are kept")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
-    asked = shlex.join(["python", "benchmarks/knn.py", *map(public, words)])
+    asked = quoted("knn.py", words)
     folder = open_labelled(arguments.data)
     about = f"{folder.name}, {len(folder.train)} pictures of {len(folder.classes)} classes"
     about += f", {len(folder.test)} tested" if folder.test else ", each tested by the others"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from command import quoted
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -384,8 +384,7 @@ def main(words: Sequence[str]) -> None:
         even = [[x for x in seen if not x.odd] for name, seen in found.items() if name != "random weights"]
         print(", ".join(f"{weight:.3f}" for weight in fitted([x for seen in even for x in seen])), *CUES, sep="\n")
     if arguments.output:
-        words = [Path(word).name if Path(word).is_absolute() else word for word in words]
-        command = shlex.join(["python", "benchmarks/presence.py", *words])
+        command = quoted("presence.py", words)
         results = [result(name, seen) for name, seen in found.items()]
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         content = {"command": command, "versions": versions(), "results": results}
