@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,7 +75,7 @@ def coarser(pixels: Pixels, scale: float, _: np.random.Generator) -> Pixels:
     return resize(resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale)))), (height, width))
 
 
-def to_bytes(unit: NDArray[np.floating]) -> Pixels:
+def to_bytes(unit: NDArray[Any]) -> Pixels:
     """0..1, cut off beyond -> 0..255."""
     return np.round(255 * np.clip(unit, 0, 1)).astype(np.uint8)
 
