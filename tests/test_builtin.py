@@ -74,7 +74,7 @@ def test_the_wheel_carries_it_and_works_elsewhere(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     inside = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*")}
-    assert {f"dinoseg/builtin/{name}" for name in ("model.safetensors", "CARD.md", "LICENSE")} | {
+    assert {f"dinoseg/builtin/{name}" for name in ("model.safetensors", "head.safetensors", "CARD.md", "LICENSE")} | {
         "dinoseg/py.typed"
     } <= inside
     assert not {path for path in inside if path.startswith(("tests", "benchmarks", "notebooks"))}
