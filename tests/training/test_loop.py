@@ -244,6 +244,19 @@ def test_d51_f87_a_full_disk_at_any_write_costs_nothing_that_was_saved(
     assert_equal_runs(tmp_path / "run", undisturbed)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_d51_a_disk_that_is_full_for_the_metrics_costs_nothing_that_was_saved(
+    photos, undisturbed, tmp_path, monkeypatch
+):
+    run_until(3, photos, options(tmp_path / "run"), monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.RunFolder, "open_metrics", lambda *_: Path("/dev/full").open("a", 1))  # noqa: SIM115
+        with pytest.raises(OSError, match="No space left"):
+            run_training(photos, options(tmp_path / "run", resume=True))
+    run_training(photos, options(tmp_path / "run", resume=True))
+    assert_equal_runs(tmp_path / "run", undisturbed)
+
+
 @pytest.mark.parametrize(("count", "batch"), [(3, 4), (0, 1)])
 def test_f82_fewer_photographs_than_a_batch_are_refused_before_the_first_step(count, batch, tmp_path):
     folder = tmp_path / "photos"
