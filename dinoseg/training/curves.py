@@ -15,6 +15,10 @@ Points: TypeAlias = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 440, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 28
 """Margins in px; the labels of the axes stand in the left and the lower one."""
+COLOURS = ("#2563b8", "#d0561c", "#3d8f4e", "#8a57b8")
+"""Of lines and floors, for programs that do not read the page's style."""
+FEW = 30
+"""Points that are marked one by one."""
 MOST = 240
 """Points of a line; more are averaged."""
 
@@ -41,10 +45,10 @@ class Chart:
         x_ticks, y_ticks = self.ticks(thinned)
         axes = Axes((min(x_ticks), max(x_ticks)), (min(y_ticks), max(y_ticks)))
         parts = [axes.grid(x_ticks, y_ticks)]
-        parts += [axes.line(points, f"c{index}") for index, points in enumerate(thinned)]
+        parts += [axes.line(points, index) for index, points in enumerate(thinned)]
         for index, level in enumerate(self.floors.values(), start=len(thinned)):
-            parts.append(axes.line([(x, level) for x in axes.x], f"c{index} floor"))
-        view = f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.title)}"'
+            parts.append(axes.line([(x, level) for x in axes.x], index, floor=True))
+        view = f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-size="11" aria-label="{escape(self.title)}"'
         return f"<svg {view}>{''.join(parts)}</svg>"
 
     def ticks(self, lines: Iterable[Points]) -> tuple[list[float], list[float]]:
@@ -67,12 +71,18 @@ class Axes:
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
-    def line(self, points: Points, class_: str) -> str:
-        """A polyline, and a dot where a point stands alone or few do."""
+    def line(self, points: Points, index: int, *, floor: bool = False) -> str:
+        """A polyline in the colour of that number, dashed for a floor; with dots where points are few."""
         places = [self.place(x, y) for x, y in points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places) if len(places) <= 30 else ""
-        return f'<g class="{class_}"><polyline points="{path}"/>{"" if "floor" in class_ else dots}</g>'
+        dots = (
+            ""
+            if floor or len(places) > FEW
+            else "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places)
+        )
+        colour = COLOURS[index % len(COLOURS)]
+        style = f'class="c{index}{" floor" if floor else ""}" fill="{colour}"'
+        return f'<g {style}><polyline points="{path}" fill="none" stroke="{colour}"/>{dots}</g>'
 
     def grid(self, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> str:
         """Level lines and the numbers of both axes."""
@@ -80,7 +90,7 @@ class Axes:
         parts = []
         for y in y_ticks:
             height = self.place(self.x[0], y)[1]
-            parts.append(f'<line x1="{left}" x2="{right}" y1="{height:.1f}" y2="{height:.1f}"/>')
+            parts.append(f'<line x1="{left}" x2="{right}" y1="{height:.1f}" y2="{height:.1f}" stroke="#ddd"/>')
             parts.append(f'<text x="{left - 6}" y="{height + 4:.1f}" text-anchor="end">{y:.4g}</text>')
         for x in x_ticks:
             across = self.place(x, self.y[0])[0]
