@@ -24,8 +24,8 @@ from dinoseg.types import Segmentation, Source
 HERE = Path(__file__).parent
 SHOWN = 24
 COLUMNS = (
-    *(("attention-cut", ()), ("attention", ()), ("kmeans", ()), ("tokencut", ()), ("maskcut", ()), ("spectral", ())),
-    *(("spectral", ("regions=many",)), ("lost", ()), ("found", ()), ("dino-seg", ()), ("prior", ())),
+    *(("attention-cut", ()), ("head", ()), ("attention", ()), ("kmeans", ()), ("tokencut", ()), ("maskcut", ())),
+    *(("spectral", ()), ("spectral", ("regions=many",)), ("lost", ()), ("found", ()), ("dino-seg", ()), ("prior", ())),
 )
 CELL = (112, 84)  # width, height px
 GAP = 3
@@ -45,7 +45,7 @@ def main() -> None:
         segmenter = dinoseg.Segmenter(method=method, param=params)
         results = [segmenter(photo) for photo in photos]
         put(sheet, draw, column, " ".join((method, *params)), [drawn(result) for result in results])
-    sheet.save(HERE / "methods.jpg", quality=75)
+    sheet.save(HERE / "methods.jpg", quality=70)
 
 
 def drawn(result: Segmentation) -> PIL.Image.Image:
