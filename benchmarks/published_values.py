@@ -172,8 +172,8 @@ TABLES = {
         "Saliency: TokenCut, with and without the bilateral solver, and FOUND",
         "saliency",
         OWN_SIZE + "TokenCut brings them to the nearest multiple of the patch instead, and takes every mask value "
-        "above 0 as foreground; here it is above 127. With other library versions its users get an IoU of 62.1 instead of "
-        "77.2 on ECSSD. " + EPOCHS,
+        "above 0 as foreground; here it is above 127. With other library versions its users get an IoU of 62.1 "
+        "instead of 77.2 on ECSSD. " + EPOCHS,
         (
             Line(
                 "TokenCut (README)",
