@@ -1,6 +1,6 @@
 """The segmentation head beside the method that taught it: by data set, by number of photographs, by masks given.
 
-    python benchmarks/head.py PHOTOS --data FOLDER --cache WORK -o benchmarks/results/head
+    python benchmarks/head.py PHOTOS --data FOLDER --cache WORK [--photographs N] -o benchmarks/results/head
 
 FOLDER holds duts/, VOC2012/, DAVIS/ and coco/, or some of them. The head that ships, and heads that are trained here on
 some of PHOTOS (drawn at random; no picture of FOLDER may be among them), beside `attention-cut` on the same features
@@ -129,12 +129,12 @@ def looked(sources: Sequence[Source | Failure], masks: dict[str, Path]) -> list[
     return [each for each in tqdm(found, "look", len(sources)) if isinstance(each, Example)]
 
 
-def unlabelled(photos: Path, work: Path) -> list[Example]:
-    """Of ``COUNTS``' largest number of photographs, in the order drawn; kept in ``work``."""
-    file = work / "examples.pt"
+def unlabelled(photos: Path, count: int, work: Path) -> list[Example]:
+    """Of so many photographs, in the order drawn; kept in ``work``."""
+    file = work / f"examples{count}.pt"
     if not file.exists():
         sources = list(find([photos], InputOptions()))
-        drawn = np.random.default_rng(0).permutation(len(sources))[: max(COUNTS)]
+        drawn = np.random.default_rng(0).permutation(len(sources))[:count]
         kept = [(each.features, each.target) for each in looked([sources[i] for i in drawn], {})]
         torch.save(kept, file)
     return [Example(features, target, labelled=False) for features, target in torch.load(file, weights_only=True)]
@@ -182,6 +182,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("photos", type=Path, help="a folder of unlabelled photographs")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True, metavar="WORK", help="a folder")
+    parser.add_argument("--photographs", type=int, default=max(COUNTS), metavar="N", help="drawn at random")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     torch.set_num_threads(1)
@@ -191,7 +192,7 @@ def main(words: Sequence[str]) -> None:
     segmenter = Segmenter(device="cpu")
     base = {BASE: segmenter.method}
     seen = pictures(segmenter, arguments.data)
-    own = unlabelled(arguments.photos, work)
+    own = unlabelled(arguments.photos, arguments.photographs, work)
     duts = {"DUTS": {"odd": seen["DUTS"]["odd"]}}
     masks = by_masks(segmenter, own, arguments.data / SETS["DUTS"], work)
     tables = {
