@@ -246,7 +246,8 @@ def set_file(root: Path, name: str, source: str) -> Path:
         return listing
     if Path(name).is_file():
         return Path(name)
-    there = sorted(x.relative_to(root / "ImageSets").with_suffix("").as_posix() for x in root.glob("ImageSets/*/*.txt"))
+    lists = [path for path in sorted(root.glob("ImageSets/*/*.txt")) if "_" not in path.stem]  # VOC has 60 of classes
+    there = [path.relative_to(root / "ImageSets").with_suffix("").as_posix() for path in lists]
     has = f" There are {', '.join(there)}." if there else ""
     raise DatasetError(missing_part(root, listing, source) + has)
 

@@ -160,6 +160,7 @@ def test_voc_has_several_lists(tmp_path: Path, content: str, expected: list[str]
 def test_a_list_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     write_voc(tmp_path, [CLASS_MAP])
     write_set(tmp_path, "Main/val", "photo_000\n")
+    write_set(tmp_path, "Main/cat_val", "photo_000 1\n")
     with pytest.raises(
         DatasetError, match=r"ImageSets/Main/trainval\.txt is .* There are Main/val, Segmentation/val\."
     ):
