@@ -46,21 +46,22 @@ def open_photographs(
     if where == "disk":
         photographs: Photographs = stream(listing, short_side, options.max_broken, team)
     else:
-        cache = hold(listing, short_side)
+        cache = hold(listing, short_side, bar=team.first)
         photographs = cache.to(device) if where == "device" and len(cache) else cache
     check_share(photographs.failed, len(listing), options.max_broken)
     return photographs
 
 
-def hold(listing: Sequence[Source | Failure], short_side: int) -> PhotoCache:
+def hold(listing: Sequence[Source | Failure], short_side: int, *, bar: bool) -> PhotoCache:
     """All of them, in memory."""
-    done, failed = parted(decode_all(listing, short_side, lambda photo: photo))
+    done, failed = parted(decode_all(listing, short_side, lambda photo: photo, bar=bar))
     return PhotoCache([source.id for source, _ in done], [photo for _, photo in done], failed)
 
 
 def stream(listing: Sequence[Source | Failure], short_side: int, max_broken: float, team: Team) -> PhotoStream:
     """All of them, on disk; the processes share the work of looking at each."""
-    mine = decode_all(listing[team.rank :: team.size], short_side, lambda photo: (photo.shape[1], photo.shape[2]))
+    share = listing[team.rank :: team.size]
+    mine = decode_all(share, short_side, lambda photo: (photo.shape[1], photo.shape[2]), bar=team.first)
     results: list[tuple[Source, tuple[int, int]] | Failure] = [*listing]  # type: ignore[list-item]
     for rank, part in enumerate(team.gather(mine)):
         results[rank :: team.size] = part
@@ -69,7 +70,7 @@ def stream(listing: Sequence[Source | Failure], short_side: int, max_broken: flo
 
 
 def decode_all(
-    listing: Sequence[Source | Failure], short_side: int, keep: Callable[[Tensor], T]
+    listing: Sequence[Source | Failure], short_side: int, keep: Callable[[Tensor], T], *, bar: bool
 ) -> list[tuple[Source, T] | Failure]:
     """What is kept of each photograph, in order."""
 
@@ -82,7 +83,7 @@ def decode_all(
             return Failure(found.id, error, found)
 
     results = read_ahead(listing, load, workers=WORKERS, ahead=4 * WORKERS)
-    return list(tqdm(results, desc="decode", unit="photo", total=len(listing), disable=None))
+    return list(tqdm(results, desc="decode", unit="photo", total=len(listing), disable=None if bar else True))
 
 
 def parted(results: Sequence[tuple[Source, T] | Failure]) -> tuple[list[tuple[Source, T]], list[Failure]]:
@@ -95,7 +96,7 @@ def estimate(listing: Sequence[Source | Failure], short_side: int) -> float:
     """Bytes of all photographs, from an even sample of them."""
     sources = [found for found in listing if isinstance(found, Source)]
     count = min(SAMPLE, len(sources))
-    sample = hold([sources[index * len(sources) // count] for index in range(count)], short_side)
+    sample = hold([sources[index * len(sources) // count] for index in range(count)], short_side, bar=False)
     return sample.nbytes / max(len(sample), 1) * len(sources)
 
 

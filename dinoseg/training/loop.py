@@ -74,7 +74,8 @@ def train_together(
     check_team(options, team)
     photographs = open_photographs(images, options, round(SHORT_SIDE * start.crop(options)), device, team)
     check_photographs(photographs, options, team)
-    folder.path.mkdir(parents=True, exist_ok=True)
+    if team.first:
+        folder.path.mkdir(parents=True, exist_ok=True)
     devices = [device] if device.type == "cuda" else []
     try:
         with locked(folder.path) if team.first else nullcontext(), torch.random.fork_rng(devices):
@@ -154,7 +155,8 @@ class Trainer:
         """Take up the newest checkpoint; a run that was stopped before its first one starts at its beginning."""
         state = self.team.from_first(self.folder.checkpoints.load)
         if state is None:
-            log.warning("%s holds no checkpoint yet: the run starts at its beginning.", self.folder.path)
+            if self.team.first:
+                log.warning("%s holds no checkpoint yet: the run starts at its beginning.", self.folder.path)
             return
         self.learner.load(state)
         self.saved = state["step"]
