@@ -1,6 +1,6 @@
 """What each step of `dinoseg compress` costs and keeps: teacher, other patch, pruned, healed, int8.
 
-    python benchmarks/compression.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
+    python benchmarks/compress.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
 
 Makes the compressed network with the defaults of `dinoseg compress` (or goes on with what is in DIR), then scores all
 five networks on the pictures of FOLDER/duts (see methods.py, whose tables it writes to FILE.md and FILE.json) and puts
