@@ -106,7 +106,8 @@ class Runner:
         if report["failed"]:
             yield f"{len(report['failed'])} pictures failed"
         if report["images"] != DATA[name].pictures:
-            yield f"{report['images']:,} pictures ({report['layout']}) instead of {DATA[name].pictures:,}"
+            source = f"{report['dataset']}, {report['layout']}"
+            yield f"{report['images']:,} pictures of {source}, not {DATA[name].pictures:,}"
         if self.model and self.stands_for != line.model:
             yield f"{public(self.model)} instead of {line.model}"
         if line.differs:
@@ -175,6 +176,8 @@ def row(outcome: Outcome) -> str:
         ends = f" [{outcome.interval[0]:.1f}, {outcome.interval[1]:.1f}]" if outcome.interval else ""
         ours, difference = f"{outcome.ours:.1f}{ends}", f"{outcome.ours - outcome.published:+.1f}"
     fair = f"no: {'; '.join(outcome.obstacles)}" if outcome.obstacles else "yes"
+    if outcome.ours is None:
+        fair = "; ".join(outcome.obstacles)
     first = (outcome.paper, outcome.data, outcome.model, outcome.made_with, outcome.score)
     return f"| {' | '.join((*first, published, ours, difference, fair))} |"
 
@@ -182,9 +185,12 @@ def row(outcome: Outcome) -> str:
 def page(table: Table, outcomes: Sequence[Outcome], weights: dict[str, str], asked: str) -> str:
     """The table, what holds for all of it first."""
     lines = [f"# {table.title}\n", f"Percent; 95 % bootstrap intervals. Protocol `{table.protocol}`. {table.note}\n"]
-    fair = sum(outcome.ours is not None and not outcome.obstacles for outcome in outcomes)
-    if fair < len(outcomes):
-        lines.append(f"**{len(outcomes) - fair} of {len(outcomes)} values are not comparable**; each says why.\n")
+    lacking = sum(outcome.ours is None for outcome in outcomes)
+    unlike = sum(bool(outcome.obstacles) for outcome in outcomes) - lacking
+    if lacking or unlike:
+        lines.append(
+            f"**Of {len(outcomes)} values {unlike} are not comparable and {lacking} not measured**; see why.\n"
+        )
     lines += [f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|", *map(row, outcomes)]
     lines += ["", *(f"- network: {name}, sha256 {digest}" for name, digest in weights.items())]
     return "\n".join([*lines, f"\n    {asked}\n", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
