@@ -55,7 +55,8 @@ def test_a_folder_is_in_natural_order(tmp_path: Path) -> None:
     ],
 )
 def test_natural_order(names: list[str]) -> None:
-    assert sorted(names[::-1], key=natural) == names
+    shuffled = names[::-1]
+    assert sorted(shuffled, key=natural) == names
 
 
 def test_a_broken_frame_of_a_folder_is_a_failure(tmp_path: Path) -> None:
