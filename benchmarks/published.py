@@ -94,7 +94,7 @@ class Runner:
         try:
             report = kept(folder, command(table.protocol, path, options)) or measured(table.protocol, path, options)
         except DinosegError as error:
-            return str(error)
+            return str(error).replace(f"{self.data}/", "")
         self.weights[f"{'random weights in the shape of ' * options.random_weights}{public(model)}"] = report["sha256"]
         return report
 

@@ -1,4 +1,4 @@
-"""What scores of `dinoseg evaluate` lose when the photographs are spoiled: noise, blur, JPEG, light, resolution.
+"""What becomes of scores of `dinoseg evaluate` when photographs are spoiled: noise, blur, JPEG, light, resolution.
 
     python benchmarks/robustness.py DUTS --split odd --every 10 -o benchmarks/results/robustness
 
@@ -44,8 +44,8 @@ HEAD = """# Robustness
 
 {about}
 
-In brackets: what is lost of the score of the untouched photographs; **bold** where the paired 95 % bootstrap interval
-over the pictures is on one side of 0. Last column: the mean over the severities less that of the untouched.
+In brackets: the difference to the untouched photographs; **bold** where its paired 95 % bootstrap interval over the
+pictures is on one side of 0. Last column: the mean difference over the severities.
 """
 
 
@@ -71,11 +71,11 @@ class Measured:
     """The centred ellipse: what looking at nothing gives."""
     failed: list[tuple[str, str]]
 
-    def loss(self, condition: Condition) -> Difference:
+    def change(self, condition: Condition) -> Difference:
         """Against the untouched photographs."""
         return difference(self.scores[CLEAN].name, by_id(self.rows[CLEAN]), by_id(self.rows[condition]))
 
-    def mean_loss(self, name: str) -> Difference:
+    def mean_change(self, name: str) -> Difference:
         """Mean over the severities of a corruption."""
         score = self.scores[CLEAN].name
         spoiled = [self.rows[x] for x in CONDITIONS if x.name == name]
@@ -130,7 +130,7 @@ def rows_of(protocol: Protocol, sample: Sample, road: Road) -> Iterator[Row]:
 
 def table(found: Mapping[str, Measured]) -> str:
     """Methods and corruptions by severity, as Markdown."""
-    lines = [f"| method | corruption | none | {' | '.join(map(str, range(1, MOST + 1)))} | mean loss |"]
+    lines = [f"| method | corruption | none | {' | '.join(map(str, range(1, MOST + 1)))} | mean |"]
     lines.append("| --- " * (MOST + 4) + "|")
     for method, each in found.items():
         for name, corruption in CORRUPTIONS.items():
@@ -142,20 +142,22 @@ def table(found: Mapping[str, Measured]) -> str:
 
 def cell(found: Measured, condition: Condition) -> str:
     """``0.712 (-0.031)``."""
-    loss = found.loss(condition)
-    told = f"({loss.value:+.3f})"
-    return f"{found.scores[condition].value:.3f} {f'**{told}**' if is_sure(loss) else told}"
+    change = found.change(condition)
+    told = f"({change.value:+.3f})"
+    return f"{found.scores[condition].value:.3f} {f'**{told}**' if is_sure(change) else told}"
 
 
 def with_interval(found: Measured, name: str) -> str:
     """``-0.031 [-0.052, -0.011]``."""
-    loss = found.mean_loss(name)
-    return f"{loss.value:+.3f}" + (f" [{loss.interval[0]:+.3f}, {loss.interval[1]:+.3f}]" if loss.interval else "")
+    change = found.mean_change(name)
+    return f"{change.value:+.3f}" + (
+        f" [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]" if change.interval else ""
+    )
 
 
-def is_sure(loss: Difference) -> bool:
+def is_sure(change: Difference) -> bool:
     """Whether its interval is on one side of 0."""
-    return loss.interval is not None and (loss.interval[0] > 0 or loss.interval[1] < 0)
+    return change.interval is not None and (change.interval[0] > 0 or change.interval[1] < 0)
 
 
 def plot(found: Mapping[str, Measured]) -> Figure:
@@ -207,7 +209,7 @@ def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, 
             "row": f"{method}, {x.name}",
             "column": str(x.severity),
             **asdict(each.scores[x]),
-            "loss": asdict(each.loss(x)),
+            "change": asdict(each.change(x)),
         }
         for method, each in found.items()
         for x in CONDITIONS

@@ -32,7 +32,7 @@ def test_the_table_has_every_method_and_corruption(
     scores = json.loads(told)["scores"]
     assert len(scores) == 1 + 2 * len(bench.CONDITIONS)
     assert len({score["value"] for score in scores}) > 10  # conditions are not all the same picture
-    assert all(score["loss"]["value"] == 0 for score in scores if score["column"] == "0" and "loss" in score)
+    assert all(score["change"]["value"] == 0 for score in scores if score["column"] == "0" and "change" in score)
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_counts_nowhere(
@@ -47,15 +47,15 @@ def test_a_picture_that_cannot_be_read_is_named_and_counts_nowhere(
     assert {score["units"] for score in content["scores"]} == {2}
 
 
-def test_a_loss_is_against_the_same_picture_untouched_and_averaged_over_severities() -> None:
+def test_a_change_is_against_the_same_picture_untouched_and_averaged_over_severities() -> None:
     rows = {condition: rows_with(0.8 - 0.1 * condition.severity) for condition in bench.CONDITIONS}
     scores = {condition: bench.Score("IoU", 0.0, None, 2, "images", "label-free") for condition in rows}
     found = bench.Measured({}, rows, scores, scores[bench.CLEAN], [])
-    assert found.loss(bench.Condition("jpeg", 2)).value == pytest.approx(-0.2)
-    assert found.mean_loss("jpeg").value == pytest.approx(-0.3)
-    assert found.mean_loss("resolution").value == pytest.approx(-0.15)
-    assert bench.is_sure(found.loss(bench.Condition("jpeg", 1)))
-    assert not bench.is_sure(found.loss(bench.CLEAN))
+    assert found.change(bench.Condition("jpeg", 2)).value == pytest.approx(-0.2)
+    assert found.mean_change("jpeg").value == pytest.approx(-0.3)
+    assert found.mean_change("resolution").value == pytest.approx(-0.15)
+    assert bench.is_sure(found.change(bench.Condition("jpeg", 1)))
+    assert not bench.is_sure(found.change(bench.CLEAN))
 
 
 def rows_with(value: float) -> list[Row]:
