@@ -22,7 +22,7 @@ from page_parts import Bar, Part, read
 from dinoseg.evaluation.report import one_line
 
 ACROSS = 3
-"""Panels side by side."""
+"""Panels side by side, at most."""
 COLOURS = {"floor": "0.65", "oracle": "tab:orange"}
 HEAD = """# Results
 
@@ -54,16 +54,16 @@ def shortened(text: str) -> str:
 
 
 def plot(parts: Sequence[Part]) -> Figure:
-    """The bars of all parts, a panel for each set of pictures."""
+    """The bars of all parts, a panel for each set of pictures: side by side where they show the same things."""
     panels = [panel for part in parts for panel in part.bars.items()]
-    across = min(ACROSS, len(panels))
-    down = -(-len(panels) // across)
-    height = 0.8 + 0.26 * max(len(bars) for _, bars in panels)
-    figure = Figure(figsize=(3 + 3.4 * across, height * down), layout="constrained")
-    every = list(figure.subplots(down, across, squeeze=False).flat)
+    same = len({tuple(bar.label for bar in bars) for _, bars in panels}) == 1
+    across = min(ACROSS, len(panels)) if same else 1
+    heights = [0.8 + 0.26 * len(bars) for _, bars in panels[::across]]  # inches
+    figure = Figure(figsize=(4 + 3.4 * across, sum(heights)), layout="constrained")
+    every = list(figure.subplots(len(heights), across, squeeze=False, height_ratios=heights).flat)
     for number, (axes, (title, bars)) in enumerate(zip(every, panels, strict=False)):
         draw(axes, title, bars)
-        if number % across and [bar.label for bar in bars] == [bar.label for bar in panels[number - 1][1]]:
+        if number % across:
             axes.set_yticklabels([])
     for axes in every[len(panels) :]:
         axes.set_axis_off()
@@ -83,7 +83,7 @@ def draw(axes: Axes, title: str, bars: Sequence[Bar]) -> None:
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(min(0, *(bar.number.value for bar in bars)), max(1, *(bar.number.value for bar in bars)))
     axes.grid(axis="x", alpha=0.3)
-    axes.set_title(title, fontsize=8)
+    axes.set_title(title, fontsize=8, loc="left")
 
 
 # The command.

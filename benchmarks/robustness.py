@@ -215,7 +215,7 @@ def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, 
         for x in CONDITIONS
     ]
     first = next(iter(found.values()))
-    floor = {"row": "centred ellipse (floor)", "column": str(CLEAN.severity), **asdict(first.floor)}
+    floor = {"row": "centred ellipse (floor)", "column": f"severity {CLEAN.severity}", **asdict(first.floor)}
     facts = {"model": public(first.facts["model"] or "none")} | {key: first.facts[key] for key in ("sha256", "size")}
     failed = {method: each.failed for method, each in found.items() if each.failed}
     return (

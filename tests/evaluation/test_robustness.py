@@ -32,7 +32,9 @@ def test_the_table_has_every_method_and_corruption(
     scores = json.loads(told)["scores"]
     assert len(scores) == 1 + 2 * len(bench.CONDITIONS)
     assert len({score["value"] for score in scores}) > 10  # conditions are not all the same picture
-    assert all(score["change"]["value"] == 0 for score in scores if score["column"] == "0" and "change" in score)
+    assert all(
+        score["change"]["value"] == 0 for score in scores if score["column"] == "severity 0" and "change" in score
+    )
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_counts_nowhere(
