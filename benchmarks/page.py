@@ -59,7 +59,7 @@ def plot(parts: Sequence[Part]) -> Figure:
     same = len({tuple(bar.label for bar in bars) for _, bars in panels}) == 1
     across = min(ACROSS, len(panels)) if same else 1
     heights = [0.8 + 0.26 * len(bars) for _, bars in panels[::across]]  # inches
-    figure = Figure(figsize=(4 + 3.4 * across, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(5 + 3.4 * across, sum(heights)), layout="constrained")
     every = list(figure.subplots(len(heights), across, squeeze=False, height_ratios=heights).flat)
     for number, (axes, (title, bars)) in enumerate(zip(every, panels, strict=False)):
         draw(axes, title, bars)
