@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from dinoseg.methods.grid import border_of, smooth
 
+ROUNDING = 1e-9
+"""Clearance below this is what rounding leaves of 0."""
+
 
 def fuse_heads(attention: NDArray[np.float64], blur: float = 1.0) -> NDArray[np.float64]:
     """CLS attention ``(heads, gh, gw)`` -> one map ``(gh, gw)``, at least 0.
@@ -20,7 +23,7 @@ def fuse_heads(attention: NDArray[np.float64], blur: float = 1.0) -> NDArray[np.
     maps = smooth(np.sqrt(attention), blur)
     maps /= maps.mean(axis=(1, 2), keepdims=True) + np.finfo(np.float64).tiny
     weights = border_clearance(maps)
-    if not weights.any():
+    if weights.max() < ROUNDING:  # a grid that is all border says nothing of any head
         weights = np.ones(len(maps))
     return np.average(maps, axis=0, weights=weights)
 

@@ -44,3 +44,10 @@ def test_a13_grids_that_are_all_border():
         heads = np.random.default_rng(0).uniform(0.1, 1, (3, *grid))
         assert np.isfinite(fuse_heads(heads)).all()
     np.testing.assert_array_equal(fuse_heads(np.zeros((2, 3, 3))), np.zeros((3, 3)))
+
+
+def test_a13_rounding_weighs_no_head_where_all_is_border():
+    heads = np.random.default_rng(0).uniform(0.1, 1, (6, 1, 32))
+    maps = np.sqrt(heads)
+    expected = (maps / maps.mean(axis=2, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(fuse_heads(heads, blur=0), expected)
