@@ -46,10 +46,16 @@ def normalised_cuts(features: Tensor, tau: float, *, weighted: bool = False) -> 
     batch, count, _ = features.shape
     if count < 3:
         return [None] * batch
-    parts = F.normalize(features, dim=-1).split(graphs_at_once(features.device, count))
+    rows = F.normalize(solvable(features), dim=-1)
+    parts = rows.split(graphs_at_once(rows.device, count))
     return [
         cut_of(pairs) for part in parts for pairs in smallest_pairs(affinity(part, tau, weighted), start_of(part, 1), 1)
     ]
+
+
+def solvable(features: Tensor) -> Tensor:
+    """Features where their graphs can be solved: MPS has neither float64 nor all solvers, so from there on the CPU."""
+    return features.cpu() if features.device.type == "mps" else features
 
 
 def graphs_at_once(device: torch.device, count: int) -> int:

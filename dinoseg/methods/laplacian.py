@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinoseg.methods.cut import graph, graphs_at_once, start_of
+from dinoseg.methods.cut import graph, graphs_at_once, solvable, start_of
 from dinoseg.methods.lanczos import Pairs, smallest_pairs
 from dinoseg.types import Photo
 
@@ -30,7 +30,7 @@ def laplacian_pairs(
 
     Two patches are joined by their cosine, where it is positive, and ``colour`` times the entry of ``colour_graph``.
     """
-    rows = F.normalize(features, dim=-1)
+    rows = F.normalize(solvable(features), dim=-1)
     at_once = graphs_at_once(rows.device, rows.shape[1])
     for first in range(0, len(rows), at_once):
         part = rows[first : first + at_once]

@@ -44,7 +44,7 @@ def cues(features: Features) -> NDArray[np.float64]:
     Concentration: relative entropy of a head's map to the uniform one, in nats, 0 or more, whatever the grid.
     Share of the patches: what CLS does not keep for itself and the registers, 0..1.
     """
-    attention = features.attention.double().flatten(2).cpu().numpy()  # (B, heads, N)
+    attention = features.attention.cpu().double().flatten(2).numpy()  # (B, heads, N); MPS has no float64
     share = attention.sum(axis=2)  # (B, heads)
     maps = attention / np.maximum(share, np.finfo(np.float64).tiny)[..., None]
     concentration = np.log(maps.shape[2]) + xlogy(maps, maps).sum(axis=2)  # (B, heads)
@@ -54,4 +54,4 @@ def cues(features: Features) -> NDArray[np.float64]:
 def probability(measured: NDArray[np.float64], coefficients: tuple[float, ...]) -> NDArray[np.float64]:
     """The logistic regression: cues ``(n, cues)`` -> 0..1, ``(n,)``."""
     intercept, *weights = coefficients
-    return expit(intercept + measured @ np.array(weights))
+    return expit(intercept + (measured * weights).sum(axis=1))  # no BLAS: it rounds by the number of rows

@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dinoseg import Segmenter
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit
 from dinoseg.methods import cut as cut_module
-from dinoseg.methods.cut import EPS, affinity, normalised_cuts, start_of
+from dinoseg.methods.cut import EPS, affinity, normalised_cuts, solvable, start_of
 from dinoseg.methods.lanczos import smallest_pairs
 from tests.methods.scenes import CASES, iou
 
@@ -224,3 +225,9 @@ def test_patches_without_features_are_a_side_of_their_own():
     cut = cut_of(features)
     assert iou(cut.vector > cut.vector.mean(), np.arange(200) >= 150) in (0, 1)
     np.testing.assert_allclose(cut.eigenvalues[0], 150 / 200, atol=1e-3)  # (N - m) / N for m of them
+
+
+@pytest.mark.parametrize(("device", "moved"), [("mps", True), ("cuda", False), ("cpu", False)])
+def test_graphs_are_solved_on_a_device_that_has_float64(device, moved):
+    features = SimpleNamespace(device=SimpleNamespace(type=device), cpu=lambda: "on the CPU")
+    assert solvable(features) == ("on the CPU" if moved else features)
