@@ -86,7 +86,7 @@ def eigengap(values: Sequence[float]) -> int:
     """How many regions: as many as there are eigenvalues below the largest gap; ``values`` lack the first, whose gap
     does not count.
     """
-    return 2 + int(np.diff(values).argmax())
+    return 2 + int(np.diff(values).argmax()) if len(values) > 1 else 2
 
 
 def grouped(vectors: Tensor, clusters: int) -> NDArray[np.intp]:

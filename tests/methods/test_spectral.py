@@ -58,6 +58,7 @@ def test_as_many_regions_as_there_are():
         ((0.0, 0.9, 0.95), 2),
         ((0.1, 0.2, 0.9, 0.95), 3),
         ((0.1, 0.2, 0.3, 0.9), 4),
+        ((0.4,), 2),  # three patches have no more
     ],
 )
 def test_eigengap(values, expected):
