@@ -57,5 +57,7 @@ def check_refinement(name: str) -> None:
 
 
 def agree(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:
-    """Whether two masks of one shape share most of their object; two empty ones do."""
+    """Whether two masks of one shape share most of their object, and what had an edge still has; two empty ones do."""
+    if after.all() and not before.all():
+        return False
     return bool(np.count_nonzero(before & after) >= KEPT * np.count_nonzero(before | after))

@@ -120,6 +120,8 @@ def test_a_refinement_that_loses_the_object_is_not_used(monkeypatch, refinement,
         ([0, 0, 0, 0], [0, 0, 0, 0], True),
         ([0, 0, 0, 0], [1, 0, 0, 0], False),
         ([1, 0, 0, 0], [1, 1, 1, 1], False),
+        ([1, 1, 1, 0], [1, 1, 1, 1], False),  # all of the frame is no object
+        ([1, 1, 1, 1], [1, 1, 1, 1], True),
     ],
 )
 def test_agree(before, after, same):
