@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dinoseg.backbone.memory import out_of_memory
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
@@ -153,10 +154,13 @@ class Segmenter:
         name = items[0].source.id
         try:
             return self.look(items)
-        except (torch.OutOfMemoryError, MemoryError):
-            error: DinosegError = OutOfMemory(f"{name}: out of memory at one image a pass; use --size or --device cpu.")
-        except np.linalg.LinAlgError as cause:
-            error = NumericalFailure(f"{name}: {self.options.method} cannot be solved ({cause}); try another --method.")
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as cause:  # type: ignore[attr-defined]
+            told = f"{name}: {self.options.method} cannot be solved ({cause}); try another --method."
+            error: DinosegError = NumericalFailure(told)
+        except (MemoryError, RuntimeError) as cause:
+            if not out_of_memory(cause):
+                raise
+            error = OutOfMemory(f"{name}: out of memory at one image a pass; use --size or --device cpu.")
         torch.cuda.empty_cache()
         return error
 

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.memory import out_of_memory
 from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import FrameSize, MaskError, NanFeatures, OutOfMemory
 from dinoseg.options import PropagateOptions
@@ -108,7 +109,9 @@ class Propagator:
         images = torch.cat([self.prepare(photo, fit) for photo in photos])  # (B, 3, h, w)
         try:
             tokens = self.backbone(images, facets=("token",)).facets["token"].float()
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             told = f"{photos[0].id}: {len(photos)} frame(s) of {fit.scaled} px a pass do not fit into memory"
             raise OutOfMemory(f"{told}; use a smaller --batch or --size.") from error
         return F.normalize(tokens, dim=-1)

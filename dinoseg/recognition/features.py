@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.memory import out_of_memory
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.errors import ImageError, NanFeatures, OptionError
 from dinoseg.images.decode import decode
@@ -113,7 +114,9 @@ class Embedder:
         images = backbone.normalise(pixels.permute(0, 3, 1, 2))  # (B, 3, h, w)
         try:
             features = backbone(images, facets=self.facets, cls=True)
-        except torch.OutOfMemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             raise OptionError(
                 f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."
             ) from error
