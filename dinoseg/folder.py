@@ -13,6 +13,7 @@ from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.methods.described import Described
+from dinoseg.methods.head import SegmentationHead
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, deciding
 from dinoseg.outputs import FORMATS
 from dinoseg.outputs.folder import OutputFolder, check_output
@@ -144,5 +145,7 @@ def describe(segmenter: Segmenter) -> None:
 def run_of(segmenter: Segmenter) -> dict[str, object]:
     """What decides the results of a run, for ``run.json``."""
     asked = {**deciding(segmenter.options), "parameters": asdict(segmenter.method)}
+    if isinstance(segmenter.method, SegmentationHead):
+        asked["head"] = segmenter.method.sha256
     weights = segmenter.backbone.spec.sha256 if segmenter.backbone else None
     return {"options": asked, "weights": weights, "version": __version__}

@@ -43,6 +43,14 @@ class SegmentationHead(NetworkMethod):
 
         load_head(self.weights, spec)
 
+    @property
+    def sha256(self) -> str:
+        """Of the file, for results to name: another head may take its place under the same name."""
+        from dinoseg.backbone.weights import sha256
+        from dinoseg.methods.head_network import head_file
+
+        return sha256(head_file(self.weights))
+
     def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:  # noqa: ARG002
         """One object at most in each image."""
         from dinoseg.methods.head_network import load_head

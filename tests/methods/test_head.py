@@ -12,8 +12,10 @@ from safetensors.torch import save_file
 
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
+from dinoseg.folder import run_of
 from dinoseg.methods import make_method
 from dinoseg.methods.head_network import HeadNetwork, load_head, save_head
+from dinoseg.pipeline import Segmenter
 from tests.methods.scenes import (
     batch_of,
     disk,
@@ -114,3 +116,12 @@ def test_a_head_that_was_trained_again_is_loaded_again(head: str) -> None:
     assert load_head(head) is before
     save_plain_head(Path(head), spec_of(6), torch.zeros(WIDTH))
     assert load_head(head) is not before
+
+
+def test_results_of_a_head_that_was_trained_again_are_other_results(tmp_path: Path) -> None:
+    path, spec = tmp_path / "head.safetensors", load("builtin").spec
+    runs = []
+    for weight in (0.0, 1.0):
+        save_plain_head(path, spec, torch.full((spec.width,), weight))
+        runs += [run_of(Segmenter(method="head", param=(f"weights={path}",), device="cpu")) for _ in range(2)]
+    assert runs[0] == runs[1] != runs[2] == runs[3]
