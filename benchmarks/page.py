@@ -58,7 +58,7 @@ def plot(parts: Sequence[Part]) -> Figure:
     panels = [panel for part in parts for panel in part.bars.items()]
     same = len({tuple(bar.label for bar in bars) for _, bars in panels}) == 1
     across = min(ACROSS, len(panels)) if same else 1
-    heights = [0.8 + 0.26 * len(bars) for _, bars in panels[::across]]  # inches
+    heights = [0.8 + 0.2 * len(bars) for _, bars in panels[::across]]  # inches
     figure = Figure(figsize=(5 + 3.4 * across, sum(heights)), layout="constrained")
     every = list(figure.subplots(len(heights), across, squeeze=False, height_ratios=heights).flat)
     for number, (axes, (title, bars)) in enumerate(zip(every, panels, strict=False)):
@@ -72,16 +72,15 @@ def plot(parts: Sequence[Part]) -> Figure:
 
 def draw(axes: Axes, title: str, bars: Sequence[Bar]) -> None:
     """One panel, its first bar on top."""
-    for place, bar in enumerate(bars):
-        number = bar.number
-        colour = COLOURS.get(number.kind, "tab:blue")
-        axes.barh(place, number.value, color=colour, alpha=0.4 if number.remark else 1)
+    there = [(place, bar.number) for place, bar in enumerate(bars) if bar.number]
+    for place, number in there:
+        axes.barh(place, number.value, color=COLOURS.get(number.kind, "tab:blue"), alpha=0.4 if number.remark else 1)
         if number.interval:
-            low, high = number.interval
-            axes.plot([low, high], [place, place], color="black", linewidth=1.2)
+            axes.plot(number.interval, [place, place], color="black", linewidth=1.2)
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars], fontsize=7)
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(min(0, *(bar.number.value for bar in bars)), max(1, *(bar.number.value for bar in bars)))
+    values = [number.value for _, number in there]
+    axes.set_xlim(min(0, *values), max(1, *values))
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title, fontsize=8, loc="left")
 

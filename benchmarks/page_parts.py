@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,7 +35,8 @@ class Bar:
     """A number in a plot."""
 
     label: str
-    number: Number
+    number: Number | None
+    """None where it was not measured."""
 
 
 @dataclass
@@ -114,7 +115,7 @@ def report_part(reports: Sequence[Content]) -> Part:
         for score in report["scores"]:
             part.cells[score["name"], column] = number_of(score, remark)
         bars |= bars_of(report, column, remark)
-    floors = [bar for bar in bars.values() if bar.number.kind == "floor"]
+    floors = [bar for bar in bars.values() if bar.number and bar.number.kind == "floor"]
     part.bars[pictures] = [*floors, *(bar for bar in bars.values() if bar not in floors)]
     return part
 
@@ -197,19 +198,21 @@ def numbers_of(content: Content) -> Iterator[Found]:
     for score in content.get("scores", ()):
         if "value" in score:
             number = number_of(score, "")
-            yield score.get("half", ""), score["row"], score["column"], named(number, score["row"])
+            yield score.get("half", ""), score["row"], score["column"], named(number, score["row"], score["column"])
         else:
             row = ", ".join(str(score[key]) for key in ("model", "method", "refine") if score.get(key))
             for column, numbers in score.items():
                 if isinstance(numbers, list):
                     number = Number(numbers[0], (numbers[1], numbers[2]) if len(numbers) == 3 else None)
-                    yield score.get("half", ""), row, column, named(number, row)
+                    chosen = f"ORACLE {column}" if "max F" in column else column  # its threshold
+                    yield score.get("half", ""), row, chosen, named(number, row, chosen)
 
 
-def named(number: Number, row: str) -> Number:
-    """A number whose kind its row tells."""
-    kind = "floor" if "floor" in row else "oracle" if "ORACLE" in row else number.kind
-    return Number(number.value, number.interval, kind, number.remark)
+def named(number: Number, row: str, column: str) -> Number:
+    """A number whose kind its names tell."""
+    if "floor" in row or "random weights" in row or row.endswith(tuple(FLOORS)):
+        return replace(number, kind="floor")
+    return replace(number, kind="oracle") if "ORACLE" in row + column else number
 
 
 def published(value: Content) -> Iterator[Found]:
@@ -236,7 +239,7 @@ def benchmark(stem: str, content: Content, numbers: Sequence[Found]) -> list[Par
             part.columns.append(column)
     first = next(iter(parts.values()))
     for column in first.columns:
-        first.bars[column] = [Bar(row, first.cells[row, column]) for row in first.rows if (row, column) in first.cells]
+        first.bars[column] = [Bar(row, first.cells.get((row, column))) for row in first.rows]
     for part in parts.values():
         part.notes.append(f"`{content['command']}`; {provenance(content)}")
     return list(parts.values())

@@ -39,6 +39,8 @@ from dinoseg.types import Failure, Source
 
 PROTOCOLS = ("foreground", "saliency", "corloc")
 """Those that have values of single pictures, which a difference needs."""
+ENOUGH = 30
+"""Fewer pictures are called a small sample."""
 MOST = max(len(corruption.strengths) for corruption in CORRUPTIONS.values())
 HEAD = """# Robustness
 
@@ -244,7 +246,8 @@ def main(words: Sequence[str]) -> None:
     refuse_gaps(dataset, samples, options)
     found = {name: measured(arguments.protocol, replace(options, method=name), samples) for name in arguments.methods}
     asked = quoted("robustness.py", words)
-    about = f"`{arguments.protocol}` on {len(samples)} pictures of {dataset.name} ({dataset.layout}), split "
+    small = ", a small sample" if len(samples) < ENOUGH else ""
+    about = f"`{arguments.protocol}` on {len(samples)} pictures{small}, of {dataset.name} ({dataset.layout}), split "
     about += f"{arguments.split}{f', 1 in {arguments.every}' if arguments.every > 1 else ''}"
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".json").write_text(json.dumps(content(found, about, asked), indent=1) + "\n")

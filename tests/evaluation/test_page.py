@@ -95,8 +95,17 @@ def test_benchmarks_of_every_form(tmp_path: Path) -> None:
     rows = [("tokencut", "odd"), ("ORACLE best head", "odd"), ("ellipse (floor)", "odd"), ("tokencut", "even")]
     scores = [SCORE | {"row": row, "column": "DUTS", "half": half, "value": 0.2} for row, half in rows]
     write(tmp_path / "halves.json", COMMON | {"scores": scores})
-    flat = {"half": "odd", "model": "m", "method": "lost", "refine": "none", "DUTS IoU": [0.5, 0.4, 0.6], "ms": 3.0}
-    write(tmp_path / "methods.json", COMMON | {"scores": [flat, flat | {"method": "floor", "VOC IoU": [0.25]}]})
+    flat = {
+        "half": "odd",
+        "model": "m",
+        "method": "lost",
+        "refine": "none",
+        "DUTS IoU": [0.5, 0.4, 0.6],
+        "ms": 3.0,
+        "DUTS max F": [0.7],
+    }
+    floor = {"half": "odd", "method": "whole image", "DUTS IoU": [0.2], "VOC IoU": [0.25]}
+    write(tmp_path / "methods.json", COMMON | {"scores": [flat, floor]})
     write(tmp_path / "speed.json", COMMON | {"seconds": 3})
     write(tmp_path / "list.json", [1])
     bench.main([str(tmp_path), "-o", str(tmp_path / "page.md")])
@@ -109,8 +118,8 @@ def test_benchmarks_of_every_form(tmp_path: Path) -> None:
     ]
     first = [line.split(" | ")[0] for line in page.split("## ")[1].splitlines() if line.startswith("| ")]
     assert first[2:] == ["| ellipse (floor)", "| tokencut", "| ORACLE best head"]
-    assert "| m, lost, none | 0.500 [0.400, 0.600] |  |" in page
-    assert "| m, floor, none | 0.500 [0.400, 0.600] | 0.250 |" in page
+    assert "| | DUTS IoU | ORACLE DUTS max F | VOC IoU |" in page
+    assert "| whole image | 0.200 |  | 0.250 |\n| m, lost, none | 0.500 [0.400, 0.600] | 0.700 |  |" in page
     assert "`python benchmarks/x.py duts`; commit c0, weights sha256 ab, torch 2.9" in page
     assert "Without scores: list.json, speed.json." in page
     assert (tmp_path / "page-halves.png").exists()
@@ -129,6 +138,21 @@ def test_published_values_stand_beside_ours(mark: str, obstacles: list[str], the
     (part,) = parts.benchmark("corloc", COMMON, list(parts.numbers_of({"values": [value]})))
     cells = {row: str(number) for (row, _), number in part.cells.items()}
     assert cells == {"LOST, s16: published": theirs, "LOST, s16: ours": ours}
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "kind"),
+    [
+        ("builtin, tokencut", "DUTS IoU", "label-free"),
+        ("builtin, tokencut", "ORACLE DUTS max F", "oracle"),
+        ("builtin, ORACLE best head", "DUTS IoU", "oracle"),
+        ("no network, centred ellipse", "ORACLE DUTS max F", "floor"),
+        ("random weights, attention", "DUTS IoU", "floor"),
+        ("raw pixels (floor)", "k-NN", "floor"),
+    ],
+)
+def test_kinds_by_name(row: str, column: str, kind: str) -> None:
+    assert parts.named(parts.Number(0.5), row, column).kind == kind
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_the_table_has_every_method_and_corruption(
     page, told = capsys.readouterr().out, (tmp_path / "out" / "table.json").read_text()
     rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| ")][2:]
     assert rows == [[f"| {method}", name] for method in ("attention", "tokencut") for name in CORRUPTIONS]
-    assert "2 pictures of duts" in page
+    assert "2 pictures, a small sample, of duts" in page
     assert "Partial" not in page
     assert str(tmp_path) not in page + told
     assert str(small_model.parent) not in page + told
