@@ -26,7 +26,7 @@ def collect(truth: Truth, result: Segmentation) -> Table:
     """Pixels of each label that are of each class; label 0 is what no object covers."""
     if truth.class_map is None:
         raise DatasetError("miou compares with classes, and this data set has none: VOC's SegmentationClass has.")
-    labels = np.zeros(result.size, np.uint8)
+    labels = np.zeros(result.size, np.int64)
     for instance, mask in zip(result.instances, result.masks, strict=True):
         labels[mask] = instance.label
     most = int(truth.class_map.max(where=truth.class_map != VOID, initial=0))

@@ -31,20 +31,25 @@ def build(records: Iterable[Record], root: Path) -> Iterator[bytes]:
         if not paths:
             return
         encode(paths, target, float((read_run(root) or {}).get("fps", FPS)))
+        if not target.is_file():  # none of them can be read
+            return
         with target.open("rb") as file:
             while chunk := file.read(CHUNK):
                 yield chunk
 
 
 def encode(paths: list[Path], target: Path, fps: float) -> None:
-    """Pictures as a video of the first one's size, cut to even numbers of px as codecs want them."""
+    """Pictures as a video of the first one's size, cut to even numbers of px as codecs want them.
+
+    Those that cannot be read, or are 1 px high or wide, are left out; no file without any.
+    """
     writer = None
     for path in paths:
         picture = cv2.imread(str(path))  # (H, W, 3) BGR
-        if picture is None:
+        if picture is None or min(picture.shape[:2]) < 2:
             continue
         if writer is None:
-            height, width = (max(2, length // 2 * 2) for length in picture.shape[:2])
+            height, width = (length // 2 * 2 for length in picture.shape[:2])
             writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*CODEC), fps, (width, height))
             if not writer.isOpened():
                 raise MissingExtra(

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from dinoseg.atomic import locked
 from dinoseg.backbone.export import metadata_of, save_backbone
+from dinoseg.backbone.memory import out_of_memory
 from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
 from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, Photographs
@@ -83,7 +84,9 @@ def train_together(
             team.from_first(lambda: folder.begin(photographs, facts))
             trainer = Trainer(options, start, photographs, folder, device, team)
             trainer.run(Observer(images, options, folder, trainer.schedules.steps_per_epoch) if team.first else None)
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
         raise TrainingError(
             f"The device's memory is too small for --batch {options.batch}: halve it, and double --accumulate for the "
             "same result."

@@ -9,6 +9,10 @@ import pytest
 
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import evaluate
+from dinoseg.evaluation.miou import collect
+from dinoseg.evaluation.predictions import from_masks
+from dinoseg.evaluation.samples import Truth
+from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_mask, write_pairs, write_voc
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
@@ -51,3 +55,10 @@ def test_what_cannot_be_scored(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pairs", 1)
     with pytest.raises(DatasetError, match="this data set has none"):
         evaluate("miou", pairs, predictions=write_clusters(tmp_path, 1 * LEFT))
+
+
+def test_labels_beyond_a_byte_are_clusters_too() -> None:
+    classes = np.zeros((2, 300), np.uint8)
+    masks = [(np.arange(300) == column) & (np.ones((2, 1)) > 0) for column in range(300)]
+    found = from_masks(Source("a", "a"), (2, 300), [(mask, 1.0, label) for label, mask in enumerate(masks, 1)])
+    assert collect(Truth(classes > 0, list, class_map=classes), found).shape == (301, 1)
