@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, MissingArgumentError
 
 from dinoseg.cli.console import say
 from dinoseg.errors import DinosegError, UsageError
@@ -39,7 +39,7 @@ def exit_code(error: BaseException) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         case CycloptsError():
-            say(f"dinoseg: {error} See `{' '.join(('dinoseg', *(error.command_chain or ())))} --help`.")
+            say(f"dinoseg: {wrong_words(error)} See `{' '.join(('dinoseg', *(error.command_chain or ())))} --help`.")
             return USAGE
         case UsageError():
             say(f"dinoseg: {error}")
@@ -55,6 +55,13 @@ def exit_code(error: BaseException) -> int:
         f"the output of `dinoseg doctor` and the traceback that {DEBUG}=1 shows."
     )
     return DEFECT
+
+
+def wrong_words(error: CycloptsError) -> str:
+    """Cyclopts' own words, but what was not given at all "is missing"; a bare option lacks its value."""
+    if isinstance(error, MissingArgumentError) and error.keyword is None:
+        return str(error).replace("requires an argument", "is missing")
+    return str(error)
 
 
 def of_counts(done: int, failed: int) -> int:

@@ -14,8 +14,7 @@ from dinoseg.options import TrainOptions
 def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECIPE], json: Json = False) -> int:
     """Train a DINO Vision Transformer on your photographs, without labels.
 
-    Interrupted runs go on with --resume. `dinoseg segment --model` loads what comes out; report.html in the output
-    folder shows how it went.
+    Interrupted runs go on with --resume. `dinoseg segment --model` loads what comes out; report.html shows how it went.
     """
     check_named(images, options)
     from dinoseg.training import train

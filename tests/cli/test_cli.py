@@ -74,7 +74,8 @@ def test_help_is_made_from_the_docstrings(capsys: pytest.CaptureFixture[str], ve
         ("segment a -o b --methd tokencut", "Did you mean --method?"),
         ("sgment a -o b", 'Did you mean "segment"?'),
         ("models ftch", "ftch"),
-        ("segment a", "--output"),  # missing
+        ("segment a", "--output is missing"),
+        ("segment a -o", "-o requires an argument"),
         ("segment a -o b --batch many", "'many' is not a whole number"),
         ("segment a -o b --batch 1.5", "'1.5' is not a whole number"),  # never rounded
         ("compress builtin a -o b --lr 0", "above 0"),
