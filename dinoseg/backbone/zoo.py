@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -138,7 +139,9 @@ def find_weights(model: str, *, offline: bool = False) -> Path:
         return path
     if path.is_dir():
         raise WeightsNotFound(f"{model} is a folder: name the weight file in it (.safetensors or .pth).")
-    raise WeightsNotFound(f"{model} is neither a file nor a model that dinoseg knows ({', '.join(ZOO)}).")
+    near = get_close_matches(model, ZOO, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    raise WeightsNotFound(f"{model} is neither a file nor a model that dinoseg knows ({', '.join(ZOO)}).{guess}")
 
 
 def builtin_file() -> Path:

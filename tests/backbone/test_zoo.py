@@ -95,8 +95,12 @@ def test_c48_without_a_network_the_error_names_file_and_command(cache, monkeypat
 
 
 def test_unknown_name_and_folder_are_errors(tmp_path):
-    with pytest.raises(WeightsNotFound, match="neither a file nor a model that dinoseg knows"):
+    with pytest.raises(
+        WeightsNotFound, match=r"neither a file nor a model that dinoseg knows .*Did you mean dino-vits8\?"
+    ):
         zoo.load("dino-vits9")
+    with pytest.raises(WeightsNotFound, match=r"dinov3-large\)\.$"):  # nothing near
+        zoo.load("run/model.safetensors")
     with pytest.raises(WeightsNotFound, match="is a folder"):
         zoo.load(str(tmp_path))
 
