@@ -57,4 +57,5 @@ def say_how_it_went(report: GroupReport, options: GroupOptions) -> None:
     say_counts({"photographs": report.photographs, "failed": len(report.failed)})
     regions = sum(group.regions for group in report.groups)
     why = f" (silhouette {max(report.tried.values()):.2f})" if report.tried else ""
-    inform(f"{regions} regions in {len(report.groups)} groups{why}")
+    fewer = f", fewer than --clusters {options.clusters}" if len(report.groups) < (options.clusters or 0) else ""
+    inform(f"{regions} regions in {len(report.groups)} groups{why}{fewer}")

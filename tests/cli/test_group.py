@@ -35,6 +35,11 @@ def test_results_on_stdout_counts_on_stderr(group, tmp_path: Path, capsys: pytes
     assert "regions in 2 groups\n" in err
 
 
+def test_fewer_groups_than_asked_for_are_told(group, capsys: pytest.CaptureFixture[str]) -> None:
+    assert group("--clusters", "99") == 0
+    assert "groups, fewer than --clusters 99\n" in capsys.readouterr().err
+
+
 def test_json_and_a_bad_file(group, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"no image")
     assert group("--json") == 3
