@@ -80,5 +80,6 @@ MIOU = Protocol(
     lambda truth, result: {},  # noqa: ARG005
     conclude,
     collect=collect,
+    lasting_labels=True,
     maker=refuse,
 )

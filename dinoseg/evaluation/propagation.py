@@ -191,5 +191,6 @@ DAVIS_PROPAGATION = Protocol(
     measure,
     conclude,
     collect=collect,
+    lasting_labels=True,
     maker=Follow,
 )

@@ -146,6 +146,8 @@ class Files:
         if protocol.method is not None:
             raise OptionError(f"{name} measures attention maps, which files do not hold: leave out --predictions.")
         assert options.predictions is not None
+        if protocol.lasting_labels and not options.predictions.is_dir():
+            raise OptionError(f"{name} needs labels that last from picture to picture: name a folder of label maps.")
         self.place = options.predictions
         self.read = open_predictions(self.place)
 

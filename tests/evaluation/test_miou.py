@@ -50,8 +50,12 @@ def test_one_table_over_all_pictures(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_scored(tmp_path: Path) -> None:
+    data = write_set(tmp_path)
     with pytest.raises(OptionError, match="name them with --predictions"):
-        evaluate("miou", write_set(tmp_path))
+        evaluate("miou", data)
+    (tmp_path / "coco.json").write_text("[]")
+    with pytest.raises(OptionError, match="a folder of label maps"):
+        evaluate("miou", data, predictions=tmp_path / "coco.json")
     pairs = write_pairs(tmp_path / "pairs", 1)
     with pytest.raises(DatasetError, match="this data set has none"):
         evaluate("miou", pairs, predictions=write_clusters(tmp_path, 1 * LEFT))
