@@ -109,6 +109,8 @@ def check_team(options: TrainOptions, team: Team) -> None:
 def check_photographs(photographs: Photographs, options: TrainOptions, team: Team) -> None:
     """Raise ``OptionError`` for too few of them, ``TrainingError`` where processes see different ones."""
     batch = options.step_batch * team.size
+    if not len(photographs):
+        raise OptionError("there is no photograph in what was named: name a folder, file or glob with some.")
     if len(photographs) < batch:
         raise OptionError(
             f"--batch {options.batch} is out of range: there are {len(photographs)} photographs, and a step takes "

@@ -91,3 +91,9 @@ def test_a_list_may_take_the_place_of_images_and_one_of_them_is_needed(
     assert (asked["images"], asked["from_file"]) == ((), Path("list.txt"))
     assert run(["train", "-o", "run"]) == 2
     assert "--from-file" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_not_a_matter_of_batches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run(["train", str(tmp_path / "empty"), "-o", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err.startswith("dinoseg: there is no photograph")
