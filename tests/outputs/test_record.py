@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ MASK = box_mask((20, 30), 3, 2, 17, 11)
 
 
 def test_line_of_an_image_that_was_done():
-    record = record_of(segmentation([MASK], [0.5]), run="77", files={"masks": "masks/a.jpg.png"})
+    record = record_of(
+        replace(segmentation([MASK], [0.5]), presence=0.75), run="77", files={"masks": "masks/a.jpg.png"}
+    )
     line = record.line()
     assert line.endswith(b"\n")
     assert json.loads(line) == {
@@ -26,6 +29,7 @@ def test_line_of_an_image_that_was_done():
         "source": None,
         "size": [20, 30],
         "score": 0.5,
+        "presence": 0.75,
         "objects": [
             {
                 "score": 0.5,
