@@ -26,6 +26,7 @@ from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
+from dinoseg.methods.head import SegmentationHead
 from dinoseg.options import EvaluateOptions, SegmentOptions, deciding
 from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
@@ -107,9 +108,16 @@ def kept_rows(name: str, protocol: Protocol, dataset: Dataset, maker: Maker, opt
         "data": f"{dataset.name}, {dataset.layout}",
         "options": asked,
         "weights": maker.facts()["sha256"],
+        "head": head_of(maker),
         "version": __version__,
     }
     return Kept(None if options.predictions else options.output, facts, overwrite=options.overwrite)
+
+
+def head_of(maker: Maker) -> str | None:
+    """SHA-256 of the segmentation head, where the method is one."""
+    method = maker.segmenter.method if isinstance(maker, Road) else None
+    return method.sha256 if isinstance(method, SegmentationHead) else None
 
 
 class Road:

@@ -78,11 +78,12 @@ def load_head(weights: str | None, spec: BackboneSpec | None = None, device: tor
     if not path.is_file():
         raise WeightsNotFound(f"{path} is not there: `dinoseg train-head PHOTOS -o {path.name}` makes a head.")
     network, trained_on = kept(path, path.stat().st_mtime_ns, device)
-    if spec and trained_on["backbone_sha256"] != spec.sha256:
+    if spec and trained_on.get("backbone_sha256") != spec.sha256:
         what = "the built-in head" if weights is None else str(path)
+        owner = trained_on.get("backbone", "another network")
         raise WeightsMismatch(
-            f"{what} belongs to {trained_on['backbone']}, not to {spec.name}. Train one: `dinoseg train-head PHOTOS "
-            f"--model {spec.name} -o head.safetensors`, then pass --param weights=head.safetensors."
+            f"{what} belongs to {owner}, not to {spec.name}. Train one: `dinoseg train-head PHOTOS --model {spec.name} "
+            f"-o head.safetensors`, then pass --param weights=head.safetensors."
         )
     return network
 
@@ -99,4 +100,6 @@ def kept(path: Path, changed: int, device: torch.device) -> tuple[HeadNetwork, M
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsMismatch(f"{path} is a head that this version does not know ({error}): train it again.") from error
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise WeightsMismatch(f"{path} holds numbers that are not finite: train it again.")
     return network.to(device).eval().requires_grad_(False), metadata

@@ -27,7 +27,7 @@ from tests.evaluation.sets import square, write_davis, write_mask, write_pairs, 
 class FakeSegmenter:
     """Finds a square in every picture and notes which it saw; stops or fails where it is told to."""
 
-    backbone = None
+    backbone = method = None
     seen: list[str]
     stop: str | None
     broken: str | None

@@ -31,6 +31,7 @@ class FakeSegmenter:
     """Finds ``HALF`` in every picture, the odd ones' whole square, and fails where it is told to."""
 
     broken: tuple[str, ...] = ()
+    method = None
 
     def __init__(self, **options: Any) -> None:
         spec = SimpleNamespace(sha256="ab", patch=10)

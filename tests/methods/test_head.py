@@ -12,9 +12,12 @@ from safetensors.torch import save_file
 
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
+from dinoseg.evaluation.foreground import FOREGROUND
+from dinoseg.evaluation.run import Road, head_of
 from dinoseg.folder import run_of
 from dinoseg.methods import make_method
 from dinoseg.methods.head_network import HeadNetwork, load_head, save_head
+from dinoseg.options import EvaluateOptions
 from dinoseg.pipeline import Segmenter
 from tests.methods.scenes import (
     batch_of,
@@ -111,6 +114,20 @@ def test_files_that_are_no_head(tmp_path: Path, head: str) -> None:
         load_head(str(tmp_path / "half.safetensors"))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a20_a_head_that_is_not_finite(tmp_path: Path, value: float) -> None:
+    save_plain_head(tmp_path / "head.safetensors", spec_of(6), torch.full((WIDTH,), value))
+    with pytest.raises(WeightsMismatch, match="not finite: train it again"):
+        load_head(str(tmp_path / "head.safetensors"))
+
+
+def test_a_head_that_does_not_say_what_it_was_trained_on(head: str) -> None:
+    state = load_head(head).state_dict()
+    save_file({name: tensor.clone() for name, tensor in state.items()}, head, {"kind": "dinoseg segmentation head"})
+    with pytest.raises(WeightsMismatch, match="belongs to another network"):
+        load_head(head, replace(spec_of(6), sha256="ab"))
+
+
 def test_a_head_that_was_trained_again_is_loaded_again(head: str) -> None:
     before = load_head(head)
     assert load_head(head) is before
@@ -120,8 +137,11 @@ def test_a_head_that_was_trained_again_is_loaded_again(head: str) -> None:
 
 def test_results_of_a_head_that_was_trained_again_are_other_results(tmp_path: Path) -> None:
     path, spec = tmp_path / "head.safetensors", load("builtin").spec
-    runs = []
+    options = EvaluateOptions(method="head", param=(f"weights={path}",), device="cpu")
+    runs, heads = [], []
     for weight in (0.0, 1.0):
         save_plain_head(path, spec, torch.full((spec.width,), weight))
-        runs += [run_of(Segmenter(method="head", param=(f"weights={path}",), device="cpu")) for _ in range(2)]
+        runs += [run_of(Segmenter(method="head", param=options.param, device="cpu")) for _ in range(2)]
+        heads += [head_of(Road(options, FOREGROUND, "foreground")) for _ in range(2)]
     assert runs[0] == runs[1] != runs[2] == runs[3]
+    assert heads[0] == heads[1] != heads[2] == heads[3]
