@@ -77,7 +77,8 @@ def load_head(weights: str | None, spec: BackboneSpec | None = None, device: tor
     path = head_file(weights)
     if not path.is_file():
         raise WeightsNotFound(f"{path} is not there: `dinoseg train-head PHOTOS -o {path.name}` makes a head.")
-    network, trained_on = kept(path, path.stat().st_mtime_ns, device)
+    status = path.stat()
+    network, trained_on = kept(path, (status.st_mtime_ns, status.st_ino), device)
     if spec and trained_on.get("backbone_sha256") != spec.sha256:
         what = "the built-in head" if weights is None else str(path)
         owner = trained_on.get("backbone", "another network")
@@ -89,7 +90,11 @@ def load_head(weights: str | None, spec: BackboneSpec | None = None, device: tor
 
 
 @lru_cache(maxsize=4)
-def kept(path: Path, changed: int, device: torch.device) -> tuple[HeadNetwork, Mapping[str, str]]:  # noqa: ARG001 (the key of the cache)
+def kept(  # the second argument is there for the cache: a new file within a tick of the clock is another inode
+    path: Path,
+    _: tuple[int, int],
+    device: torch.device,
+) -> tuple[HeadNetwork, Mapping[str, str]]:
     """A head and the header of its file."""
     state, metadata = read_state(path)
     if metadata.get("kind") != KIND:
