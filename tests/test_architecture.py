@@ -22,7 +22,7 @@ ROAD = (
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
-    "options": {"errors"},
+    "options": {"errors", "options"},
     "types": {"errors"},
     "atomic": {"errors"},
     "training": {"images", "backbone", "recognition", "draw", "training"},

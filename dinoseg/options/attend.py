@@ -1,0 +1,29 @@
+"""Which attention is looked at."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dinoseg.errors import OptionError
+from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.model import ModelOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AttendOptions(ModelOptions):
+    """Which attention is looked at."""
+
+    query: tuple[Whole, Whole] | None = None
+    """X Y in px of the upright image: attention of that patch instead of CLS."""
+    layer: Whole | None = None
+    """1..depth (default: the last)."""
+    rollout: Annotated[bool, Flag] = False
+    """Attention rolled out over all layers (Abnar and Zuidema 2020)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.layer is None or self.layer >= 1, "--layer", self.layer, "1..depth")
+        if self.rollout and (self.layer is not None or self.query is not None):
+            raise OptionError("--rollout goes over all layers from CLS: leave out --layer and --query.")

@@ -1,0 +1,47 @@
+"""What is scored."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from dinoseg.errors import OptionError
+from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.segment import SegmentOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(SegmentOptions):
+    """Which pictures of a data set are scored, and where the report goes."""
+
+    image_set: str | None = None
+    """A list of the data set (VOC: Main/trainval, boxes only; DAVIS: 2017/val), or a text file of pictures' names."""
+    split: Literal["all", "even", "odd"] = "all"
+    """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
+    every: Whole = 1
+    """Score every n-th picture (of each video) of the split."""
+    shots: Annotated[tuple[Whole, ...], Parameter(negative="", consume_multiple=True)] = ()
+    """knn and linear: learn also from so few pictures of each class, for instance 1 5 10."""
+    random_weights: Annotated[bool, Flag] = False
+    """Measure a network of the model's shape that was never trained: a floor."""
+    predictions: Path | None = None
+    """Score these instead of running a method: a folder of masks named as the pictures, or a COCO json."""
+    partial: Annotated[bool, Flag] = False
+    """Give scores although pictures failed, labelled as partial."""
+    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    """Folder of report.json, report.md and scores.csv (default: none); what was stopped there goes on."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the report that is in the folder."""
+    json: Annotated[bool, Flag] = False
+    """Print the report as JSON on stdout."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.every >= 1, "--every", self.every, "1 or more")
+        require(min(self.shots, default=1) >= 1, "--shots", self.shots, "1 or more")
+        if self.overwrite and self.output is None:
+            raise OptionError("--overwrite replaces a report: name its folder with --output.")
+        if self.predictions and (self.random_weights or self.param or self.method != SegmentOptions.method):
+            raise OptionError("--predictions are scored as they are: leave out --method, --param and --random-weights.")

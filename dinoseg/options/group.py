@@ -1,0 +1,27 @@
+"""How objects are grouped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.segment import SegmentOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class GroupOptions(SegmentOptions):
+    """How objects are found and grouped, and where results go."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder of the results; created if missing."""
+    clusters: Whole | None = None
+    """How many groups (default: of 2..30 what fits best, by silhouette)."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the results that are in the folder."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.clusters is None or 2 <= self.clusters <= 254, "--clusters", self.clusters, "2..254")

@@ -1,0 +1,39 @@
+"""Which network."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from dinoseg.options.declare import Flag, Whole, require
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which network, at which size, on which device."""
+
+    model: str = "builtin"
+    """A name of `dinoseg models`, or the path of a weight file."""
+    heads: Whole | None = None
+    """Attention heads, where the weight file does not say (default: width / 64)."""
+    size: Whole | None = None
+    """Long side in px (default: 32 patches); never more than twice the photograph."""
+    positions: Literal["family", "timm"] = "family"
+    """Resize the position table as the network's own program does, or as timm does."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    batch: Whole | None = None
+    """Images per forward pass (default: 1 on a CPU, 32 on a GPU)."""
+    offline: Annotated[bool, Flag] = False
+    """Never use the network."""
+
+    def __post_init__(self) -> None:
+        require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
+        require(self.size is None or 16 <= self.size <= 8192, "--size", self.size, "16..8192 px")
+        require(self.batch is None or 1 <= self.batch <= 4096, "--batch", self.batch, "1..4096")
+
+
+def deciding(options: ModelOptions) -> dict[str, object]:
+    """The options without those that change how fast a result comes but not what it is."""
+    return {name: value for name, value in asdict(options).items() if name not in ("device", "batch", "offline")}

@@ -1,0 +1,59 @@
+"""How objects are followed through a video."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from dinoseg.options.declare import Whole, require
+from dinoseg.options.files import OutputOptions
+from dinoseg.options.segment import SegmentOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PropagateOptions:
+    """How labels go from frame to frame; the defaults are those of DINO's video evaluation (Caron et al. 2021)."""
+
+    context: Whole = 7
+    """Frames before the present one in which a patch's like is sought, besides the first."""
+    radius: Whole = 12
+    """Patches up, down and sideways as far as it is sought (0: everywhere)."""
+    neighbours: Whole = 5
+    """Patches, over all these frames, that give their labels."""
+    temperature: float = 0.1
+    """Of exp(cosine / temperature), the weight of a patch."""
+    normalise: Literal["dino-video", "imagenet"] = "dino-video"
+    """Deviation of red: 0.228 as in DINO's video program, or ImageNet's 0.229 as everywhere else."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.context <= 100, "--context", self.context, "0..100 frames")
+        require(self.radius >= 0, "--radius", self.radius, "0 or more patches")
+        require(self.neighbours >= 1, "--neighbours", self.neighbours, "1 or more")
+        require(0 < self.temperature < math.inf, "--temperature", self.temperature, "above 0")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrackOptions(PropagateOptions, SegmentOptions):
+    """Which objects are followed through a video, and how."""
+
+    mask: Path | None = None
+    """Mask of the first frame, of its size: objects by number, or one object in white; instead of --method."""
+    size: Whole | None = None
+    """Long side in px (default: a short side of 480 px, as published)."""
+
+    def __post_init__(self) -> None:
+        SegmentOptions.__post_init__(self)
+        PropagateOptions.__post_init__(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FrameOptions(OutputOptions):
+    """Where results of a video go."""
+
+    formats: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = ("labels", "overlays")
+    """Any of labels, overlays, video (overlays.mp4), masks, cutouts, coco, contact-sheet."""

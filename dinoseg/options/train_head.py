@@ -1,0 +1,35 @@
+"""How a head is trained on a network that stays as it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.model import ModelOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainHeadOptions(ModelOptions):
+    """Self-training on a frozen network: its features, masks of `attention-cut`, a small network between them."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """The file to write (.safetensors)."""
+    labels: Path | None = None
+    """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
+    photographs: Whole = 2000
+    """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
+    epochs: Whole | None = None
+    """Passes over the photographs (default: 5, more where they are few)."""
+    seed: Whole = 0
+    """Of the choice of photographs and their order."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the file if it is there."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.photographs >= 1, "--photographs", self.photographs, "1 or more")
+        require(self.epochs is None or self.epochs >= 1, "--epochs", self.epochs, "1 or more")
+        require(self.seed >= 0, "--seed", self.seed, "0 or more")
