@@ -10,7 +10,7 @@ from typing import Any
 
 from dinoseg import __version__
 from dinoseg.errors import OptionError, OutputConflict
-from dinoseg.images.feed import read_ahead
+from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.methods.described import Described
 from dinoseg.methods.head import SegmentationHead
@@ -18,7 +18,7 @@ from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, decidin
 from dinoseg.outputs import FORMATS
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
-from dinoseg.pipeline import WORKERS, Finished, Segmenter
+from dinoseg.pipeline import Finished, Segmenter
 from dinoseg.types import Failure, Source
 
 STAGES = ("decode", "backbone", "method", "refine", "write")

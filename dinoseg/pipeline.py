@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,7 @@ from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source, decode
-from dinoseg.images.feed import batches, read_ahead
+from dinoseg.images.feed import WORKERS, batches, read_ahead
 from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods import make_method
@@ -33,7 +32,6 @@ from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import REFUSED, check_refinement, refine
 from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
 
-WORKERS = max(2, min(8, (os.cpu_count() or 2)))
 PATCH_WITHOUT_NETWORK = 10  # methods that need no network work on the built-in model's grid
 
 

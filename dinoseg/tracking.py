@@ -16,14 +16,14 @@ from dinoseg import __version__
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError
 from dinoseg.folder import refuse_results
-from dinoseg.images.feed import read_ahead
+from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import Video, open_video
 from dinoseg.options import OutputOptions, PropagateOptions, SegmentOptions, TrackOptions, deciding, with_options
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
-from dinoseg.pipeline import WORKERS, Segmenter
+from dinoseg.pipeline import Segmenter
 from dinoseg.propagate import Propagator, Tracked
 from dinoseg.types import Failure, Instance, Photo, Segmentation
 

@@ -21,7 +21,7 @@ from dinoseg.evaluation.run import open_segmenter
 from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.labels import VOID
-from dinoseg.images.video import WORKERS, frame_of
+from dinoseg.images.video import AHEAD, frame_of
 from dinoseg.methods.parameters import parse_parameters
 from dinoseg.options import EvaluateOptions, PropagateOptions, SegmentOptions
 from dinoseg.propagate import Propagator, Tracked, frame_fit
@@ -157,7 +157,7 @@ class Follow:
         """One video's frames."""
         numbers = numbers_of(video[0].truth())
         sources = [Source(sample.id, sample.image) for sample in video]
-        frames = read_ahead(sources, frame_of, workers=WORKERS, ahead=WORKERS)
+        frames = read_ahead(sources, frame_of, workers=AHEAD, ahead=AHEAD)
         return self.propagator.run(frames, np.where(numbers == VOID, 0, numbers).astype(np.uint8))
 
     def facts(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dinoseg.grouping.clusters import Clusters, cluster
 from dinoseg.grouping.store import Store, shuffled
 from dinoseg.grouping.summary import Group, summarise
 from dinoseg.images.decode import decode
-from dinoseg.images.feed import read_ahead
+from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import find
 from dinoseg.options import GroupOptions, InputOptions, OutputOptions, SegmentOptions
 from dinoseg.outputs.descriptors import read_descriptors
@@ -27,7 +27,6 @@ from dinoseg.outputs.files import remove_files, write_under
 from dinoseg.outputs.folder import OutputFolder
 from dinoseg.outputs.record import Record
 from dinoseg.outputs.strict_json import to_json
-from dinoseg.pipeline import WORKERS
 from dinoseg.types import Failure, Source
 
 Job: TypeAlias = tuple[Record, list[int]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,9 @@ from typing import TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+WORKERS = max(2, min(8, os.cpu_count() or 2))
+"""Threads that work on photographs, each of which holds one or two of any size."""
 
 
 def read_ahead(items: Iterable[A], work: Callable[[A], B], *, workers: int, ahead: int) -> Iterator[B]:

@@ -21,7 +21,8 @@ from dinoseg.types import Failure, Photo, Source
 
 FPS = 25.0
 """Frames per second where nothing says."""
-WORKERS = 2
+AHEAD = 2
+"""Frames that are read before they are asked for, in a thread each."""
 DIGITS = re.compile(r"(\d+)")
 
 
@@ -47,7 +48,7 @@ class Video:
         """
         if self.files is None:
             return file_frames(self.path, max_pixels)
-        return read_ahead(self.files, lambda source: frame_of(source, max_pixels), workers=WORKERS, ahead=WORKERS)
+        return read_ahead(self.files, lambda source: frame_of(source, max_pixels), workers=AHEAD, ahead=AHEAD)
 
     def source(self, id_: str) -> Source:
         """The file that a frame comes from: its own, or the video."""

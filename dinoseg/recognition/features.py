@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,10 +17,9 @@ from dinoseg.backbone.memory import out_of_memory
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.errors import ImageError, NanFeatures, OptionError
 from dinoseg.images.decode import decode
-from dinoseg.images.feed import batches, read_ahead
+from dinoseg.images.feed import WORKERS, batches, read_ahead
 from dinoseg.types import Failure, Source
 
-WORKERS = max(2, min(8, os.cpu_count() or 2))
 CROP = 224
 """px: the crop of the published protocols."""
 BORDER = 256 / 224

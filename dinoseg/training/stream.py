@@ -16,7 +16,7 @@ from dinoseg.training.cache import Photographs, frame, small_photo
 from dinoseg.types import Failure, Source
 
 log = logging.getLogger(__name__)
-WORKERS = min(16, os.cpu_count() or 1)
+WORKERS = min(16, os.cpu_count() or 1)  # more than `feed.WORKERS`: these photographs are small
 STEPS_AHEAD = 2
 
 
