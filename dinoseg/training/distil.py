@@ -82,7 +82,7 @@ class Distillation:
         drop_paths(self.student.backbone, options.drop_path)
         self.teacher_size = options.global_size // spec.patch * teacher.spec.patch
         groups = parameter_groups(self.student, layer_rates(options.layer_decay, spec.depth))
-        self.optimiser = torch.optim.AdamW(groups)
+        self.optimiser = torch.optim.AdamW(groups, fused=device.type == "cuda")
         self.amp = options.amp == "auto" and half_precision(device) is torch.bfloat16
         self.known: TokenStatistics | None = None
         self.steps = 0

@@ -43,8 +43,8 @@ class DINOLoss(nn.Module):
         logits = student / STUDENT_TEMP
         target, entropy = self.target(teacher, teacher_temp)
         pairs = logits.logsumexp(-1) - torch.einsum("tbk,vbk->tvb", target, logits)  # (2, V, B)
-        different = ~torch.eye(*pairs.shape[:2], dtype=torch.bool, device=pairs.device)  # (2, V)
-        return pairs[different].mean(), entropy
+        different = 1 - torch.eye(*pairs.shape[:2], device=pairs.device)  # (2, V); a mask would make a GPU wait
+        return (pairs.mean(-1) * different).sum() / different.sum(), entropy
 
     @torch.no_grad()
     def target(self, teacher: Tensor, teacher_temp: float) -> tuple[Tensor, Tensor]:

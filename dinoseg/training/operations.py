@@ -38,13 +38,18 @@ def crop_each(pixels: Tensor, boxes: Tensor, size: int, flip: Tensor) -> Tensor:
 
 def crop_at_once(pixels: Tensor, boxes: Tensor, size: int, flip: Tensor) -> Tensor:
     """``crop_resize`` as two batched products, with a matrix per crop and side."""
-    images, flip = pixels.float().div_(255), flip.to(pixels.device)
-    top, left, height, width = boxes.to(pixels.device).unbind(-1)  # each (V, B)
+    images, flip = pixels.float().div_(255), sent(flip, pixels.device)
+    top, left, height, width = sent(boxes, pixels.device).unbind(-1)  # each (V, B)
     rows = resize_weights(top, height, size, images.shape[-2])  # (V, B, size, H)
     columns = resize_weights(left, width, size, images.shape[-1])  # (V, B, size, W)
     columns = torch.where(flip[..., None, None], columns.flip(-2), columns)
     wide = torch.einsum("bchw,vbxw->bchvx", images, columns).clamp_(0, 1)  # Pillow clips between its two passes too
     return torch.einsum("vbyh,bchvx->vbcyx", rows, wide).clamp_(0, 1)
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """What lies on the CPU on a device; a GPU gets it from locked memory, so that nobody waits for its other work."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def resize_weights(start: Tensor, length: Tensor, size: int, extent: int) -> Tensor:
@@ -70,11 +75,38 @@ def cubic(x: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, box: Tensor) -> Tensor:
-    """Gaussian blur as Pillow makes it: three filters ``box`` (``box_weights``) a side, rounded each."""
+    """Gaussian blur as Pillow makes it: ``BOX_PASSES`` filters ``box`` (``box_weights``) a side, rounded each.
+
+    A CPU is fastest pixel by pixel, another device with a matrix per image and side.
+    """
+    return (blur_by_shifts if images.device.type == "cpu" else blur_by_products)(images, box)
+
+
+def blur_by_shifts(images: Tensor, box: Tensor) -> Tensor:
+    """``blur`` as sums of shifted images."""
     for dim in (-1, -2):
         for _ in range(BOX_PASSES):
             images = to_levels(box_filter(images, box[..., None, None, None], dim))
     return images
+
+
+def blur_by_products(images: Tensor, box: Tensor) -> Tensor:
+    """``blur`` as batched products, which read and write the images a quarter as often."""
+    rows, columns = (box_matrix(box, side)[:, None] for side in images.shape[-2:])  # (n, 1, side, side) each
+    for _ in range(BOX_PASSES):
+        images = to_levels(images @ columns.mT)
+    for _ in range(BOX_PASSES):
+        images = to_levels(rows @ images)
+    return images
+
+
+def box_matrix(box: Tensor, size: int) -> Tensor:
+    """One filter along a line of ``size`` pixels as a matrix, ``(n, size, size)``; borders as in ``box_filter``."""
+    reach = box.shape[1] - 1
+    away = torch.arange(-reach, reach + 1, device=box.device)  # (2 reach + 1,)
+    pixel = torch.arange(size, device=box.device)
+    source = (pixel + away[:, None]).clamp(0, size - 1)  # (2 reach + 1, size)
+    return torch.einsum("na,ayx->nyx", box[:, away.abs()], (source[..., None] == pixel).to(box))
 
 
 def box_filter(images: Tensor, box: Tensor, dim: int) -> Tensor:
@@ -154,7 +186,7 @@ def hue(images: Tensor, shift: Tensor) -> Tensor:
     sixth = torch.where(is_red, green - blue, torch.where(is_green, blue - red + 2, red - green + 4))
     angle = (255 * wrapped(sixth / 6, 1)).floor() + (255 * shift).trunc()[:, None, None, None]
     strength = (255 * chroma / high.clamp_min(1e-8) + 1e-3).floor() / 255
-    corner = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(3, 1, 1)
+    corner = torch.arange(5, 0, -2, device=images.device).view(3, 1, 1)  # made there: nothing waits
     channel = wrapped(corner + wrapped(angle, 256) * (6 / 255), 6)  # (n, 3, h, w)
     return high - high * strength * torch.minimum(channel, 4 - channel).clamp_(0, 1)
 

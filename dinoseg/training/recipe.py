@@ -54,7 +54,7 @@ class DINO:
         self.gathered = self.team.parallel(self.student, device)
         self.loss = DINOLoss(options.prototypes).to(device)
         rates = layer_rates(options.layer_decay, self.model.spec.depth)
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.student, rates))
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.student, rates), fused=device.type == "cuda")
         self.half = half_precision(device) if options.amp == "auto" else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half is torch.float16)
 

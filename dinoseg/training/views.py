@@ -90,21 +90,23 @@ def make_views(pixels: Tensor, drawn: Draw, size: int) -> Tensor:
     shape = (len(drawn.flip) // len(pixels), len(pixels))  # (V, B)
     boxes, flip = drawn.boxes.unflatten(0, shape), drawn.flip.unflatten(0, shape)  # (V, B, 4), (V, B)
     crops = operations.crop_resize(pixels, boxes, size, flip).flatten(0, 1)  # (n, 3, size, size)
+    factors = operations.sent(drawn.factors, crops.device).unbind(1)
     for turn in drawn.order.unbind(1):
         for index, (jitter, _, _) in enumerate(JITTERS):
-            change(crops, turn == index, jitter, drawn.factors[:, index])
+            change(crops, turn == index, jitter, factors[index])
     change(crops, drawn.grey, operations.to_grey)
-    change(crops, drawn.blurred, operations.blur, operations.box_weights(drawn.sigma, SIGMA[1]))
+    weights = operations.sent(operations.box_weights(drawn.sigma, SIGMA[1]), crops.device)  # (n, reach + 1)
+    change(crops, drawn.blurred, operations.blur, weights)
     change(crops, drawn.solarised, operations.solarise)
     return crops.unflatten(0, shape)
 
 
 def change(crops: Tensor, chosen: Tensor, operation: Callable[..., Tensor], *parameters: Tensor) -> None:
-    """Apply an operation in place to the chosen crops, each with its own parameters ``(n, ...)``."""
+    """Apply an operation in place to the crops ``chosen`` (on the CPU), each with its own parameters ``(n, ...)``."""
     at_once = max(1, IN_CACHE // crops.shape[1:].numel()) if crops.device.type == "cpu" else len(crops)
     for index in chosen.nonzero().squeeze(1).split(at_once):
-        there = index.to(crops.device)
-        crops[there] = operation(crops[there], *(parameter[index].to(crops.device) for parameter in parameters))
+        there = operations.sent(index, crops.device)
+        crops[there] = operation(crops[there], *(parameter[there] for parameter in parameters))
 
 
 def draw(views: Sequence[View], sizes: Tensor, generator: torch.Generator) -> Draw:
