@@ -65,8 +65,8 @@ class TrainOptions:
     """Outputs of the head (K)."""
     lr: float = 5e-4
     """Peak learning rate at batch 256; scaled linearly with the batch."""
-    warmup_epochs: Whole = 10
-    """Linear warm-up of the learning rate."""
+    warmup_epochs: Whole | None = None
+    """Linear warm-up of the learning rate (default: 10, at most half of --epochs)."""
     weight_decay: tuple[float, float] = (0.04, 0.4)
     """First and last value of its cosine."""
     momentum: float = 0.996
@@ -114,6 +114,11 @@ class TrainOptions:
         """Photographs per step of one process."""
         return self.batch * self.accumulate
 
+    @property
+    def warmup(self) -> int:
+        """Epochs of linear warm-up: the published 10 where there is room."""
+        return min(10, self.epochs // 2) if self.warmup_epochs is None else self.warmup_epochs
+
     def _check_start(self) -> None:
         width, heads = self.width or SCRATCH["width"], self.heads or SCRATCH["heads"]
         require(self.init is not None or width % heads == 0, "--width", width, f"a multiple of --heads ({heads})")
@@ -139,7 +144,7 @@ class TrainOptions:
     def _check_rates(self) -> None:
         require(0 < self.lr < math.inf, "--lr", self.lr, "above 0")
         for name, epochs in (
-            ("--warmup-epochs", self.warmup_epochs),
+            ("--warmup-epochs", self.warmup),
             ("--teacher-temp-epochs", self.teacher_temp_epochs),
         ):
             require(0 <= epochs <= self.epochs, name, epochs, f"within --epochs (0..{self.epochs})")

@@ -67,7 +67,8 @@ class RunFolder:
 
         ``facts`` is what decides the result beside options and photographs.
         """
-        asked = {name: value for name, value in asdict(self.options).items() if name not in FREE}
+        decided = asdict(self.options) | {"warmup_epochs": self.options.warmup}
+        asked = {name: value for name, value in decided.items() if name not in FREE}
         facts = {"photographs": {"count": len(photographs), "sha256": photographs.digest}, **facts}
         if self.options.resume:
             self.compare({**asked, **facts})

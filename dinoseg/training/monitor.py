@@ -50,7 +50,7 @@ class Monitor:
 
     def end_epoch(self, epoch: int) -> None:
         """Warn of what an epoch (from 1) showed; none while the learning rate warms up, which may look like it."""
-        if epoch > self.options.warmup_epochs:
+        if epoch > self.options.warmup:
             found = findings(means(self.steps), self.options)
             for kind in found.keys() - self.told:
                 log.warning("Epoch %d: training has collapsed: %s.", epoch, found[kind])

@@ -123,7 +123,7 @@ def warnings(history: History) -> Iterator[str]:
     options = history.folder.options
     told: dict[str, str] = {}
     for epoch, steps in history.epochs.items():
-        if epoch > options.warmup_epochs:
+        if epoch > options.warmup:
             told |= {kind: f"Epoch {epoch}: {text}." for kind, text in findings(means(steps), options).items()}
     yield from told.values()
 

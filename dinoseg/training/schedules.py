@@ -67,5 +67,5 @@ class Schedules:
     def lr(self, step: int) -> float:
         """Linear warm-up from 0 that includes its peak, then a cosine that starts at the same peak."""
         peak = self.options.lr * self.batch / LR_BATCH
-        warm = self.options.warmup_epochs * self.steps_per_epoch
+        warm = self.options.warmup * self.steps_per_epoch
         return ramp(0.0, peak, step, warm) if step < warm else cosine(peak, LAST_LR, step - warm, self.steps - warm)

@@ -48,6 +48,7 @@ def test_d55_folders_in_the_way_are_refused_before_any_work(there, flags, told, 
     [
         ({}, None),
         ({"save_every": 7, "cache": "memory", "batch": 2, "accumulate": 2}, None),  # do not decide what is learned
+        ({"warmup_epochs": None}, None),  # comes to the same 1
         ({"lr": 0.1}, "lr was 0.05, now 0.1"),
         ({"weight_decay": (0.04, 0.2)}, "weight_decay was"),
         ({"seed": 3, "epochs": 4}, "seed was 0, now 3; epochs was 3, now 4|epochs was 3, now 4; seed was 0, now 3"),

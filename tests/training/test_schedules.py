@@ -42,5 +42,21 @@ def test_ends_of_the_curves():
     assert cosine(1.0, 0.0, 3, 4) > 0  # the last value is not reached
 
 
+@pytest.mark.parametrize(
+    ("epochs", "warmup"),
+    [
+        (100, 10),  # published
+        (20, 10),
+        (9, 4),  # room for half of it
+        (1, 0),
+    ],
+)
+def test_short_runs_warm_up_for_half_of_their_epochs(epochs, warmup):
+    schedules = Schedules(options(epochs=epochs, warmup_epochs=None, lr=0.3), 5, 256)
+    rates = [schedules.at(step).lr for step in range(schedules.steps)]
+    assert rates.index(max(rates)) == max(5 * warmup - 1, 0)
+    assert rates[-1] < 0.3
+
+
 def test_without_warm_up_the_first_step_has_the_peak():
     assert Schedules(options(warmup_epochs=0, lr=0.3), 5, 256).at(0).lr == pytest.approx(0.3)
