@@ -5,16 +5,16 @@
     python benchmarks/published.py saliency --data FOLDER --model builtin -o saliency    # any other in their place
 
 FOLDER holds the data sets in their own layouts, or some of them: VOC2007, VOC2012, coco, ECSSD, DUTS-TE, DUT-OMRON,
-DAVIS. A network of a paper's shape is taken for that paper's; any other stands in for all of them. What is not the
-paper's network on the paper's pictures is said to be not comparable. Writes FILE.md and FILE.json; the reports of
-`dinoseg evaluate` lie in FILE.work/, where a run that was stopped goes on: remove it after a change of the program.
+DAVIS. A network of a paper's shape is taken for that paper's; any other stands in for all of them, with the features
+that methods take of its family. What is not the paper's network on the paper's pictures is said to be not comparable.
+Writes FILE.md and FILE.json; the reports of `dinoseg evaluate` lie in FILE.work/, where a run that was stopped goes on:
+remove it after a change of the program.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,12 +23,12 @@ from typing import Any
 
 from command import public, quoted
 from published_values import DATA, MARKS, SHAPES, TABLES, Line, Table
-from tqdm import tqdm
+from reports import report_of, slug
 
+from dinoseg.backbone.vit import BackboneSpec
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError
 from dinoseg.evaluation.report import versions
-from dinoseg.evaluation.run import command, run
 from dinoseg.options import EvaluateOptions, ModelOptions
 
 COLUMNS = ("published by", "data", "network", "made with", "score", "published", "ours", "difference", "comparable")
@@ -60,7 +60,9 @@ class Runner:
 
     def __init__(self, data: Path, model: str | None, every: int, work: Path) -> None:
         self.data, self.model, self.every, self.work = data, model, every, work
-        self.stands_for = stands_for(model) if model else None
+        spec = load_backbone(ModelOptions(model=model)).spec if model else None
+        self.stands_for = spec and stands_for(spec)
+        self.digest = spec.sha256[:8] if spec else ""
         self.weights: dict[str, str] = {}
         """sha256 of every network that was run."""
 
@@ -88,11 +90,12 @@ class Runner:
             return f"{' or '.join(dict.fromkeys(path for path, _ in DATA[name].places))} is not there"
         path, image_set = found
         size, model = table.size or DATA[name].size, self.model or line.model
-        folder = self.work / slug(table.protocol, name, public(model), told(line, size), str(self.every))
+        way = told(line, size), str(self.every)
+        folder = self.work / slug(table.protocol, name, public(model), self.digest, *way)
         common = {"model": model, "size": size, "every": self.every, "image_set": image_set}
         options = EvaluateOptions(**common, output=folder, overwrite=True, **line.options)
         try:
-            report = kept(folder, command(table.protocol, path, options)) or measured(table.protocol, path, options)
+            report = report_of(table.protocol, path, options)
         except DinosegError as error:
             return str(error).replace(f"{self.data}/", "")
         self.weights[f"{'random weights in the shape of ' * options.random_weights}{public(model)}"] = report["sha256"]
@@ -114,9 +117,8 @@ class Runner:
             yield f"published: {line.differs}"
 
 
-def stands_for(model: str) -> str | None:
+def stands_for(spec: BackboneSpec) -> str | None:
     """The paper's network that has the shape of this one."""
-    spec = load_backbone(ModelOptions(model=model)).spec
     return next((name for name, shape in SHAPES.items() if shape == (spec.family, spec.patch, spec.width)), None)
 
 
@@ -131,33 +133,13 @@ def place(data: Path, name: str) -> tuple[Path, str | None] | None:
     return None
 
 
-def kept(folder: Path, asked: str) -> dict[str, Any] | None:
-    """The report of an earlier run of this command."""
-    path = folder / "report.json"
-    report = json.loads(path.read_text()) if path.exists() else None
-    return report if report and report["command"] == asked else None
-
-
-def measured(protocol: str, data: Path, options: EvaluateOptions) -> dict[str, Any]:
-    """The report of a run now. Raises ``DinosegError``."""
-    assert options.output
-    with tqdm(desc=options.output.name, disable=None) as bar:
-        report = run(protocol, data, options, lambda _, total: setattr(bar, "total", total) or bar.update())
-    return report.to_json()
-
-
 def told(line: Line, size: int | None) -> str:
-    """``tokencut (facet=key, tau=0.2), refinement none, long side 500 px``."""
+    """``tokencut (tau=0.2), refinement none, long side 500 px``."""
     method = line.options.get("method", "the protocol's own way")
     given = f" ({', '.join(line.options['param'])})" if "param" in line.options else ""
     refined = f", refinement {line.options['refine']}" if "refine" in line.options else ""
     random = "random weights, " if line.options.get("random_weights") else ""
     return f"{random}{method}{given}{refined}, {f'long side {size} px' if size else 'short side 480 px'}"
-
-
-def slug(*parts: str) -> str:
-    """A folder's name."""
-    return re.sub(r"[^A-Za-z0-9.=]+", "-", " ".join(parts)).strip("-")
 
 
 def percent(value: float | None) -> float | None:

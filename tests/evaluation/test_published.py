@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from dinoseg.evaluation import make_protocol
+from dinoseg.methods import make_method
 from dinoseg.options import EvaluateOptions
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_davis, write_pairs, write_voc_boxes
 from tests.evaluation.sets import write_voc as write_masks
 
 bench = pytest.importorskip("published", reason="the benchmarks are in the repository only")
+reports = pytest.importorskip("reports")
 COLUMNS = bench.COLUMNS
 
 
@@ -65,7 +67,7 @@ def test_what_was_measured_is_not_measured_again(
     def fail(*_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(bench, "measured", fail)
+    monkeypatch.setattr(reports, "measured", fail)
     bench.main(words)
     assert capsys.readouterr().out == first
     with pytest.raises(AssertionError, match="again"):
@@ -101,6 +103,16 @@ def test_options_and_marks_of_every_line_are_known(name: str) -> None:
         assert line.model in bench.SHAPES
         assert line.mark in bench.MARKS
         assert all(len(values) == len(line.scores) and place in bench.DATA for place, values in line.values.items())
+
+
+@pytest.mark.parametrize("name", ["corloc", "saliency", "maskcut-ap"])
+def test_papers_networks_are_asked_for_keys_and_others_for_what_suits_them(name: str) -> None:
+    for line in bench.TABLES[name].lines:
+        method = make_method(line.options["method"], line.options.get("param", ()))
+        if line.options["method"] == "dino-seg":  # looks at attention alone
+            continue
+        assert "key" in method.facets("dino"), line.paper
+        assert "key" not in method.facets("dinov2"), line.paper
 
 
 def test_what_is_not_certain_is_said(tmp_path: Path) -> None:
