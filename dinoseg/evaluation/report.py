@@ -89,6 +89,8 @@ class Report:
     """Long side in px at which it worked (at most twice the photograph's); none for predictions from files."""
     options: dict[str, Any]
     command: str
+    commit: str | None
+    """Of dinoseg, where it is known (``checkout``)."""
     versions: dict[str, str]
     seconds: float
 
@@ -115,7 +117,7 @@ class Report:
             f"\n{table(self.scores) if self.scores else WITHHELD}",
             *(["\n**Partial**: the pictures named above are left out."] if self.scores and self.failed else []),
             f"\n    {self.command}\n",
-            ", ".join(f"{name} {version}" for name, version in self.versions.items()) + f"; {self.seconds:.0f} s",
+            ", ".join(self.made_with()) + f"; {self.seconds:.0f} s",
         ]
         return "\n".join(lines) + "\n"
 
@@ -137,6 +139,11 @@ class Report:
             f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
             f"- network: {network}",
         ]
+
+    def made_with(self) -> list[str]:
+        """Packages and their versions, and the commit where it is known."""
+        packages = [f"{name} {version}" for name, version in self.versions.items()]
+        return packages if self.commit is None else [*packages, f"commit {self.commit}"]
 
     def to_csv(self) -> str:
         """Values by picture, those that failed included."""

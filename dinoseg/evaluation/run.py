@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from dinoseg import __version__
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import make_protocol
+from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
 from dinoseg.evaluation.predictions import Predicted, of_road, open_predictions
@@ -71,6 +72,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
             rows=tuple(rows),
             **maker.facts(),
             command=command(name, data, options),
+            commit=commit(),
             versions=versions(),
             seconds=time.perf_counter() - start,
         )

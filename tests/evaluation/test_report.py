@@ -39,6 +39,7 @@ REPORT = Report(
     size=320,
     options={"method": "attention", "refine": "guided"},
     command="dinoseg evaluate foreground set --split odd",
+    commit="ab12",
     versions={"dinoseg": "1", "torch": "2"},
     seconds=3.2,
 )
@@ -62,7 +63,7 @@ def test_the_page_names_everything() -> None:
         "| IoU | 0.625 | 0.500 .. 0.750 | 2 images | label-free |",
         "| ORACLE best head | 0.700 | - | 1 images | oracle |",
         "    dinoseg evaluate foreground set --split odd",
-        "dinoseg 1, torch 2; 3 s",
+        "dinoseg 1, torch 2, commit ab12; 3 s",
     ):
         assert needed in page
     assert "artial" not in page
@@ -92,10 +93,15 @@ def test_a_method_without_network_says_so() -> None:
     assert "- network: none" in lines(replace(REPORT, model=None, sha256=None))
 
 
+def test_an_unknown_commit_is_not_made_up() -> None:
+    assert lines(replace(REPORT, commit=None))[-1] == "dinoseg 1, torch 2; 3 s"
+
+
 def test_json_holds_all_but_the_rows_and_is_strict() -> None:
     broken = replace(REPORT, options={"output": Path("x"), "nan": float("nan")})
     content = json.loads(json.dumps(broken.to_json(), allow_nan=False))
     assert content["scores"][0].items() >= {"name": "IoU", "interval": [0.5, 0.75], "kind": "label-free"}.items()
+    assert content["commit"] == "ab12"
     assert content["options"] == {"output": "x", "nan": None}
     assert "rows" not in content
 

@@ -16,6 +16,7 @@ from dinoseg import pipeline
 from dinoseg.errors import DatasetError, OptionError, OutputConflict, TruncatedImage
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import run as module
+from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.metrics import jaccard
 from dinoseg.options import EvaluateOptions
 from dinoseg.outputs.claim import claimed
@@ -77,7 +78,8 @@ def test_the_report_says_what_was_run(tmp_path: Path) -> None:
     )
     assert (report.model, report.sha256, report.device, report.size) == ("builtin", "ab", "cpu", 320)
     assert report.options["param"] == ("k=3", "seed=1")
-    assert json.loads((out / "report.json").read_text())["images"] == 2
+    written = json.loads((out / "report.json").read_text())
+    assert (written["images"], written["commit"]) == (2, commit())
 
 
 @pytest.mark.usefixtures("faked")

@@ -11,6 +11,7 @@ from dinoseg.atomic import atomic_write
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.zoo import choose_device, load_backbone
 from dinoseg.errors import OptionError
+from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.floors import untrained
 from dinoseg.evaluation.recognition import figures
 from dinoseg.evaluation.recognition.gallery import Progress
@@ -71,6 +72,7 @@ def run_features(
             size=found.size,
             options={key: value for key, value in asdict(options).items() if key in USED},
             command=command,
+            commit=commit(),
             versions=versions(),
             seconds=time.perf_counter() - start,
         )
