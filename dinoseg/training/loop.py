@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -31,7 +31,7 @@ from dinoseg.training.interrupt import Interrupt
 from dinoseg.training.learner import Batch, Learner, Shown
 from dinoseg.training.observer import Observer
 from dinoseg.training.recipe import DINO
-from dinoseg.training.schedules import Schedules, Settings
+from dinoseg.training.schedules import Schedules
 from dinoseg.training.seeds import DROP_PATH, ORDER, VIEWS, WEIGHTS, seed_of
 from dinoseg.training.start import Start
 from dinoseg.training.teacher_cache import RecordShape, TeacherCache
@@ -177,8 +177,7 @@ class Trainer:
         steps = range(self.saved, self.schedules.steps)
         with Interrupt() as interrupt, self.open_metrics() as metrics, self.bar() as bar:
             started = time.perf_counter()
-            for step, pixels in zip(steps, self.photographs.batches(steps, self.own), strict=True):
-                measures = self.step(step, pixels)
+            for step, measures in zip(steps, self.learned(steps), strict=True):
                 seconds = time.perf_counter() - started
                 metrics.write(self.line(step, measures, seconds))
                 bar.set_postfix(self.told(measures, seconds), refresh=False)
@@ -223,20 +222,35 @@ class Trainer:
         """Indices of this process's photographs of a step."""
         return self.chosen(step)[self.share]
 
-    def step(self, step: int, pixels: Tensor) -> Shown:
-        """Augment and learn; what is random is a function of the seed and the step alone."""
-        settings = self.schedules.at(step)
+    def learned(self, steps: range) -> Iterator[Shown]:
+        """What each step showed. While the device computes one, the next one's views are put behind it.
+
+        Raises ``NonFiniteLoss``.
+        """
+        prepared = map(self.prepare, steps, self.photographs.batches(steps, self.own))
+        following = next(prepared, ())
+        for step in steps:
+            measures = self.step(step, *following)
+            following = next(prepared, ())
+            if not math.isfinite(measures.loss):
+                raise self.non_finite(step, measures.loss)
+            yield measures
+
+    def prepare(self, step: int, pixels: Tensor) -> tuple[Any, ...]:
+        """Augment; what is random is a function of the seed and the step alone."""
         generator = torch.Generator().manual_seed(seed_of(self.options.seed, VIEWS, step))
-        torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step, self.team.rank))
         indices, epoch = self.chosen(step), step // self.schedules.steps_per_epoch
         batch = Batch(pixels.to(self.device), self.photographs.sizes[indices], indices, epoch, self.share)
-        measures = self.learner.step(settings, *self.learner.prepare(batch, generator))
-        if not math.isfinite(measures.loss):
-            raise self.non_finite(step, settings, measures.loss)
-        return measures
+        return self.learner.prepare(batch, generator)
 
-    def non_finite(self, step: int, settings: Settings, loss: float) -> NonFiniteLoss:
+    def step(self, step: int, *prepared: Any) -> Shown:
+        """Learn; what is random is a function of the seed and the step alone."""
+        torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step, self.team.rank))
+        return self.learner.step(self.schedules.at(step), *prepared)
+
+    def non_finite(self, step: int, loss: float) -> NonFiniteLoss:
         """The error for a loss that is no number; what went into the step is written down."""
+        settings = self.schedules.at(step)
         ids = [self.photographs.ids[index] for index in self.chosen(step).tolist()]
         if self.team.first:
             self.folder.write_json(self.folder.non_finite, {"step": step, **asdict(settings), "photographs": ids})

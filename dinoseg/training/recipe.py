@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,25 +22,40 @@ from dinoseg.training.team import Team, gathering
 from dinoseg.training.views import draw_views, multi_crop
 
 
-@dataclass(frozen=True, slots=True)
 class Measures:
-    """What a step showed; loss and entropies in nats."""
+    """What a step showed; loss and entropies in nats. Whoever reads it waits for the step, not for what came later."""
 
-    loss: float
-    teacher_entropy: float
-    """0 (each answer is one prototype) .. ln K (all prototypes alike)."""
-    student_entropy: float
-    spread: float
-    """Of the teacher's features (``loss.spread``): 0 (the same for every photograph) .. 1."""
+    NAMES = ("loss", "teacher_entropy", "student_entropy", "spread")
+    """Teacher's entropy: 0 (each answer is one prototype) .. ln K (all prototypes alike). Spread of the teacher's
+    features (``loss.spread``): 0 (the same for every photograph) .. 1."""
+
+    def __init__(self, shown: Tensor) -> None:
+        """``(4,)`` on the device, in the order of ``NAMES``."""
+        self.shown = shown.to("cpu", non_blocking=shown.is_cuda)
+        self.ready = torch.cuda.Event() if shown.is_cuda else None
+        if self.ready:
+            self.ready.record()
+
+    @cached_property
+    def numbers(self) -> dict[str, float]:
+        """Each by its name."""
+        if self.ready:
+            self.ready.synchronize()
+        return dict(zip(self.NAMES, self.shown.tolist(), strict=True))
+
+    @property
+    def loss(self) -> float:
+        """What was minimised."""
+        return self.numbers["loss"]
 
     @property
     def kl(self) -> float:
         """Mean divergence of the student's answers from the teacher's: what can be learned."""
-        return self.loss - self.teacher_entropy
+        return self.loss - self.numbers["teacher_entropy"]
 
     def values(self) -> dict[str, float]:
         """All of them by name."""
-        return {**asdict(self), "kl": self.kl}
+        return {**self.numbers, "kl": self.kl}
 
 
 class DINO:
@@ -87,7 +102,7 @@ class DINO:
         self.scaler.update()
         self.optimiser.zero_grad()
         follow(self.teacher, self.student, settings.momentum)
-        return Measures(*self.team.mean(shown.mean(0)).tolist())  # the one wait for the device
+        return Measures(self.team.mean(shown.mean(0)))
 
     def learn(
         self, global_crops: Tensor, local_crops: Tensor, teacher_temp: float, *, last: bool

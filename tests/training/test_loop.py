@@ -211,7 +211,7 @@ def test_f80_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(photos
         large, small = views(*args)
         return large * math.nan, small
 
-    at_step(3, lambda: monkeypatch.setattr(recipe, "multi_crop", poisoned), monkeypatch)
+    at_step(2, lambda: monkeypatch.setattr(recipe, "multi_crop", poisoned), monkeypatch)  # views are made a step ahead
     with pytest.raises(NonFiniteLoss, match=r"nan at step 3 .*step-00000002.pth"):
         run_training(photos, options(tmp_path / "run"))
     told = json.loads((tmp_path / "run" / "non_finite.json").read_text())
@@ -295,7 +295,7 @@ def test_f83_broken_photographs_are_reported(photos, tmp_path):
     ],
 )
 def test_f81_collapse_is_told(entropy, warmup, told, photos, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(DINO, "step", lambda self, *_: Measures(entropy + 1, entropy, entropy, spread=1.0))
+    monkeypatch.setattr(DINO, "step", lambda *_: Measures(torch.tensor([entropy + 1, entropy, entropy, 1.0])))
     run_training(photos, options(tmp_path / "run", warmup_epochs=warmup))
     assert ("collapsed" in caplog.text) is (told is not None)
     assert told is None or told in caplog.text
