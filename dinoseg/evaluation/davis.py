@@ -42,4 +42,5 @@ DAVIS_UNSUPERVISED = Protocol(
     "recall (share above 0.5) and decay (first less last quarter) per sequence, then mean over sequences.",
     measure,
     conclude,
+    needs_videos=True,
 )

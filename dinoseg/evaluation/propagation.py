@@ -47,9 +47,8 @@ class Frame(NamedTuple):
 
 
 def numbers_of(truth: Truth) -> NDArray[np.uint8]:
-    """True object numbers ``(H, W)``, 255 void. Raises ``DatasetError`` for data without them."""
-    if truth.numbers is None:
-        raise DatasetError("davis-propagation needs videos whose objects keep their numbers: the layout of DAVIS.")
+    """True object numbers ``(H, W)``, 255 void; of frames of a video (``Protocol.needs_videos``)."""
+    assert truth.numbers is not None
     return truth.numbers
 
 
@@ -192,5 +191,6 @@ DAVIS_PROPAGATION = Protocol(
     conclude,
     collect=collect,
     lasting_labels=True,
+    needs_videos=True,
     maker=Follow,
 )

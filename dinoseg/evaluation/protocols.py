@@ -61,6 +61,8 @@ class Protocol:
     """Whether annotated boxes are enough for it."""
     lasting_labels: bool = False
     """Whether an object's label must say the same in every picture: COCO's json has no such labels."""
+    needs_videos: bool = False
+    """Whether pictures must be frames of videos, whose objects keep their numbers."""
     maker: Callable[[EvaluateOptions, Protocol, str], Maker] | None = None
     """What makes the predictions, where it is not the road; called with the options, the protocol and its name."""
 

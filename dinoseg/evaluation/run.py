@@ -50,7 +50,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     if options.output:
         check_place(options.output, options.overwrite)
     dataset = open_dataset(data, options.image_set)
-    refuse_boxes(name, protocol, dataset)
+    refuse_data(name, protocol, dataset)
     samples = dataset.select(options.split, options.every)
     refuse_gaps(dataset, samples, options)
     maker = Files(options, protocol, name) if options.predictions else (protocol.maker or Road)(options, protocol, name)
@@ -83,12 +83,13 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     return report
 
 
-def refuse_boxes(name: str, protocol: Protocol, dataset: Dataset) -> None:
-    """Raise ``DatasetError`` where masks are needed and only boxes are annotated."""
+def refuse_data(name: str, protocol: Protocol, dataset: Dataset) -> None:
+    """Raise ``DatasetError`` where masks are needed and only boxes are annotated, or videos and there are pictures."""
+    said = f"{dataset.name} ({dataset.layout})"
     if not (dataset.has_masks or protocol.takes_boxes):
-        raise DatasetError(
-            f"{dataset.name} ({dataset.layout}) has boxes only, and {name} needs masks: corloc does not."
-        )
+        raise DatasetError(f"{said} has boxes only, and {name} needs masks: corloc does not.")
+    if protocol.needs_videos and not any(sample.sequence for sample in dataset.samples):
+        raise DatasetError(f"{said} has single pictures, and {name} needs videos in the layout of DAVIS.")
 
 
 def refuse_gaps(dataset: Dataset, samples: Sequence[Sample], options: EvaluateOptions) -> None:

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dinoseg.errors import DatasetError
+from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.davis_objects import Pairs, assigned, video_table
+from dinoseg.evaluation.floors import FLOORS
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask
 
 OLD = 1 * square(10, 10, 20) + 2 * square(50, 60, 30)
+
+
+def pairs(found: list[int], there: list[int], values: NDArray[np.float64]) -> Pairs:
+    return Pairs(found, there, values, np.zeros((2, len(there), 2)))
 
 
 def label_maps(root: Path, sequence: str, maps: NDArray[np.uint8]) -> None:
@@ -31,7 +36,8 @@ def scored(root: Path, truth: dict[str, NDArray[np.uint8]], found: dict[str, NDA
         (root / "DAVIS", root / "Annotations_unsupervised" / "480p"),
         predictions=root / "found",
     )
-    assert {score.kind for score in report.scores} == {"oracle"}
+    assert {score.kind for score in report.scores[:-2]} == {"oracle"}
+    assert {score.kind for score in report.scores[-2:]} == {"floor"}
     return {score.name.removeprefix("ORACLE "): score.value for score in report.scores}
 
 
@@ -42,8 +48,8 @@ def test_golden(tmp_path: Path, shared: Path) -> None:
     truth, found = ({x: golden[f"davis/{x}/{kind}_unsup"] for x in names} for kind in ("gt", "pred"))
     values = scored(tmp_path, truth, found)
     names = ["J&F", *(f"{name} {part}" for name in "JF" for part in ("mean", "recall", "decay"))]
-    assert list(values) == names
-    np.testing.assert_allclose(list(values.values()), golden["davis/unsup_global"], atol=1e-12)
+    assert list(values)[:-2] == names
+    np.testing.assert_allclose([values[name] for name in names], golden["davis/unsup_global"], atol=1e-12)
 
 
 def test_numbers_are_free(tmp_path: Path) -> None:
@@ -63,23 +69,40 @@ def test_void_counts_for_nobody(tmp_path: Path) -> None:
     assert scored(tmp_path, {"a": np.stack([truth] * 3)}, {"a": np.stack([found] * 3)})["J&F"] == 1
 
 
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_floor_is_the_one_object_of_every_frame(tmp_path: Path, name: str) -> None:
+    drawn, truth = 1 * FLOORS[name](SIZE), {"a": np.stack([OLD] * 3), "b": np.stack([1 * square(5, 5, 60)] * 3)}
+    by_hand = scored(tmp_path / "by hand", truth, {"a": np.stack([drawn] * 3), "b": np.stack([drawn] * 3)})
+    values = scored(tmp_path / "empty", truth, {x: 0 * maps for x, maps in truth.items()})
+    assert values["J&F"] == 0
+    assert values[f"J&F {name}"] == by_hand["J&F"] > 0
+
+
+@pytest.mark.parametrize("name", ["davis-unsupervised-objects", "davis-propagation", "miou"])
+def test_objects_of_cocos_json_have_no_lasting_numbers(tmp_path: Path, name: str) -> None:
+    root = write_davis(tmp_path / "DAVIS", {"a": 3})
+    (tmp_path / "found.json").write_text("[]")
+    with pytest.raises(OptionError, match=f"{name} needs labels that last from picture to picture"):
+        evaluate(name, root, predictions=tmp_path / "found.json")
+
+
 def test_what_was_not_found_is_right_where_it_is_not_there() -> None:
-    frames = [Pairs([1], [1, 2], np.ones((1, 2, 2))), Pairs([1], [1], np.ones((1, 1, 2)))]
+    frames = [pairs([1], [1, 2], np.ones((1, 2, 2))), pairs([1], [1], np.ones((1, 1, 2)))]
     series = assigned(video_table(frames, "a"))
     assert [each[:, 0].tolist() for each in series] == [[1, 1], [0, 1]]
 
 
 def test_objects_that_come_later_do_not_count() -> None:
     frames = [
-        Pairs([1], [1], np.ones((1, 1, 2))),
-        Pairs([1, 2], [1, 2], np.array([[[1, 1], [0, 0]], [[0, 0], [1, 1]]])),
+        pairs([1], [1], np.ones((1, 1, 2))),
+        pairs([1, 2], [1, 2], np.array([[[1, 1], [0, 0]], [[0, 0], [1, 1]]])),
     ]
     assert len(assigned(video_table(frames, "a"))) == 1
 
 
 def test_more_than_20_proposals_are_refused() -> None:
     with pytest.raises(DatasetError, match="dog: 21 objects are predicted"):
-        video_table([Pairs(list(range(1, 22)), [1], np.zeros((21, 1, 2)))], "dog")
+        video_table([pairs(list(range(1, 22)), [1], np.zeros((21, 1, 2)))], "dog")
 
 
 def test_a_video_without_objects_is_none(tmp_path: Path) -> None:

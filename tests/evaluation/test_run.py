@@ -231,6 +231,13 @@ def test_no_protocol_gives_a_number_when_a_picture_failed(tmp_path: Path, protoc
     assert "**Partial**" in partial.to_markdown()
 
 
+@pytest.mark.parametrize("protocol", VIDEOS)
+def test_single_pictures_are_no_video(tmp_path: Path, protocol: str) -> None:
+    root = write_pairs(tmp_path / "set", 3)
+    with pytest.raises(DatasetError, match=r"set \(images \+ masks\) has single pictures, and davis-\S+ needs videos"):
+        evaluate(protocol, root, predictions=root / "masks")
+
+
 # The real road, with a network that was never trained to see anything.
 
 
