@@ -15,3 +15,8 @@ def quoted(script: str, words: Sequence[str]) -> str:
 def public(word: str) -> str:
     """A word of the command line as it is published: an absolute path would tell of one machine only."""
     return Path(word).name if Path(word).is_absolute() else word
+
+
+def shortened(text: str) -> str:
+    """A whole command line as it is published."""
+    return shlex.join(map(public, shlex.split(text)))

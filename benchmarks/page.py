@@ -9,12 +9,11 @@ Writes page.md, and a page-NAME.png for each protocol and each benchmark beside 
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import public
+from command import shortened
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from page_parts import Bar, Part, read
@@ -43,11 +42,6 @@ def section(part: Part) -> str:
         cells = [str(part.cells.get((row, column), "")) for column in part.columns]
         lines.append(f"| {one_line(row)} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *part.notes, ""])
-
-
-def shortened(text: str) -> str:
-    """A command line without the folders of one machine."""
-    return shlex.join(map(public, shlex.split(text)))
 
 
 # Plots.
