@@ -13,6 +13,7 @@ from torch import Tensor
 from dinoseg.images.decode import decode
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.fit import resize
+from dinoseg.training.operations import sent
 from dinoseg.types import Failure, Source
 
 SHORT_SIDE = 1.5
@@ -45,34 +46,49 @@ class Photographs(ABC):
 
 
 class PhotoCache(Photographs):
-    """All photographs as uint8 ``(3, h, w)`` on one device."""
+    """All photographs as uint8 ``(3, h, w)`` in memory."""
 
     def __init__(self, ids: Sequence[str], photos: Sequence[Tensor], failed: Sequence[Failure] = ()) -> None:
         super().__init__(ids, [(photo.shape[1], photo.shape[2]) for photo in photos], failed)
         self.photos = list(photos)
 
     @property
-    def device(self) -> torch.device:
-        """Where the pixels are."""
-        return self.photos[0].device
-
-    @property
     def nbytes(self) -> int:
         """Bytes of all pixels."""
         return sum(photo.nbytes for photo in self.photos)
-
-    def to(self, device: torch.device) -> PhotoCache:
-        """The same photographs on a device."""
-        return PhotoCache(self.ids, [photo.to(device) for photo in self.photos], self.failed)
 
     def batch(self, indices: Tensor) -> Tensor:
         """``frame`` of some of them."""
         return frame([self.photos[index] for index in indices.tolist()])
 
     def batches(self, steps: range, chosen: Callable[[int], Tensor]) -> Iterator[Tensor]:
-        """Put together in memory by a thread, ahead of the steps; on another device when they are asked for."""
-        if self.device.type == "cpu":
-            return read_ahead(map(chosen, steps), self.batch, workers=1, ahead=2)
+        """Put together by a thread, ahead of the steps."""
+        return read_ahead(map(chosen, steps), self.batch, workers=1, ahead=2)
+
+
+class DeviceCache(Photographs):
+    """All photographs on a device, one behind the other, so that a batch is gathered in one go."""
+
+    def __init__(self, cache: PhotoCache, device: torch.device) -> None:
+        super().__init__(cache.ids, [(height, width) for height, width in cache.sizes.tolist()], cache.failed)
+        areas = self.sizes.prod(1)  # (N,)
+        self.starts = areas.cumsum(0) - areas
+        self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)  # (all pixels, 3)
+        for photo, place in zip(cache.photos, self.pixels.split(areas.tolist()), strict=True):
+            place.copy_(photo.permute(1, 2, 0).flatten(0, 1))
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """``frame`` of some of them."""
+        device = self.pixels.device
+        height, width = self.sizes[indices].amax(0).tolist()
+        start, high, wide = sent(torch.column_stack([self.starts, self.sizes])[indices], device).T[..., None, None]
+        row, column = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)
+        inside = (row < high) & (column < wide)  # (B, H, W)
+        place = torch.where(inside, start + row * wide + column, 0)
+        return (self.pixels[place] * inside[..., None]).permute(0, 3, 1, 2)
+
+    def batches(self, steps: range, chosen: Callable[[int], Tensor]) -> Iterator[Tensor]:
+        """Gathered when they are asked for."""
         return map(self.batch, map(chosen, steps))
 
 

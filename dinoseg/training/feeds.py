@@ -18,7 +18,7 @@ from dinoseg.errors import ImageError
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import find
 from dinoseg.options import InputOptions, TrainOptions
-from dinoseg.training.cache import PhotoCache, Photographs, small_photo
+from dinoseg.training.cache import DeviceCache, PhotoCache, Photographs, small_photo
 from dinoseg.training.stream import WORKERS, PhotoStream, check_share
 from dinoseg.training.team import Team
 from dinoseg.types import Failure, Source
@@ -47,7 +47,7 @@ def open_photographs(
         photographs: Photographs = stream(listing, short_side, options.max_broken, team)
     else:
         cache = hold(listing, short_side, bar=team.first)
-        photographs = cache.to(device) if where == "device" and len(cache) else cache
+        photographs = DeviceCache(cache, device) if where == "device" and len(cache) else cache
     check_share(photographs.failed, len(listing), options.max_broken)
     return photographs
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dinoseg.errors import UnsupportedImage
-from dinoseg.training.cache import PhotoCache, frame, small_photo
+from dinoseg.training.cache import DeviceCache, PhotoCache, frame, small_photo
 from dinoseg.types import Source
 from tests.helpers import gradient
 
@@ -61,13 +61,15 @@ def test_more_than_four_channels_are_refused_never_guessed():
         small_photo(Source("a", np.zeros((8, 8, 7), np.uint8)), 24)
 
 
-def test_a_batch_is_a_frame_with_each_photograph_in_its_corner():
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_batch_is_a_frame_with_each_photograph_in_its_corner(on_device):
     photos = [torch.from_numpy(gradient(*size)).permute(2, 0, 1) for size in ((20, 30), (30, 20), (8, 8))]
     cache = PhotoCache(["a", "b", "c"], photos)
-    pixels = cache.batch(torch.tensor([2, 0]))
+    kept = DeviceCache(cache, torch.device("cpu")) if on_device else cache
+    pixels = kept.batch(torch.tensor([2, 0]))
     assert pixels.shape == (2, 3, 20, 30)
     assert pixels.permute(0, 2, 3, 1).is_contiguous()  # how the CPU's kernel is fastest
-    assert cache.sizes.tolist() == [[20, 30], [30, 20], [8, 8]]
+    assert kept.sizes.tolist() == [[20, 30], [30, 20], [8, 8]]
     np.testing.assert_array_equal(pixels[0, :, :8, :8].permute(1, 2, 0), gradient(8, 8))
     assert not pixels[0, :, 8:].any()
     assert not pixels[0, :, :, 8:].any()

@@ -7,7 +7,7 @@ import torch
 
 from dinoseg.errors import TrainingError
 from dinoseg.training import feeds
-from dinoseg.training.cache import PhotoCache, Photographs
+from dinoseg.training.cache import DeviceCache, PhotoCache, Photographs
 from dinoseg.training.feeds import choose, estimate, free_memory, open_photographs
 from dinoseg.training.stream import PhotoStream
 from dinoseg.training.team import Team
@@ -31,7 +31,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("cache", "kind"), [("device", PhotoCache), ("memory", PhotoCache), ("disk", PhotoStream)])
+@pytest.mark.parametrize(("cache", "kind"), [("device", DeviceCache), ("memory", PhotoCache), ("disk", PhotoStream)])
 def test_all_feeds_give_the_same_photographs_bit_for_bit(cache, kind, folder):
     reference, photographs = opened(folder, cache="memory"), opened(folder, cache=cache)
     assert type(photographs) is kind
