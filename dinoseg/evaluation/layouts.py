@@ -104,10 +104,10 @@ def voc_source(root: Path) -> str:
 def voc_sample(root: Path, stem: str) -> Sample:
     """A picture of the lists of ``Segmentation``; its boxes are those of ``Annotations``, where that folder is."""
     image, mask = root / "JPEGImages" / f"{stem}.jpg", root / "SegmentationClass" / f"{stem}.png"
+    objects = root / "SegmentationObject" / mask.name
     annotation = root / "Annotations" / f"{stem}.xml" if (root / "Annotations").is_dir() else None
-    return Sample(
-        image.name, image, mask, partial(voc_truth, mask, root / "SegmentationObject" / mask.name, annotation)
-    )
+    also = (objects, annotation) if annotation else (objects,)
+    return Sample(image.name, image, mask, partial(voc_truth, mask, objects, annotation), also=also)
 
 
 def voc_boxed_sample(root: Path, stem: str) -> Sample:

@@ -26,7 +26,8 @@ class Kept:
     """``rows.jsonl`` beside the report: what was asked for, then one line for each picture that was scored.
 
     Lines are handed to the system one by one; what a kill tore off is measured again, and so is a picture whose files
-    have changed since. A picture that failed has no line: it is tried again. Nothing is kept without a folder.
+    have changed since. A picture that failed has no line: it is tried again. Nothing is kept without a folder, nor of
+    predictions in files, which are read again faster than they could be checked, nor by protocols of whole pictures.
     """
 
     def __init__(self, folder: Path | None, asked: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -65,9 +66,18 @@ class Kept:
             self.path.unlink()
 
 
-def state(sample: Sample) -> list[list[int]]:
-    """Size and time of the picture and of its truth."""
-    return [[status.st_size, status.st_mtime_ns] for status in (sample.image.stat(), sample.mask.stat())]
+def state(sample: Sample) -> list[list[int] | None]:
+    """Size and time of the picture and of all files of its truth."""
+    return [size_and_time(path) for path in (sample.image, sample.mask, *sample.also)]
+
+
+def size_and_time(path: Path) -> list[int] | None:
+    """Bytes and nanoseconds; None where nothing is."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -58,6 +58,8 @@ class Sample:
     """Name of the video that the picture is a frame of."""
     number: int | None = None
     """COCO's id of the picture."""
+    also: tuple[Path, ...] = ()
+    """Further files from which the truth is read, where they are there."""
 
     @property
     def missing(self) -> str | None:

@@ -31,7 +31,7 @@ class EvaluateOptions(SegmentOptions):
     partial: Annotated[bool, Flag] = False
     """Give scores although pictures failed, labelled as partial."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None
-    """Folder of report.json, report.md and scores.csv (default: none); what was stopped there goes on."""
+    """Folder of the report; what was stopped there goes on (not --predictions, knn, linear, retrieval or copies)."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the report that is in the folder."""
     json: Annotated[bool, Flag] = False

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from dinoseg.evaluation.resume import FILE, packed, unpacked
 from dinoseg.pipeline import Finished
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
-from tests.evaluation.sets import square, write_davis, write_mask, write_pairs, write_voc_boxes
+from tests.evaluation.sets import square, write_davis, write_mask, write_pairs, write_voc, write_voc_boxes
 
 
 class FakeSegmenter:
@@ -114,6 +114,25 @@ def test_a_mask_that_has_changed_is_compared_again(tmp_path: Path, faked: type[F
     root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
     stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
     write_mask(root / "masks" / "photo_000.png", 255 * square(0, 0, 30))
+    evaluate("foreground", root, method="prior", output=out)
+    assert faked.seen == ["photo_000.jpg", "photo_002.jpg"]
+
+
+CHANGES = {
+    "objects": lambda root: write_mask(root / "SegmentationObject" / "photo_000.png", 2 * square(), "P"),
+    "no objects": lambda root: (root / "SegmentationObject" / "photo_000.png").unlink(),
+    "boxes": lambda root: (root / "Annotations" / "photo_000.xml").write_text("<annotation/>"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_file_of_the_truth_counts(
+    tmp_path: Path, faked: type[FakeSegmenter], change: Callable[[Path], object]
+) -> None:
+    root, out = write_voc(tmp_path / "VOC", [8 * square()] * 3, [1 * square()] * 3), tmp_path / "out"
+    (root / "Annotations").mkdir()
+    stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
+    change(root)
     evaluate("foreground", root, method="prior", output=out)
     assert faked.seen == ["photo_000.jpg", "photo_002.jpg"]
 
