@@ -72,7 +72,8 @@ class Runner:
 
     def references(self) -> Iterator[tuple[str, Line]]:
         """The truth and the floors, scored as anyone's predictions are."""
-        yield TRUTH, self.line(self.options(TRUTH, predictions=self.root / str(self.table.truth)))
+        truth = str(self.table.truth)
+        yield TRUTH, self.line(self.options(TRUTH, predictions=self.root / truth), truth)
         for name, draw in FLOORS.items():
             yield name, self.of_files(name, partial(draw_all, draw))
 
@@ -89,7 +90,7 @@ class Runner:
         options = self.options(name, predictions=folder / LABELS)
         if not kept(self.place(name), command(self.table.protocol, self.data, options)):
             make(open_dataset(self.data).select(SPLIT, options.every), folder)
-        return self.line(options)
+        return self.line(options, f"{slug(name)}/{LABELS}")
 
     def place(self, name: str) -> Path:
         """Where a report is kept."""
@@ -99,10 +100,14 @@ class Runner:
         """Of the report of that name."""
         return EvaluateOptions(split=SPLIT, every=self.table.every, output=self.place(name), overwrite=True, **asked)
 
-    def line(self, options: EvaluateOptions) -> Line:
-        """One report, now or from the cache. Raises ``SystemExit`` where pictures failed."""
+    def line(self, options: EvaluateOptions, files: str | None = None) -> Line:
+        """One report, now or from the cache; ``files``: what the page calls the predictions.
+
+        Raises ``SystemExit`` where pictures failed.
+        """
         report = report_of(self.table.protocol, self.data, options)
-        asked = shortened(command(self.table.protocol, self.data, replace(options, output=None, overwrite=False)))
+        shown = replace(options, output=None, overwrite=False, predictions=Path(files) if files else None)
+        asked = shortened(command(self.table.protocol, self.data, shown))
         if report["failed"]:
             raise SystemExit(f"{asked}: {len(report['failed'])} pictures failed, for instance {report['failed'][0]}")
         scores = {score["name"]: Score(**score) for score in report["scores"]}
