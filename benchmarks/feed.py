@@ -22,13 +22,12 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageFilter, ImageOps
-from torchvision import transforms
+from PIL import Image
+from reference_feed import ReferencePhotos
 
 from dinoseg.images.find import find
 from dinoseg.options import InputOptions, TrainOptions
@@ -44,45 +43,6 @@ LOCAL_CROPS = 8
 RESULTS = Path(__file__).parent / "results"
 
 
-@dataclass(frozen=True)
-class Blur:
-    """Gaussian blur with a probability, radius uniform in 0.1 .. 2."""
-
-    probability: float
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Pillow's radius is the deviation."""
-        if random.random() >= self.probability:
-            return image
-        return image.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
-
-
-def solarise(image: Image.Image) -> Image.Image:
-    return ImageOps.solarize(image) if random.random() < 0.2 else image
-
-
-def view(size: int, area: tuple[float, float], blur: float, *more: Callable[[Any], Any]) -> transforms.Compose:
-    """One kind of view, photograph by photograph, up to the 0..1 tensor."""
-    jitter = transforms.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
-    steps = [
-        transforms.RandomResizedCrop(size, scale=area, interpolation=transforms.InterpolationMode.BICUBIC),
-        transforms.RandomHorizontalFlip(0.5),
-        transforms.RandomApply([jitter], p=0.8),
-        transforms.RandomGrayscale(0.2),
-        Blur(blur),
-    ]
-    return transforms.Compose([*steps, *more, transforms.ToTensor()])
-
-
-def reference_views(large: int, small: int) -> list[transforms.Compose]:
-    """First and second large view, small view."""
-    return [
-        view(large, (0.4, 1.0), 1.0),
-        view(large, (0.4, 1.0), 0.1, solarise),
-        view(small, (0.05, 0.4), 0.5),
-    ]
-
-
 class Ways:
     """Each takes photographs and makes all their views."""
 
@@ -90,9 +50,6 @@ class Ways:
         self.options = TrainOptions(
             output=Path("none"), global_size=large, local_size=small, local_crops=LOCAL_CROPS, patch=patch
         )
-        first, second, local = reference_views(large, small)
-        self.views = [first, second, *[local] * LOCAL_CROPS]
-        self.normalise = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
     def held(self, sources: Sequence[Source]) -> list[torch.Tensor]:
         """Ours: decoded."""
@@ -104,12 +61,10 @@ class Ways:
         drawn = draw_views(sizes, self.options, torch.Generator().manual_seed(seed))
         return multi_crop(frame(photos), drawn, self.options)
 
-    def reference(self, sources: Sequence[Source]) -> None:
+    def reference(self, sources: Sequence[Source]) -> list[Any]:
         """From files to normalised views."""
-        for source in sources:
-            image = Image.open(source.content).convert("RGB")
-            for make in self.views:
-                self.normalise(make(image))
+        photos = ReferencePhotos(sources, self.options.global_size, self.options.local_size, LOCAL_CROPS)
+        return [photos[index] for index in range(len(photos))]
 
     def round(self, sources: Sequence[Source], seed: int) -> dict[str, float]:
         """Photographs per CPU second of each way."""
