@@ -1,7 +1,7 @@
 """Label propagation: what a step costs beside a dense one, and how well objects are followed on DAVIS.
 
-    python benchmarks/propagation.py cost [--rounds 5] [--json FILE]
-    python benchmarks/propagation.py quality --data DAVIS [--models builtin FILE ...] [--json FILE]
+    python benchmarks/propagation.py cost --rounds 5 -o benchmarks/results/propagation_cost
+    python benchmarks/propagation.py quality --data DAVIS --models random builtin FILE -o benchmarks/results/propagation
 
 `cost`: one step at 480p, patch 8 (60 x 106 patches, 384 dimensions, 2 channels of labels, 8 frames of context,
 neighbourhood 12, top 5), on random tokens, one thread unless OMP_NUM_THREADS says otherwise.
@@ -13,7 +13,8 @@ dense  the whole affinity of all patches with all patches of every frame, masked
 Both run in turn in one process; times are of the processor (other programs may run), the ratio is the median over
 rounds of paired ratios. Memory is the peak above what was there before, each way in a process of its own.
 
-`quality`: the protocol `davis-propagation` for each model and for random weights in the shape of the first.
+`quality`: the protocol `davis-propagation` for each model; random: untrained weights in the shape of the built-in's.
+The reports lie in FILE.work/, where a run that was stopped goes on. Both write FILE.md and FILE.json.
 """
 
 from __future__ import annotations
@@ -25,15 +26,24 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from command import quoted
+from method_tables import with_interval
+from methods import MODEL_HELP
+from protocol_tables import Network, open_network
+from reports import report_of, slug
 from torch import Tensor
 
-from dinoseg import evaluate
-from dinoseg.options import PropagateOptions
+from dinoseg.evaluation.compare import read_rows
+from dinoseg.evaluation.protocols import by_sequence
+from dinoseg.evaluation.report import Score, versions
+from dinoseg.options import EvaluateOptions, PropagateOptions
 from dinoseg.propagate import propagate
 
 GRID, WIDTH, FRAMES, CHANNELS = (60, 106), 384, 8, 2
@@ -69,7 +79,7 @@ STEPS: dict[str, Step] = {
 }
 
 
-def cost(rounds: int) -> dict[str, object]:
+def cost(rounds: int) -> dict[str, Any]:
     """Seconds and memory of both ways."""
     tokens, context, labels = scene()
     difference = (STEPS["ours"](tokens, context, labels) - dense(tokens, context, labels)).abs().max().item()
@@ -109,56 +119,136 @@ def own_peak(way: str) -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-def quality(data: Path, models: list[str], size: int | None, every: int) -> list[dict[str, object]]:
-    """Scores of each model and of random weights."""
-    results: list[dict[str, object]] = []
-    for model, random in [*((model, False) for model in models), (models[0], True)]:
-        whole = evaluate("davis-propagation", data, model=model, random_weights=random, size=size, every=every)
-        name = "random weights" if random else Path(model).stem
-        scores = {x.name: {"value": x.value, "interval": x.interval} for x in whole.scores}
-        videos: dict[str, list[float]] = {}
-        for row in whole.rows:
-            videos.setdefault(row.sequence, []).append((row.values.get("J 1", 1.0) + row.values.get("F 1", 1.0)) / 2)
-        first = {video: statistics.mean(values[1:-1]) for video, values in videos.items()}
-        frames = len(whole.rows)
-        results.append(
-            {
-                "model": name,
-                "size": whole.size,
-                "sha256": whole.sha256,
-                "frames": frames,
-                "every": every,
-                "seconds": whole.seconds,
-            }
-            | {"scores": scores, "J&F of object 1 by video": first}
-        )
-        print(name, scores["J&F"], flush=True)
-    return results
+COST = """# Label propagation: one step
+
+{height} x {width} patches, {dimensions} dimensions, {frames} frames of context, {rounds} rounds in turn, {threads}
+thread(s). Seconds of the processor, median [smallest, largest]; MiB above what was there before. Largest difference of
+the two results: {difference:.0e}.
+"""
 
 
-def main() -> None:
+def cost_page(found: dict[str, Any]) -> str:
+    """The table of ``cost``."""
+    seconds, peaks, ratio = found["seconds"], found["peak_mib"], found["dense / ours"]
+    height, width = found["patches"]
+    about = found | {"height": height, "width": width, "rounds": len(seconds["ours"])}
+    lines = [COST.format(**about), "| | seconds | MiB |", "| --- | --- | --- |"]
+    for way, taken in seconds.items():
+        spread = f"{statistics.median(taken):.2f} [{min(taken):.2f}, {max(taken):.2f}]"
+        lines.append(f"| {way} | {spread} | {peaks[way]:.0f} |")
+    times = " [".join(f"{ratio[key]:.1f}" for key in ("median", "smallest")) + f", {ratio['largest']:.1f}]"
+    return "\n".join([*lines, f"| dense / ours | {times} | {peaks['dense'] / peaks['ours']:.1f} |", ""])
+
+
+# Quality.
+
+QUALITY = """# Label propagation on DAVIS
+
+`davis-propagation`: the truth of the first frame is given. 95 % bootstrap intervals over objects, one a video here.
+{frames} frames of {videos} videos{thinned}; the short side has 480 px unless another size is named.
+"""
+
+
+def quality(
+    data: Path, networks: Sequence[Network], size: int | None, every: int, work: Path
+) -> dict[str, dict[str, Any]]:
+    """Reports by network, with J&F by video."""
+    found = {}
+    for network in networks:
+        folder = work / slug(network.name, network.sha256[:8], str(size), str(every))
+        options = EvaluateOptions(**network.options, size=size, every=every, output=folder, overwrite=True)
+        report = report_of("davis-propagation", data, options)
+        found[network.name] = report | {"videos": by_video(folder / "scores.csv")}
+    return found
+
+
+def by_video(path: Path) -> dict[str, float]:
+    """J&F of the first object, by video."""
+    return {
+        video[0].sequence: statistics.mean(row.values.get(f"{x} 1", 1.0) for row in video[1:-1] for x in ("J", "F"))
+        for video in by_sequence(read_rows(path))
+    }
+
+
+def rows_of(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Score]]:
+    """Scores by row and column; floors, which are the same for all, first."""
+    rows: dict[str, dict[str, Score]] = {}
+    for report in found.values():
+        for score in (Score(**score) for score in report["scores"] if score["kind"] == "floor"):
+            rows[f"{score.name.removeprefix('J&F ')} (floor)"] = {"J&F": score}
+    for name, report in found.items():
+        rows[name] = {score["name"]: Score(**score) for score in report["scores"] if score["kind"] != "floor"}
+    return rows
+
+
+def quality_page(found: dict[str, dict[str, Any]]) -> str:
+    """The tables of ``quality``."""
+    rows, first = rows_of(found), next(iter(found.values()))
+    thinned = f", 1 in {first['every']}, which is harder than all of them" if first["every"] > 1 else ""
+    lines = [QUALITY.format(frames=first["images"], videos=len(first["videos"]), thinned=thinned)]
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    lines += [f"| | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
+    for name, row in rows.items():
+        cells = (with_interval(row[column]) if column in row else "" for column in columns)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    videos = list(first["videos"])
+    lines += ["", f"| J&F by video | {' | '.join(videos)} |", "| --- " * (len(videos) + 1) + "|"]
+    for name, report in found.items():
+        cells = (f"{report['videos'][video]:.3f}" for video in videos)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", *(f"- {name}: sha256 {x['sha256']}, long side {x['size']} px" for name, x in found.items()), ""]
+    return "\n".join(lines)
+
+
+def quality_content(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The same for JSON."""
+    rows = rows_of(found)
+    scores = [{"row": name, "column": column} | asdict(x) for name, row in rows.items() for column, x in row.items()]
+    facts = {
+        name: {key: report[key] for key in ("size", "images", "every", "videos")} for name, report in found.items()
+    }
+    return {"sha256": {name: report["sha256"] for name, report in found.items()}, "facts": facts, "scores": scores}
+
+
+def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("cost", "quality", "peak"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--models", nargs="+", default=["builtin"])
+    parser.add_argument("--models", nargs="+", default=["random", "builtin"], metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("--size", type=int)
     parser.add_argument("--every", type=int, default=1, help="follow every n-th frame only: harder, and quicker")
     parser.add_argument("--way", choices=tuple(STEPS))
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE")
+    asked = parser.parse_args(words)
     if asked.what == "peak":
         print(own_peak(asked.way))
         return
-    with torch.inference_mode():
-        found = (
-            cost(asked.rounds) if asked.what == "cost" else quality(asked.data, asked.models, asked.size, asked.every)
-        )
-    text = json.dumps(found, indent=1)
-    print(text)
-    if asked.json:
-        asked.json.write_text(text + "\n")
+    if asked.output is None or (asked.what == "quality" and asked.data is None):
+        parser.error("-o is needed, and --data for quality")
+    if asked.what == "cost":
+        with torch.inference_mode():
+            content = cost(asked.rounds)
+        page = cost_page(content)
+    else:
+        work = asked.output.with_name(f"{asked.output.name}.work")
+        work.mkdir(parents=True, exist_ok=True)
+        networks = [open_network(name, work) for name in asked.models]
+        found = quality(asked.data, networks, asked.size, asked.every, work)
+        content, page = quality_content(found), quality_page(found)
+    write(asked.output, content, page, quoted("propagation.py", words))
+
+
+def write(path: Path, content: dict[str, Any], page: str, asked: str) -> None:
+    """FILE.md and FILE.json."""
+    foot = ", ".join(f"{name} {version}" for name, version in versions().items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".md").write_text(f"{page}\n    {asked}\n\n{foot}\n")
+    path.with_suffix(".json").write_text(
+        json.dumps({"command": asked, "versions": versions()} | content, indent=1) + "\n"
+    )
+    print(path.with_suffix(".md").read_text(), end="")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
