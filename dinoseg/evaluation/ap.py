@@ -15,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import Boxes, Mask, one_by_one, resampled
+from dinoseg.evaluation.predictions import PredictedBoxes, boxes_of
 from dinoseg.evaluation.protocols import Protocol, units_of
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
@@ -32,7 +33,8 @@ class Objects(NamedTuple):
     """One side of one picture, ready for pycocotools."""
 
     size: tuple[int, int]
-    rles: list[dict[str, Any]]
+    rles: list[dict[str, Any]] | None
+    """None where there are boxes only."""
     boxes: Boxes
     scores: list[float] | None = None
     """Of what was found."""
@@ -43,12 +45,13 @@ class Objects(NamedTuple):
 def collect(truth: Truth, result: Segmentation) -> tuple[Objects, Objects]:
     """What is there and what was found. Void is taken out of the masks that were found."""
     crowds = [encode_rle(mask) for mask in truth.crowds()]
-    rles = [encode_rle(mask) for mask in truth.objects()] + crowds
+    rles = None if truth.only_boxes else [encode_rle(mask) for mask in truth.objects()] + crowds
     boxes = np.concatenate([truth.object_boxes(), np.reshape([rle_box(crowd) for crowd in crowds], (-1, 4))])
-    found = [without_void(instance.rle, truth.void) for instance in result.instances]
+    boxed = isinstance(result, PredictedBoxes)
+    found = None if boxed else [without_void(instance.rle, truth.void) for instance in result.instances]
     return (
         Objects(result.size, rles, boxes, crowds=len(crowds)),
-        Objects(result.size, found, result.boxes.astype(np.float64), result.scores),
+        Objects(result.size, found, boxes_of(result), result.scores),
     )
 
 
@@ -58,12 +61,12 @@ def without_void(rle: dict[str, Any], void: Mask | None) -> dict[str, Any]:
 
 
 def conclude(rows: Sequence[Row]) -> list[Score]:
-    """AP and AR of masks, then of boxes; intervals by drawing pictures (or videos) again."""
+    """AP and AR of masks, where there are some, then of boxes; intervals by drawing pictures (or videos) again."""
     groups, unit = units_of(rows)
     rows = [row for group in groups for row in group]
     lengths = [len(group) for group in groups]
     scores = []
-    for kind, what in KINDS.items():
+    for kind, what in kinds(rows).items():
         evaluator = matched(rows, kind)
         values = accumulated(evaluator, range(len(rows)))
         bounds = intervals(evaluator, lengths) if len(groups) > 1 else None  # (2, 6)
@@ -71,6 +74,12 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
             interval = None if bounds is None else (float(bounds[0, index]), float(bounds[1, index]))
             scores.append(Score(f"{name} of {what}", float(values[index]), interval, len(groups), unit, "label-free"))
     return scores
+
+
+def kinds(rows: Sequence[Row]) -> dict[str, str]:
+    """Those of ``KINDS`` that can be scored."""
+    masked = all(Objects(*side).rles is not None for row in rows for side in row.evidence)
+    return {kind: what for kind, what in KINDS.items() if masked or kind == "bbox"}
 
 
 def matched(rows: Sequence[Row], kind: str) -> COCOeval:
@@ -104,14 +113,15 @@ def dataset(pictures: Sequence[Objects], kind: str) -> COCO:
 
 def entries(picture: Objects, kind: str) -> Iterator[dict[str, Any]]:
     """Annotations of one picture; masks and boxes need not be as many (VOC annotates more boxes than masks)."""
-    shapes = picture.rles if kind == "segm" else picture.boxes
-    for index in range(len(shapes)):
-        entry: dict[str, Any] = {"iscrowd": int(index >= len(shapes) - picture.crowds)}
-        if kind == "segm":
-            entry |= {"segmentation": picture.rles[index], "area": rle_area(picture.rles[index])}
-        else:
-            x0, y0, x1, y1 = picture.boxes[index].tolist()
-            entry |= {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0)}
+    if kind == "segm":
+        shapes = [{"segmentation": rle, "area": rle_area(rle)} for rle in picture.rles or ()]
+    else:
+        shapes = [
+            {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0)}
+            for x0, y0, x1, y1 in picture.boxes.tolist()
+        ]
+    for index, shape in enumerate(shapes):
+        entry = shape | {"iscrowd": int(index >= len(shapes) - picture.crowds)}
         yield entry if picture.scores is None else entry | {"score": picture.scores[index]}
 
 
@@ -144,8 +154,10 @@ AP = Protocol(
     "Class-agnostic instance AP and AR (COCO, Lin et al. 2014; as MaskCut, Wang et al. 2023), label-free, by "
     "pycocotools: AP over IoU 0.5 .. 0.95, AR with 1, 10 and 100 objects a picture, objects of all areas, all classes "
     "taken as one, crowds ignored as pycocotools does. Over the whole data set, not a mean over images; intervals by "
-    f"drawing the pictures {RESAMPLES} times again. Void is taken out of the masks that were found.",
+    f"drawing the pictures {RESAMPLES} times again. Void is taken out of the masks that were found. Where the data "
+    "set or the predictions hold boxes only, masks are not scored.",
     lambda truth, result: {},  # noqa: ARG005
     conclude,
     collect=collect,
+    takes_boxes=True,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from functools import partial
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -118,28 +119,50 @@ def coco_masks(annotations: list[dict[str, Any]], size: tuple[int, int]) -> list
 
 def coco_boxes(annotations: list[dict[str, Any]], size: tuple[int, int]) -> Boxes:
     """The annotated boxes, ``(n, 4)``; around the mask where there is none. Raises ``DatasetError``."""
-    boxes = []
-    for annotation in annotations:
-        try:
-            x, y, width, height = map(float, annotation["bbox"])
-            boxes.append((x, y, x + width, y + height))
-        except KeyError:
-            boxes.append(mask_box(decode(annotation, size)))
-        except (TypeError, ValueError) as error:
-            raise DatasetError(f"annotation {annotation.get('id')} has a broken bbox ({error}).") from error
+    boxes = [box_of(x) if "bbox" in x else mask_box(decode(x, size)) for x in annotations]
     return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def box_of(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
+    """``x0, y0, x1, y1`` of COCO's ``x, y, width, height``. Raises ``DatasetError``."""
+    try:
+        x, y, width, height = map(float, annotation["bbox"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{named(annotation)} has a broken bbox ({error}).") from error
+    if not all(map(isfinite, (x, y, width, height))) or min(width, height) < 0:
+        raise DatasetError(f"{named(annotation)} has a broken bbox ({annotation['bbox']}).")
+    return x, y, x + width, y + height
+
+
+def score_of(annotation: dict[str, Any]) -> float:
+    """How sure a result is, 1 where it does not say. Raises ``DatasetError``."""
+    try:
+        score = float(annotation.get("score", 1))
+    except (TypeError, ValueError):
+        score = nan
+    if not isfinite(score):
+        raise DatasetError(f"{named(annotation)} has the score {annotation['score']!r}.")
+    return score
+
+
+def named(annotation: dict[str, Any]) -> str:
+    """How a message calls it: results have no id."""
+    number = annotation.get("id")
+    return f"annotation {number}" if number is not None else f"a result of picture {annotation.get('image_id')}"
 
 
 def decode(annotation: dict[str, Any], size: tuple[int, int]) -> Mask:
     """``(H, W)`` mask of polygons or run lengths. Raises ``DatasetError`` for what is neither."""
-    shape = annotation["segmentation"]
+    shape = annotation.get("segmentation")
+    if not shape:
+        raise DatasetError(f"{named(annotation)} has no segmentation.")
     try:
         if isinstance(shape, list):
             return rle.decode(rle.merge(rle.frPyObjects(polygons(shape, size), *size))).astype(bool)  # (H, W)
         counts = shape["counts"]
         return filled(run_lengths(counts) if isinstance(counts, str) else counts, tuple(shape["size"]), size)
     except Exception as error:  # pycocotools raises the bare class
-        raise DatasetError(f"annotation {annotation.get('id')} has a broken segmentation ({error}).") from error
+        raise DatasetError(f"{named(annotation)} has a broken segmentation ({error}).") from error
 
 
 def polygons(shape: list[Any], size: tuple[int, int]) -> list[list[float]]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from dinoseg.evaluation.floors import FLOORS
 from dinoseg.evaluation.metrics import Boxes, box_iou, mask_box
+from dinoseg.evaluation.predictions import boxes_of
 from dinoseg.evaluation.protocols import ORACLE, Protocol
 from dinoseg.evaluation.samples import Truth
 from dinoseg.types import Segmentation
@@ -18,7 +19,7 @@ def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
     wanted = truth.object_boxes()
     if not len(wanted):
         return {}
-    found = result.boxes.astype(np.float64)  # (n, 4), the best score first
+    found = boxes_of(result)  # (n, 4), the best score first
     values = {"CorLoc": hit(found[:1], wanted), f"{ORACLE} CorLoc, best of all boxes": hit(found, wanted)}
     floors = {name: np.array([mask_box(draw(result.size))], np.float64) for name, draw in FLOORS.items()}
     return values | {f"CorLoc {name}": hit(box, wanted) for name, box in floors.items()}

@@ -140,7 +140,9 @@ def voc_boxed_truth(path: Path) -> Truth:
     annotation = voc_annotation(path)
     filled = [inside(box, annotation.size) for box in annotation.boxes]
     foreground = np.any([np.zeros(annotation.size, bool), *filled], axis=0)  # (H, W)
-    return Truth(foreground, lambda: filled, classes=annotation.classes, boxes=lambda: annotation.boxes)
+    return Truth(
+        foreground, lambda: filled, classes=annotation.classes, boxes=lambda: annotation.boxes, only_boxes=True
+    )
 
 
 class Annotation(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.coco import decode, load_json
-from dinoseg.evaluation.layouts import by_stem
-from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.coco import box_of, decode, load_json, score_of
+from dinoseg.evaluation.layouts import by_stem, inside
+from dinoseg.evaluation.metrics import Boxes, Mask
 from dinoseg.evaluation.samples import Sample
 from dinoseg.images.labels import VOID, read_labels
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
@@ -24,6 +24,8 @@ from dinoseg.types import Fit, Instance, Segmentation, Source
 
 Reader: TypeAlias = "Callable[[Sample], Predicted | None]"
 """Reads the prediction for a picture; none where there is none."""
+Box: TypeAlias = tuple[float, float, float, float]
+"""``x0, y0, x1, y1`` px, half open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,19 @@ class Predicted(Segmentation):
     def soft(self) -> NDArray[np.float32]:
         """``(n, H, W)`` in 0..1: nothing is refined again."""
         return self.masks.astype(np.float32) if self.kept is None else self.kept
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictedBoxes(Predicted):
+    """Boxes without masks: the masks are their insides, for want of better ones."""
+
+    exact: Boxes = field(default_factory=lambda: np.zeros((0, 4)))
+    """``(n, 4)`` as they were given."""
+
+
+def boxes_of(found: Segmentation) -> Boxes:
+    """``(n, 4)``: around the masks, or as they were given."""
+    return found.exact if isinstance(found, PredictedBoxes) else found.boxes.astype(np.float64)
 
 
 def of_road(finished: Finished) -> Predicted:
@@ -58,14 +73,34 @@ def from_masks(
 ) -> Predicted:
     """A prediction from masks ``(H, W)``, their scores and labels; empty ones are left out."""
     ranked = sorted((x for x in found if x[0].any()), key=lambda x: -x[1])
+    return Predicted(**common(source, size, ranked), **more)
+
+
+def from_boxes(source: Source, size: tuple[int, int], found: Iterable[tuple[Box, float]]) -> PredictedBoxes:
+    """A prediction from boxes and their scores."""
+    ranked = sorted(found, key=lambda x: -x[1])
+    exact = np.array([box for box, _ in ranked], np.float64).reshape(-1, 4)
+    masks = [
+        (inside(box, size), score, label) for label, (box, (_, score)) in enumerate(zip(exact, ranked, strict=True), 1)
+    ]
+    return PredictedBoxes(**common(source, size, masks), exact=exact)
+
+
+def common(source: Source, size: tuple[int, int], ranked: Iterable[tuple[Mask, float, int]]) -> dict[str, Any]:
+    """What every prediction from a file says, objects in falling order of score."""
     unknown = np.zeros((1, 1), np.float32)  # no method's map is known
     instances = []
     for mask, score, label in ranked:
         rle = encode_rle(mask)
         instances.append(Instance(rle, rle_box(rle), rle_area(rle), score, label, unknown))
-    fit = Fit(size, size, (1, 1), max(size))
-    reason = None if instances else "no_object"
-    return Predicted(source.id, tuple(instances), reason, fit, source, "none", **more)
+    return {
+        "id": source.id,
+        "instances": tuple(instances),
+        "reason": None if instances else "no_object",
+        "fit": Fit(size, size, (1, 1), max(size)),
+        "source": source,
+        "refine": "none",
+    }
 
 
 # Folders: masks named as the pictures.
@@ -102,7 +137,10 @@ def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
 
 
 class CocoPredictions:
-    """Annotations of a data set's json, found by file name, or of a list of results, found by COCO's image id."""
+    """Annotations of a data set's json, found by file name, or of a list of results, found by COCO's image id.
+
+    Where none of them has a segmentation (or an empty one), as detectors write it, they are boxes.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -112,8 +150,9 @@ class CocoPredictions:
             self.annotations = defaultdict(list)
             for annotation in content if results else content["annotations"]:
                 self.annotations[annotation["image_id"]].append(annotation)
+            self.only_boxes = all_boxes(x for found in self.annotations.values() for x in found)
             self.pictures = None if results else {x["file_name"]: x for x in content["images"]}
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise DatasetError(f"{path} is not COCO's json ({type(error).__name__}: {error}).") from error
 
     def __call__(self, sample: Sample) -> Predicted | None:
@@ -128,6 +167,15 @@ class CocoPredictions:
     def of(self, sample: Sample, number: int, size: tuple[int, ...]) -> Predicted:
         """The prediction for a picture of ``(H, W)`` px."""
         frame = (size[0], size[1])
-        found = [(decode(x, frame), float(x.get("score", 1))) for x in self.annotations[number]]
-        labelled = ((mask, score, label) for label, (mask, score) in enumerate(found, 1))
-        return from_masks(Source(sample.id, self.path), frame, labelled)
+        source, found = Source(sample.id, self.path), self.annotations[number]
+        scores = list(map(score_of, found))
+        if self.only_boxes:
+            return from_boxes(source, frame, zip(map(box_of, found), scores, strict=True))
+        masks = [decode(annotation, frame) for annotation in found]
+        return from_masks(source, frame, zip(masks, scores, range(1, len(found) + 1), strict=True))
+
+
+def all_boxes(annotations: Iterable[dict[str, Any]]) -> bool:
+    """Whether there are some, all with a bbox and none with a segmentation."""
+    shapes = [(bool(annotation.get("segmentation")), "bbox" in annotation) for annotation in annotations]
+    return bool(shapes) and all(boxed and not masked for masked, boxed in shapes)

@@ -58,7 +58,7 @@ class Protocol:
     tuple has become a list.
     """
     takes_boxes: bool = False
-    """Whether annotated boxes are enough for it."""
+    """Whether boxes, annotated or predicted, are enough for it."""
     lasting_labels: bool = False
     """Whether an object's label must say the same in every picture: COCO's json has no such labels."""
     needs_videos: bool = False

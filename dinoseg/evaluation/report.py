@@ -133,7 +133,8 @@ class Report:
     def made_by(self) -> list[str]:
         """What was scored, as lines of the page."""
         if self.size is None:
-            return [f"- predictions: {self.options['predictions']}"]
+            boxes = " (boxes only: masks are not scored)" if self.options["only_boxes"] else ""
+            return [f"- predictions: {self.options['predictions']}{boxes}"]
         network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
         return [
             f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",

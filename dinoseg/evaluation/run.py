@@ -17,7 +17,7 @@ from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
-from dinoseg.evaluation.predictions import Predicted, of_road, open_predictions
+from dinoseg.evaluation.predictions import CocoPredictions, Predicted, of_road, open_predictions
 from dinoseg.evaluation.protocols import Maker, Protocol
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
 from dinoseg.evaluation.recognition.run import run_features
@@ -87,7 +87,7 @@ def refuse_data(name: str, protocol: Protocol, dataset: Dataset) -> None:
     """Raise ``DatasetError`` where masks are needed and only boxes are annotated, or videos and there are pictures."""
     said = f"{dataset.name} ({dataset.layout})"
     if not (dataset.has_masks or protocol.takes_boxes):
-        raise DatasetError(f"{said} has boxes only, and {name} needs masks: corloc does not.")
+        raise DatasetError(f"{said} has boxes only, and {name} needs masks: ap and corloc do not.")
     if protocol.needs_videos and not any(sample.sequence for sample in dataset.samples):
         raise DatasetError(f"{said} has single pictures, and {name} needs videos in the layout of DAVIS.")
 
@@ -161,6 +161,9 @@ class Files:
             raise OptionError(f"{name} needs labels that last from picture to picture: name a folder of label maps.")
         self.place = options.predictions
         self.read = open_predictions(self.place)
+        self.only_boxes = isinstance(self.read, CocoPredictions) and self.read.only_boxes
+        if self.only_boxes and not protocol.takes_boxes:
+            raise OptionError(f"{self.place} holds boxes without masks, and {name} needs masks: ap and corloc do not.")
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
         """The prediction for each picture, or why there is none."""
@@ -168,7 +171,8 @@ class Files:
 
     def facts(self) -> dict[str, Any]:
         """The part of the report that says what was scored."""
-        return {"model": None, "sha256": None, "device": "cpu", "size": None, "options": {"predictions": self.place}}
+        asked = {"predictions": self.place, "only_boxes": self.only_boxes}
+        return {"model": None, "sha256": None, "device": "cpu", "size": None, "options": asked}
 
 
 def segment_options(options: EvaluateOptions, protocol: Protocol, name: str) -> SegmentOptions:

@@ -33,7 +33,8 @@ class Truth:
     """Reads the regions ``(H, W)`` in which objects were not told apart."""
     class_map: NDArray[np.uint8] | None = None
     """``(H, W)``: 0 background, then the data set's classes from 1, 255 void; where the data set has classes."""
-
+    only_boxes: bool = False
+    """Whether masks are the insides of annotated boxes."""
     numbers: NDArray[np.uint8] | None = None
     """``(H, W)``: 0 background, then objects by the number that they have in all frames, 255 void; in videos."""
 

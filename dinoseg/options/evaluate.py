@@ -27,7 +27,7 @@ class EvaluateOptions(SegmentOptions):
     random_weights: Annotated[bool, Flag] = False
     """Measure a network of the model's shape that was never trained: a floor."""
     predictions: Path | None = None
-    """Score these instead of running a method: a folder of masks named as the pictures, or a COCO json."""
+    """Score these, run no method: a folder of masks named as the pictures, or a COCO json (ap, corloc: or of boxes)."""
     partial: Annotated[bool, Flag] = False
     """Give scores although pictures failed, labelled as partial."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None

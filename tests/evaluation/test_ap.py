@@ -13,12 +13,12 @@ from pycocotools.cocoeval import COCOeval
 
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import evaluate
-from dinoseg.evaluation.ap import collect, conclude
+from dinoseg.evaluation.ap import NAMES, collect, conclude
 from dinoseg.evaluation.report import Row
 from dinoseg.evaluation.samples import Truth
 from dinoseg.outputs.rle import encode_rle, rle_box
 from tests.evaluation.results import segmentation
-from tests.evaluation.sets import SIZE, polygon, square, write_coco
+from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask, write_voc_boxes
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 
@@ -85,6 +85,34 @@ def test_equal_to_pycocotools(tmp_path: Path, seed: int, capsys: pytest.CaptureF
     for score in report.scores:
         assert score.interval is not None
         assert score.interval[0] <= score.value <= score.interval[1]
+
+
+@pytest.mark.parametrize("empty", [{}, {"segmentation": []}])  # what detectors write
+def test_boxes_alone_are_scored_as_boxes(tmp_path: Path, empty: dict[str, Any]) -> None:
+    truth, place = write_coco(tmp_path, annotations()), tmp_path / "found.json"
+    found = [{key: x[key] for key in ("image_id", "category_id", "bbox", "score")} | empty for x in results(0)]
+    for number, entry in enumerate(found):
+        entry["bbox"] = [entry["bbox"][0] + 0.3 * (number % 5), *entry["bbox"][1:3], 33.25]  # not of whole pixels
+    place.write_text(json.dumps(found))
+    report = evaluate("ap", truth, predictions=place)
+    assert [score.name for score in report.scores] == [f"{name} of boxes" for name in NAMES]
+    assert [x.value for x in report.scores] == pytest.approx(by_hand(truth, boxes_only(found), "bbox"), abs=1e-12)
+    assert 0 < report.scores[0].value < 1
+    assert f"- predictions: {place} (boxes only: masks are not scored)" in report.to_markdown().splitlines()
+
+
+def boxes_only(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As pycocotools wants them."""
+    return [{key: value for key, value in entry.items() if key != "segmentation"} for entry in found]
+
+
+def test_boxes_alone_may_be_the_truth(tmp_path: Path) -> None:
+    root = write_voc_boxes(tmp_path / "VOC2007", [(31, 21, 70, 60), (1, 1, 9, 9)])
+    for number, mask in enumerate([square(20, 30, 40), square(60, 60, 9)]):
+        write_mask(tmp_path / "found" / f"photo_00{number}.png", 255 * mask)
+    report = evaluate("ap", root, image_set="Main/trainval", predictions=tmp_path / "found")
+    assert [score.name for score in report.scores] == [f"{name} of boxes" for name in NAMES]
+    assert report.scores[5].value == 0.5  # one of two is found
 
 
 def rows(*pairs: tuple[Truth, Any], sequences: str = "") -> list[Row]:

@@ -11,7 +11,7 @@ import pytest
 
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import evaluate
-from dinoseg.evaluation.predictions import open_predictions
+from dinoseg.evaluation.predictions import boxes_of, open_predictions
 from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.folder import segment_folder
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
@@ -110,6 +110,49 @@ def test_results_are_found_by_cocos_image_id(tmp_path: Path) -> None:
     assert evaluate("corloc", truth, predictions=place).scores[0].value == 1
     with pytest.raises(DatasetError, match="the data must be a COCO json too"):
         read(sample())
+
+
+def test_boxes_are_scored_by_protocols_of_boxes(tmp_path: Path) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]), tmp_path / "results.json"
+    found = [(0.2, [0, 0, 9, 9]), (0.9, [15.5, 16.5, 32, 32]), (0.1, [500, 500, 9, 9])]  # the last lies outside
+    place.write_text(json.dumps([{"image_id": 1, "bbox": box, "score": score} for score, box in found]))
+    read = open_predictions(place)(sample(number=1))
+    assert read is not None
+    assert boxes_of(read).tolist() == [[15.5, 16.5, 47.5, 48.5], [0, 0, 9, 9], [500, 500, 509, 509]]
+    assert read.scores == [0.9, 0.2, 0.1]
+    assert evaluate("corloc", truth, predictions=place).scores[0].value == 1
+    with pytest.raises(
+        OptionError, match=r"results\.json holds boxes without masks, and foreground needs masks: ap and"
+    ):
+        evaluate("foreground", truth, predictions=place)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"bbox": [1, 2, 3]}, "a result of picture 1 has a broken bbox"),
+        ({"bbox": [1, 2, 3, "much"]}, "broken bbox"),
+        ({"bbox": [1, 2, 3, float("nan")]}, "broken bbox"),
+        ({"bbox": [1, 2, -3, 4]}, "broken bbox"),
+        ({"bbox": [1, 2, 3, 4], "score": "high"}, "a result of picture 1 has the score 'high'"),
+        ({"bbox": [1, 2, 3, 4], "score": float("nan")}, "the score nan"),
+        ({"score": 0.5}, "a result of picture 1 has no segmentation"),  # neither
+    ],
+)
+def test_broken_results_are_named(tmp_path: Path, entry: dict[str, Any], told: str) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]), tmp_path / "results.json"
+    place.write_text(json.dumps([{"image_id": 1, **entry}]))
+    with pytest.raises(DatasetError, match=told):
+        evaluate("corloc", truth, predictions=place)
+
+
+def test_a_result_without_mask_among_masks_is_told(tmp_path: Path) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]), tmp_path / "results.json"
+    place.write_text(
+        json.dumps([{"image_id": 1, "segmentation": encode_rle(LEFT)}, {"image_id": 1, "bbox": [0, 0, 9, 9]}])
+    )
+    with pytest.raises(DatasetError, match="has no segmentation"):
+        evaluate("corloc", truth, predictions=place)
 
 
 def test_a_data_set_is_found_by_file_name(tmp_path: Path) -> None:
