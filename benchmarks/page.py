@@ -9,10 +9,13 @@ Writes page.md, and a page-NAME.png for each protocol and each benchmark beside 
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import PIL.Image
 from command import shortened
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +25,10 @@ from dinoseg.evaluation.report import one_line
 
 ACROSS = 3
 """Panels side by side, at most."""
+SMALL = 0.2
+"""A panel in which nothing is above this is enlarged."""
+SHADES = 64
+"""Colours of a plot's file."""
 COLOURS = {"floor": "0.65", "oracle": "tab:orange"}
 HEAD = """# Results
 
@@ -73,8 +80,9 @@ def draw(axes: Axes, title: str, bars: Sequence[Bar]) -> None:
             axes.plot(number.interval, [place, place], color="black", linewidth=1.2)
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars], fontsize=7)
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    values = [number.value for _, number in there]
-    axes.set_xlim(min(0, *values), max(1, *values))
+    ends = [end for _, number in there for end in (number.value, *(number.interval or ()))]
+    low, high = min(0, *ends), max(0, *ends)
+    axes.set_xlim(1.05 * low, max(1, high) if high > SMALL else 1.05 * high)
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title, fontsize=8, loc="left")
 
@@ -91,18 +99,37 @@ def main(words: Sequence[str]) -> None:
     if not parts:
         raise SystemExit(f"no scores in {', '.join(map(str, arguments.results))}: give reports of dinoseg evaluate -o")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    sections = []
+    sections = [HEAD]
     for name in dict.fromkeys(part.name for part in parts):
-        here = [part for part in parts if part.name == name]
-        sections += map(section, here)
-        if any(part.bars for part in here):
-            picture = arguments.output.with_name(f"{arguments.output.stem}-{name}.png")
-            plot(here).savefig(picture, dpi=90)
-            sections.append(f"![{name}]({picture.name})\n")
+        sections += of_one(name, [part for part in parts if part.name == name], arguments.output)
     if without:
-        sections.append(f"Without scores: {', '.join(without)}.\n")
-    arguments.output.write_text("\n".join([HEAD, *sections]))
+        sections.append(f"Without scores: {', '.join(link(path, arguments.output) for path in without)}.\n")
+    arguments.output.write_text("\n".join(sections))
     print(arguments.output)
+
+
+def of_one(name: str, parts: Sequence[Part], page: Path) -> Iterator[str]:
+    """Everything of one protocol or benchmark."""
+    yield from map(section, parts)
+    for path in dict.fromkeys(part.path for part in parts if part.path):
+        yield f"All of it: {link(path, page)}.\n"
+    if any(part.bars for part in parts):
+        picture = page.with_name(f"{page.stem}-{name}.png")
+        save(plot(parts), picture)
+        yield f"![{name}]({picture.name})\n"
+
+
+def link(path: Path, page: Path) -> str:
+    """A result's own page where it has one, otherwise its file."""
+    told = path.with_suffix(".md") if path.with_suffix(".md").exists() else path
+    return f"[{told.name}]({Path(os.path.relpath(told, page.parent)).as_posix()})"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """The plot in few colours, which makes a small file."""
+    with io.BytesIO() as drawn:
+        figure.savefig(drawn, dpi=90)
+        PIL.Image.open(drawn).convert("RGB").quantize(SHADES).save(path, optimize=True)
 
 
 if __name__ == "__main__":

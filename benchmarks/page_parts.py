@@ -12,6 +12,8 @@ from dinoseg.evaluation import PROTOCOLS
 from dinoseg.evaluation.floors import FLOORS
 
 Content: TypeAlias = "dict[str, Any]"
+TRUTH = "ORACLE ground truth against itself"
+"""A row that is no result, but shows that a protocol gives what it must; it is in no plot."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Part:
     bars: dict[str, list[Bar]] = field(default_factory=dict)
     """By panel."""
     notes: list[str] = field(default_factory=list)
+    path: Path | None = None
+    """Its file, where it is of a benchmark."""
 
     @property
     def rows(self) -> list[str]:
@@ -61,22 +65,22 @@ class Part:
         return sorted(kinds, key=lambda row: kinds[row] != "floor")
 
 
-def read(places: Sequence[Path], shortened: Callable[[str], str]) -> tuple[list[Part], list[str]]:
-    """Parts of all files, and the names of those that have no scores; ``shortened`` is told every command line."""
+def read(places: Sequence[Path], shortened: Callable[[str], str]) -> tuple[list[Part], list[Path]]:
+    """Parts of all files, and those files that have no scores; ``shortened`` is told every command line."""
     reports, parts, without = [], [], []
     for path in (file for place in places for file in files_of(place)):
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
-            without.append(path.name)
+            without.append(path)
             continue
         if "command" in content:
             content["command"] = shortened(content["command"])
         if "protocol" in content:
             reports.append(content)
         elif numbers := list(numbers_of(content)):
-            parts += benchmark(path.stem, content, numbers)
+            parts += [replace(part, path=path) for part in benchmark(path.stem, content, numbers)]
         else:
-            without.append(path.name)
+            without.append(path)
     return [*of_reports(reports), *parts], without
 
 
@@ -229,7 +233,7 @@ def published(value: Content) -> Iterator[Found]:
 
 
 def benchmark(stem: str, content: Content, numbers: Sequence[Found]) -> list[Part]:
-    """A part for each half; bars of the first, which is the odd one."""
+    """A part for each half, or protocol; bars of the first, which is the odd one, or of each protocol's headline."""
     parts: dict[str, Part] = {}
     for half, row, column, number in numbers:
         title = f"{stem}, {half} half" if half in ("odd", "even") else f"{stem}, {half}" if half else stem
@@ -237,9 +241,12 @@ def benchmark(stem: str, content: Content, numbers: Sequence[Found]) -> list[Par
         part.cells[row, column] = number
         if column not in part.columns:
             part.columns.append(column)
-    first = next(iter(parts.values()))
-    for column in first.columns:
-        first.bars[column] = [Bar(row, first.cells.get((row, column))) for row in first.rows]
+    first, *others = parts.items()
+    for half, part in [first, *others] if first[0] in PROTOCOLS else [first]:
+        rows = [row for row in part.rows if row != TRUTH]
+        for column in part.columns[:1] if half in PROTOCOLS else part.columns:
+            panel = f"{half}: {column}" if half in PROTOCOLS else column
+            part.bars[panel] = [Bar(row, part.cells.get((row, column))) for row in rows]
     for part in parts.values():
         part.notes.append(f"`{content['command']}`; {provenance(content)}")
     return list(parts.values())

@@ -21,6 +21,7 @@ from typing import Any
 from command import quoted, shortened
 from method_tables import numbers, with_interval
 from methods import MODEL_HELP
+from page_parts import TRUTH
 from protocol_tables import LABELS, TABLES, Network, Table, draw_all, open_network
 from reports import kept, report_of, slug
 
@@ -33,7 +34,6 @@ from dinoseg.options import EvaluateOptions
 
 SPLIT: Any = "odd"
 """Defaults were chosen on the even half."""
-TRUTH = "ORACLE ground truth against itself"
 HEAD = """# Every protocol
 
 Small parts of the data sets, the odd half of each (of the sorted list; of the sequences in DAVIS): whatever was chosen

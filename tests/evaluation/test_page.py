@@ -107,6 +107,7 @@ def test_benchmarks_of_every_form(tmp_path: Path) -> None:
     floor = {"half": "odd", "method": "whole image", "DUTS IoU": [0.2], "VOC IoU": [0.25]}
     write(tmp_path / "methods.json", COMMON | {"scores": [flat, floor]})
     write(tmp_path / "speed.json", COMMON | {"seconds": 3})
+    (tmp_path / "speed.md").write_text("# Speed\n")
     write(tmp_path / "list.json", [1])
     bench.main([str(tmp_path), "-o", str(tmp_path / "page.md")])
     page = (tmp_path / "page.md").read_text()
@@ -121,8 +122,31 @@ def test_benchmarks_of_every_form(tmp_path: Path) -> None:
     assert "| | DUTS IoU | ORACLE DUTS max F | VOC IoU |" in page
     assert "| whole image | 0.200 |  | 0.250 |\n| m, lost, none | 0.500 [0.400, 0.600] | 0.700 |  |" in page
     assert "`python benchmarks/x.py duts`; commit c0, weights sha256 ab, torch 2.9" in page
-    assert "Without scores: list.json, speed.json." in page
+    assert "Without scores: [list.json](list.json), [speed.md](speed.md)." in page
+    assert "All of it: [halves.json](halves.json).\n" in page
     assert (tmp_path / "page-halves.png").exists()
+
+
+def test_of_a_table_by_protocol_every_headline_is_drawn_without_the_truth() -> None:
+    lines = [("corloc", parts.TRUTH, 1.0), ("corloc", "small", 0.7), ("ap", parts.TRUTH, 1.0), ("ap", "small", 0.1)]
+    scores = [{"half": half, "model": row, "first": [value], "second": [value]} for half, row, value in lines]
+    found = parts.benchmark("tables", COMMON, list(parts.numbers_of({"scores": scores})))
+    drawn = {panel: [bar.label for bar in bars] for part in found for panel, bars in part.bars.items()}
+    assert drawn == {"corloc: first": ["small"], "ap: first": ["small"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.5, 0.7], (0, 1)),  # as wide as scores can be
+        ([0.02, 0.04], (0, 0.042)),  # too small to be seen
+        ([-0.2, 0.5], (-0.21, 1)),  # a decay
+    ],
+)
+def test_how_far_a_panel_reaches(values: list[float], shown: tuple[float, float]) -> None:
+    axes = bench.Figure().subplots()
+    bench.draw(axes, "x", [parts.Bar(str(value), parts.Number(value)) for value in values])
+    assert axes.get_xlim() == pytest.approx(shown)
 
 
 @pytest.mark.parametrize(
