@@ -126,7 +126,7 @@ TABLES = (
         every=2,
         note="Long side 480 px, as in DINO's figures. Files hold no attention, so the truth has no line.",
     ),
-    Table("saliency", "duts", ("IoU", "accuracy", MAX_F, "MAE (an error)", "S-measure", "AUROC"), "duts/masks"),
+    Table("saliency", "duts", ("IoU", "accuracy", MAX_F, "MAE (an error)", "S-measure", "AUROC"), "duts/masks", 2),
     Table("corloc", "VOC2012", ("CorLoc",), "VOC2012/SegmentationObject"),
     Table(
         "ap",
@@ -144,7 +144,7 @@ TABLES = (
         make=grouped,
         note="Clusters of `dinoseg group` over the same pictures, as many as there are classes.",
     ),
-    Table("davis-unsupervised", "DAVIS", FRAMES, "DAVIS/Annotations/480p"),
+    Table("davis-unsupervised", "DAVIS", FRAMES, "DAVIS/Annotations/480p", 2),
     Table(
         "davis-unsupervised-objects",
         "DAVIS",
@@ -164,5 +164,5 @@ TABLES = (
     Table("knn", "", TOP, note=ALONE),
     Table("linear", "", TOP, note=f"{ALONE}Five folds."),
     Table("retrieval", "", ("average precision", "precision of the first 1"), note=ALONE),
-    Table("copies", "VOC2012/JPEGImages", ("average precision", "found first"), every=4, note="20 originals."),
+    Table("copies", "VOC2012/JPEGImages", ("average precision", "found first"), every=8, note="10 originals."),
 )
