@@ -177,13 +177,14 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder of reports and predictions")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     arguments = parser.parse_args(words)
-    arguments.cache.mkdir(parents=True, exist_ok=True)
-    networks = [open_network(name, arguments.cache) for name in arguments.models]
     tables = [table for table in TABLES if table.protocol in arguments.protocols]
     runners = [Runner(table, arguments.data, arguments.classes, arguments.cache) for table in tables]
-    found = [(runner.table, runner.lines(networks)) for runner in runners if runner.data.exists()]
-    if not found:
+    runners = [runner for runner in runners if runner.data.exists()]
+    if not runners:
         raise SystemExit(f"{arguments.data} holds none of {', '.join(dict.fromkeys(x.data for x in tables))}")
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    networks = [open_network(name, arguments.cache) for name in arguments.models]
+    found = [(runner.table, runner.lines(networks)) for runner in runners]
     write(arguments.output, found, networks, quoted("tables.py", words))
     print(arguments.output.with_suffix(".md").read_text(), end="")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dinoseg.evaluation import PROTOCOLS, ap, miou
+from dinoseg.evaluation import PROTOCOLS, ap, attention_jaccard, miou
+from dinoseg.evaluation.recognition import copies
 from tests.evaluation.sets import polygon, square, write_coco, write_davis, write_pairs, write_voc
 from tests.helpers import write_images
 
@@ -22,10 +23,10 @@ FLOORS = {"centred ellipse", "whole image"}
 
 @pytest.fixture(scope="module")
 def words(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A few pictures of every data set; of VOC enough for copies."""
+    """A few pictures of every data set."""
     root = tmp_path_factory.mktemp("data")
     write_pairs(root / "duts", 4)
-    write_voc(root / "VOC2012", [(8 + number % 4) * square() for number in range(20)], [square()] * 20)
+    write_voc(root / "VOC2012", [(8 + number % 4) * square() for number in range(8)], [square()] * 8)
     write_davis(root / "DAVIS", {"a": 3, "b": 12})
     write_coco(root / "coco", [polygon(picture, 1, 20, 30, 40) for picture in range(4)], 4)
     for name in ("cat", "dog"):
@@ -40,6 +41,8 @@ def made(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for module in (ap, miou):
             patch.setattr(module, "RESAMPLES", 3)  # the shortest bootstrap of what is slow
+        patch.setattr(attention_jaccard, "SIDE", 64)
+        patch.setattr(copies, "FEWEST", 8)
         bench.main([*words, "-o", str(folder / "tables")])
     return folder
 
@@ -105,6 +108,7 @@ def test_nothing_tells_where_it_ran(made: Path, words: list[str]) -> None:
         assert str(made) not in text
 
 
+@pytest.mark.slow  # an untrained network of the built-in's size
 def test_other_weights_are_another_network(small_model: Path, tmp_path: Path) -> None:
     network = definitions.open_network(str(small_model), tmp_path)
     untrained = definitions.open_network("random", tmp_path)
