@@ -213,7 +213,7 @@ def new_learner(network: str, batch: int, device: torch.device) -> DINO:
 
 
 def count_operations(learner: DINO, way: Any, batch: int) -> float:
-    """Floating-point operations of one step, per photograph; attention as plain products, which are counted everywhere."""
+    """Floating-point operations of one step, per photograph; attention as plain products, counted on all devices."""
     some = min(8, batch)
     crops = [views[:, :some] for views in way.crops(learner, next(way.batches()))]
     settings = Schedules(learner.options, 10, batch).at(10 * learner.options.epochs // 2)
