@@ -45,7 +45,14 @@ def coco(path: Path) -> Dataset:
         truth = partial(coco_truth, annotations, size, names)
         samples.append(Sample(picture["file_name"], image, path, truth, number=picture["id"]))
     rule = "any annotation, crowd regions included; no void; boxes: annotated, without crowds"
-    return Dataset(path.stem, "COCO json", rule, by_id(samples), tuple(sorted(set(names.values()))))
+    classes = tuple(sorted(set(names.values())))
+    return Dataset(path.stem, "COCO json", rule, by_id(samples), classes, source=coco_source(path))
+
+
+def coco_source(path: Path) -> str:
+    """Where the pictures of one of COCO's own files come from."""
+    part = path.stem.removeprefix("instances_")
+    return f"{part}.zip (cocodataset.org), unpacked to {part} beside annotations" if part != path.stem else ""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -78,10 +85,8 @@ def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:
         if any((folder / picture["file_name"]).is_file() for picture in pictures):
             return folder
     looked = ", ".join(str(folder) for folder in candidates)
-    raise DatasetError(
-        f"{path} lists {len(pictures)} pictures, none of which is there (looked in {looked}): those of COCO are in "
-        f"{part}.zip (cocodataset.org)."
-    )
+    packed = f" They are in {source}." if (source := coco_source(path)) else ""
+    raise DatasetError(f"{path} lists {len(pictures)} pictures, none of which is there (looked in {looked}).{packed}")
 
 
 def below(folder: Path, name: str, path: Path) -> Path:

@@ -67,9 +67,8 @@ def existing(place: str | Path) -> Path:
 def with_truth(dataset: Dataset) -> Dataset:
     """The data set itself. Raises ``DatasetError`` when no picture of it has its truth."""
     if all(sample.missing for sample in dataset.samples):
-        listed = ", ".join(f"{sample.id} ({sample.missing})" for sample in dataset.samples[:3])
         raise DatasetError(
             f"{dataset.name} looks like {dataset.layout}, but none of its {len(dataset.samples)} pictures has both "
-            f"picture and mask{f' ({listed} ...)' if listed else ''}: is it half a download? {LAYOUTS}"
+            f"picture and mask. {dataset.gaps(dataset.samples)} {LAYOUTS}"
         )
     return dataset

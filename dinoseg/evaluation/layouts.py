@@ -89,10 +89,10 @@ def find_voc(root: Path, image_set: str | None = None) -> Dataset | None:
     samples = by_id([sample(stem) for stem in names_in(listing)])
     if detection:
         rule = f"inside of any box; {BOXED}"
-        return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES, has_masks=False)
+        return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES, False, source)
     boxed = BOXED if (root / "Annotations").is_dir() else "boxes: around the objects' masks"
     rule = f"any of the 20 classes; 255 is void and left out; {boxed}"
-    return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES)
+    return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES, source=source)
 
 
 def voc_source(root: Path) -> str:
@@ -206,7 +206,7 @@ def find_davis(root: Path, image_set: str | None = None, masks: Path | None = No
             image, mask = images / sequence / f"{stem}.jpg", masks / sequence / f"{stem}.png"
             samples.append(Sample(f"{sequence}/{image.name}", image, mask, partial(davis_truth, mask), sequence))
     rule = f"any id above 0 in {masks.parent.name}, as in DAVIS 2016; 255 is void in a palette mask"
-    return Dataset(root.name, f"DAVIS 480p, {set_name(listing)}", rule, by_id(samples))
+    return Dataset(root.name, f"DAVIS 480p, {set_name(listing)}", rule, by_id(samples), source=DAVIS_SOURCE)
 
 
 def davis_annotations(root: Path) -> Path:

@@ -94,11 +94,11 @@ def refuse_data(name: str, protocol: Protocol, dataset: Dataset) -> None:
 
 def refuse_gaps(dataset: Dataset, samples: Sequence[Sample], options: EvaluateOptions) -> None:
     """Raise ``DatasetError``, before anything is computed, when files are missing and no partial score is asked for."""
-    missing = [f"{sample.id} ({sample.missing})" for sample in samples if sample.missing]
-    if missing and not options.partial:
+    lacking = sum(sample.missing is not None for sample in samples)
+    if lacking and not options.partial:
         raise DatasetError(
-            f"{len(missing)} of {len(samples)} pictures of {dataset.name} lack a file: {', '.join(missing[:3])}"
-            f"{' ...' if len(missing) > 3 else '.'} Is it half a download? --partial scores the others."
+            f"{lacking} of {len(samples)} pictures of {dataset.name} lack a file. {dataset.gaps(samples)} "
+            "--partial scores the others."
         )
 
 
@@ -222,7 +222,8 @@ def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:
     if truth.foreground.shape != result.size:
         (height, width), (h, w) = truth.foreground.shape, result.size
         raise DatasetError(
-            f"{sample.mask} is {width} x {height} px, but {result.source.content!s} {w} x {h}: masks are never resized."
+            f"{sample.mask} is {width} x {height} px, but {result.source.content!s} {w} x {h}: masks are never "
+            "resized. Take both as their makers pack them."
         )
     values, evidence = protocol.measure(truth, result), protocol.collect(truth, result)
     return Row(sample.id, values, sample.sequence, truth.classes, evidence=evidence)

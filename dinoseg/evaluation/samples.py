@@ -63,9 +63,16 @@ class Sample:
     """Further files from which the truth is read, where they are there."""
 
     @property
+    def lacking(self) -> Path | None:
+        """Where the picture should lie and does not, or else its truth."""
+        return next((path for path in (self.image, self.mask) if not path.is_file()), None)
+
+    @property
     def missing(self) -> str | None:
         """``missing_image`` or ``missing_mask`` when that file is not there."""
-        return "missing_image" if not self.image.is_file() else "missing_mask" if not self.mask.is_file() else None
+        if self.lacking is None:
+            return None
+        return "missing_image" if self.lacking == self.image else "missing_mask"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +88,15 @@ class Dataset:
     classes: tuple[str, ...] = ()
     has_masks: bool = True
     """Otherwise only boxes are annotated, and the foreground is what lies in them."""
+    source: str = ""
+    """What its makers pack it in and what that is unpacked to, where that is known."""
+
+    def gaps(self, samples: Iterable[Sample]) -> str:
+        """Sentences that name the files that these pictures lack, up to three, and where they come from."""
+        lacking = [str(sample.lacking) for sample in samples if sample.lacking]
+        more = " ..." if len(lacking) > 3 else "."
+        packed = f" They are in {self.source}." if self.source else ""
+        return f"Not there: {', '.join(lacking[:3])}{more}{packed} Is it half a download?"
 
     def listed(self, image_set: str | None) -> Dataset:
         """The pictures that a text file names, with or without folder and extension; all where there is no list.

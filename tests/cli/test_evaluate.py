@@ -13,7 +13,7 @@ from dinoseg.cli import run
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import PROTOCOLS
 from dinoseg.options import EvaluateOptions
-from tests.evaluation.sets import square, write_mask, write_pairs, write_voc_boxes
+from tests.evaluation.sets import square, write_mask, write_pairs, write_voc, write_voc_boxes
 
 
 class Report:
@@ -113,10 +113,10 @@ def wrong_size(root: Path) -> list[str]:
 
 
 def half_a_download(root: Path) -> list[str]:
-    write_pairs(root / "set", 6)
-    for number in range(1, 6):
-        (root / "set" / "masks" / f"photo_00{number}.png").unlink()
-    return ["foreground", str(root / "set")]
+    write_voc(root / "VOC2012", [8 * square()] * 3)
+    (root / "VOC2012" / "SegmentationClass" / "photo_001.png").unlink()
+    (root / "VOC2012" / "JPEGImages" / "photo_002.jpg").unlink()
+    return ["foreground", str(root / "VOC2012")]
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,14 @@ def half_a_download(root: Path) -> list[str]:
         (
             wrong_size,
             "ROOT/set/masks/photo_000.png is 60 x 50 px, but ROOT/set/images/photo_000.jpg 128 x 96: masks are never "
-            "resized.",
+            "resized. Take both as their makers pack them.",
         ),
         (
             half_a_download,
-            "5 of 6 pictures of set lack a file: photo_001.jpg (missing_mask), photo_002.jpg (missing_mask), "
-            "photo_003.jpg (missing_mask) ... Is it half a download? --partial scores the others.",
+            "2 of 3 pictures of VOC2012 lack a file. Not there: ROOT/VOC2012/SegmentationClass/photo_001.png, "
+            "ROOT/VOC2012/JPEGImages/photo_002.jpg. They are in VOCtrainval_11-May-2012.tar "
+            "(host.robots.ox.ac.uk/pascal/VOC/voc2012), unpacked to VOCdevkit/VOC2012. Is it half a download? "
+            "--partial scores the others.",
         ),
     ],
 )

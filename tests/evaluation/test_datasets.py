@@ -46,7 +46,7 @@ def test_g94_a_data_set_without_one_whole_pair_is_half_a_download(tmp_path: Path
     write_pairs(tmp_path, 2)
     for mask in (tmp_path / "masks").iterdir():
         mask.unlink()
-    with pytest.raises(DatasetError, match=r"none of its 2 pictures .*photo_000.jpg \(missing_mask\)"):
+    with pytest.raises(DatasetError, match=r"none of its 2 pictures .*Not there: \S+/masks/photo_000\.png"):
         open_dataset(tmp_path)
 
 
