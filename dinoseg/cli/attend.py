@@ -69,6 +69,8 @@ def attend(
     with claimed(output.output) as root, progress_bar() as bar:
         folder = HeadsFolder(root, run_of(attender), arrays=output.arrays, overwrite=output.overwrite)
         tally = draw_all(listing, attender, folder, bar.update)
+    if not (tally.done or tally.skipped or tally.failed):
+        say_nothing_found(images or [inputs.from_file], listing.ignored)
     report(tally, listing.ignored, output)
     return of_counts(tally.done + tally.skipped, len(tally.failed))
 
@@ -111,8 +113,6 @@ def report(tally: Tally, ignored: int, output: FigureOptions) -> None:
     say_failures(tally.failed, "--json lists all of them")
     if tally.done or tally.skipped or tally.failed:
         say_counts({"done": tally.done, "done before": tally.skipped, "failed": len(tally.failed)})
-    else:
-        say_nothing_found(ignored)
     if output.json:
         counts = {"done": tally.done, "skipped": tally.skipped, "ignored": ignored}
         tell_json(counts | {"failed": as_json(tally.failed), "results": {HEADS: folder}})

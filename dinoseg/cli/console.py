@@ -95,12 +95,13 @@ def say_notes(notes: Mapping[str, int], where: str) -> None:
         inform(f"noted: {', '.join(f'{note} ({count})' for note, count in notes.items())}; {where}")
 
 
-def say_nothing_found(ignored: int) -> None:
-    """What was looked for in vain."""
+def say_nothing_found(places: Sequence[object], ignored: int) -> None:
+    """What was looked for in vain, and where."""
     from dinoseg.images.formats import IMAGE_SUFFIXES
 
     others = f" ({ignored} other files ignored)" if ignored else ""
-    say(f"No image found{others}. In folders dinoseg looks for {' '.join(sorted(IMAGE_SUFFIXES))}.")
+    where = ", ".join(map(plain, places[:3])) + (" ..." if len(places) > 3 else "")
+    say(f"No image found in {where}{others}. In folders dinoseg looks for {' '.join(sorted(IMAGE_SUFFIXES))}.")
 
 
 def progress_bar(unit: str = "images") -> tqdm[Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from dinoseg.cli.arguments import MODEL
-from dinoseg.cli.console import progress_bar, tell, tell_json
+from dinoseg.cli.console import progress_bar, say, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.evaluation import PROTOCOLS
 from dinoseg.options import EvaluateOptions
+
+if TYPE_CHECKING:
+    from dinoseg.evaluation.report import Report
 
 
 def evaluate(
@@ -33,9 +37,28 @@ def evaluate(
             bar.update(done - bar.n)
 
         report = run(protocol, (data, masks) if masks else data, options, progress)
+    if report.failed:
+        say_failed(report)
     if options.json:
         tell_json(report.to_json())
     else:
         for line in report.to_markdown().splitlines():
             tell(line)
     return of_counts(report.images, len(report.failed))
+
+
+def say_failed(report: Report) -> None:
+    """How many pictures failed and why, and what can be done."""
+    reasons = Counter(reason for _, reason in report.failed)
+    told = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+    if report.images:
+        scores = "the scores are partial" if report.scores else "no score: --partial gives scores over the others"
+        say(f"{len(report.failed)} of {report.images + len(report.failed)} pictures failed, {told}; {scores}.")
+        return
+    first = report.failed[0][0]
+    step = (
+        f"a prediction has its picture's name, {Path(first).with_suffix('.png')} or {first}.png"
+        if "missing_prediction" in reasons
+        else f"`dinoseg segment` of {first} says what is wrong with it"
+    )
+    say(f"No score: all {len(report.failed)} pictures failed, {told}; {step}.")

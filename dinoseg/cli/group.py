@@ -39,7 +39,10 @@ def group(
 
     with progress_bar() as bar:
         report = group_folder(images, options, inputs, bar.update)
-    say_how_it_went(report, options)
+    if report.photographs or report.failed:
+        say_how_it_went(report, options)
+    else:
+        say_nothing_found(images or [inputs.from_file], report.ignored)
     results = places(options.output)
     if json:
         tell_json({**report.facts(), "failed": as_json(report.failed), "results": results})
@@ -51,9 +54,6 @@ def group(
 def say_how_it_went(report: GroupReport, options: GroupOptions) -> None:
     """Failures and counts, on stderr."""
     say_failures(report.failed, f"{options.output / 'manifest.jsonl'} names all of them")
-    if not report.photographs and not report.failed:
-        say_nothing_found(report.ignored)
-        return
     say_counts({"photographs": report.photographs, "failed": len(report.failed)})
     regions = sum(group.regions for group in report.groups)
     why = f" (silhouette {max(report.tried.values()):.2f})" if report.tried else ""

@@ -52,7 +52,10 @@ def segment(
                 notes.update(result.segmentation.notes)
 
         summary = segment_folder(images, options or SegmentOptions(), inputs, output, progress)
-    say_how_it_went(summary, notes, output.output / "manifest.jsonl")
+    if summary.done or summary.skipped or summary.failed:
+        say_how_it_went(summary, notes, output.output / "manifest.jsonl")
+    else:
+        say_nothing_found(images or [inputs.from_file], summary.ignored)
     tell_results(summary, notes, output)
     return of_counts(summary.done + summary.skipped, len(summary.failed))
 
@@ -61,17 +64,14 @@ def say_how_it_went(summary: Summary, notes: Counter[str], manifest: Path) -> No
     """Failures, notes and counts, on stderr."""
     say_failures(summary.failed, f"{manifest} names all of them")
     say_notes(notes, f"{manifest} says of which")
-    if summary.done or summary.skipped or summary.failed:
-        counts = {
-            "done": summary.done,
-            "of these without an object": summary.empty,
-            "done before": summary.skipped,
-            "failed": len(summary.failed),
-            "other files ignored": summary.ignored,
-        }
-        say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
-    else:
-        say_nothing_found(summary.ignored)
+    counts = {
+        "done": summary.done,
+        "of these without an object": summary.empty,
+        "done before": summary.skipped,
+        "failed": len(summary.failed),
+        "other files ignored": summary.ignored,
+    }
+    say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
 
 
 def tell_results(summary: Summary, notes: Counter[str], output: OutputOptions) -> None:

@@ -61,7 +61,11 @@ def rows_of(report: Report | str | Path) -> Sequence[Row]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The scored pictures of a ``scores.csv``. Raises ``DatasetError`` for another file."""
+    """The scored pictures of a ``scores.csv``. Raises ``DatasetError`` for another file, or none."""
+    if not path.is_file():
+        raise DatasetError(
+            f"{path} is not there: name a folder that `dinoseg evaluate PROTOCOL DATA --output FOLDER` has filled."
+        )
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = [line for line in csv.DictReader(file) if line["status"] == "scored"]
@@ -70,7 +74,9 @@ def read_rows(path: Path) -> list[Row]:
             for line in lines
         ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read as scores of `dinoseg evaluate --output` ({error}).") from error
+        raise DatasetError(
+            f"{path} cannot be read as scores of a report ({error}): make it again with `dinoseg evaluate`."
+        ) from error
 
 
 def to_markdown(differences: Sequence[Difference]) -> str:

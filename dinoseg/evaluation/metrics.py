@@ -137,9 +137,13 @@ def series_statistics(values: Sequence[float] | NDArray[np.float64]) -> SeriesSt
     series = np.asarray(values, np.float64)  # (frames,)
     limits = np.round(np.linspace(1, len(series), 5) + 1e-10).astype(int) - 1
     first, last = series[: limits[1] + 1], series[limits[3] :]
-    return SeriesStatistics(
-        float(np.nanmean(series)), float(np.mean(series > 0.5)), float(np.nanmean(first) - np.nanmean(last))
-    )
+    return SeriesStatistics(known_mean(series), float(np.mean(series > 0.5)), known_mean(first) - known_mean(last))
+
+
+def known_mean(values: NDArray[np.float64]) -> float:
+    """Of what is not NaN; NaN where nothing is left."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def bootstrap(

@@ -142,7 +142,7 @@ def test_a_bad_file_costs_that_file_only(attend, photos: Path, capsys: pytest.Ca
 def test_b24_no_image_found(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert run(["attend", str(tmp_path / "empty"), "-o", str(tmp_path / "out"), "--model", model]) == 4
-    assert ".jpg" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"No image found in {tmp_path / 'empty'}. In folders dinoseg looks for .")
 
 
 def test_e66_a_layer_that_the_network_lacks(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,4 +32,7 @@ def test_a_table_or_json(reports: list[str], capsys: pytest.CaptureFixture[str])
 
 def test_what_is_no_report_is_exit_2(reports: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", reports[0], "nowhere"]) == 2
-    assert "scores.csv cannot be read" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "dinoseg: nowhere/scores.csv is not there: name a folder that "
+        "`dinoseg evaluate PROTOCOL DATA --output FOLDER` has filled.\n"
+    )

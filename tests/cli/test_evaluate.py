@@ -19,8 +19,10 @@ from tests.evaluation.sets import square, write_mask, write_pairs, write_voc, wr
 class Report:
     """As much of a report as the command looks at."""
 
-    def __init__(self, images: int = 3, failed: int = 0) -> None:
-        self.images, self.failed = images, (("a.jpg", "truncated"),) * failed
+    def __init__(
+        self, images: int = 3, failed: int = 0, reason: str = "truncated", scores: tuple[str, ...] = ()
+    ) -> None:
+        self.images, self.failed, self.scores = images, (("a.jpg", reason),) * failed, scores
 
     def to_markdown(self) -> str:
         return "# foreground\n\n| score | 0.7 |\n"
@@ -78,6 +80,30 @@ def test_json_is_one_document(evaluation: Evaluation, capsys: pytest.CaptureFixt
 def test_exit_codes(evaluation: Evaluation, images: int, failed: int, code: int) -> None:
     evaluation.report = Report(images, failed)
     assert run(["evaluate", "foreground", "DUTS"]) == code
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        (Report(3, 2), "2 of 5 pictures failed, truncated (2); no score: --partial gives scores over the others."),
+        (Report(3, 1, scores=("IoU",)), "1 of 4 pictures failed, truncated (1); the scores are partial."),
+        (
+            Report(0, 2),
+            "No score: all 2 pictures failed, truncated (2); `dinoseg segment` of a.jpg says what is wrong with it.",
+        ),
+        (
+            Report(0, 2, "missing_prediction"),
+            "No score: all 2 pictures failed, missing_prediction (2); a prediction has its picture's name, a.png or "
+            "a.jpg.png.",
+        ),
+    ],
+)
+def test_failures_are_told_on_stderr(
+    evaluation: Evaluation, capsys: pytest.CaptureFixture[str], report: Report, told: str
+) -> None:
+    evaluation.report = report
+    run(["evaluate", "foreground", "DUTS", "-q"])
+    assert capsys.readouterr().err == f"{told}\n"
 
 
 def test_data_that_is_not_as_the_protocol_says_is_wrong_use(

@@ -54,7 +54,7 @@ def test_json_and_a_bad_file(group, tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_b24_no_image_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert run(["group", str(tmp_path / "empty"), "-o", str(tmp_path / "out")]) == 4
-    assert ".jpg" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"No image found in {tmp_path / 'empty'}. In folders dinoseg looks for .")
 
 
 def test_nothing_named_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,7 +101,7 @@ def test_b24_no_image_found_says_what_was_looked_for(road: Road, capsys: pytest.
     assert run(["segment", "photos", "-o", "out"]) == 4
     out, err = capsys.readouterr()
     assert not out
-    assert "2 other files ignored" in err
+    assert "No image found in photos (2 other files ignored)." in err
     assert ".jpg" in err
     assert ".png" in err
 

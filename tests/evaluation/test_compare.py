@@ -81,7 +81,7 @@ def test_another_file_is_named(tmp_path: Path, content: str) -> None:
             read_rows(tmp_path / "scores.csv")
     with pytest.raises(DatasetError):
         compare(tmp_path, tmp_path)
-    with pytest.raises(DatasetError, match=r"scores\.csv cannot be read"):
+    with pytest.raises(DatasetError, match=r"nowhere/scores\.csv is not there"):
         compare(tmp_path / "nowhere", tmp_path)
 
 

@@ -42,18 +42,26 @@ def measure(data: Path, backbone: Backbone, options: EvaluateOptions, progress: 
         raise OptionError("copies learns from no examples: leave out --shots.")
     side = crop_side(backbone.spec.patch, options.size or SIDE)
     sources = list(find([data], InputOptions()))
+    check_enough(data, sum(isinstance(source, Source) for source in sources))
     count = Counter(progress, len(sources) + len(originals(len(sources), options)) * len(DISTORTIONS))
     batch = batch_size(backbone, options)
     embedder = Embedder(backbone, lambda pixels: squash(pixels, side), DESCRIBE, facets=("token",), batch=batch)
     database = embedder(sources, count)
-    if len(database.kept) < FEWEST:
-        raise DatasetError(f"{data} holds {len(database.kept)} pictures: copies needs {FEWEST} or more to tell apart.")
+    check_enough(data, len(database.kept))
     known = [source for source in (sources[position] for position in database.kept) if isinstance(source, Source)]
     asked = originals(len(known), options)
     queries = embedder(copies_of([known[position] for position in asked]), count)
     rows = rows_of(known, asked, database, queries)
     failed = (*database.failures, *queries.failures)
     return Outcome(data.name, "any folder of pictures", conclude(rows), rows, failed, side)
+
+
+def check_enough(data: Path, count: int) -> None:
+    """Raise ``DatasetError`` for fewer pictures than ``FEWEST``."""
+    if count < FEWEST:
+        raise DatasetError(
+            f"{data} holds {count} pictures that can be read: copies needs {FEWEST} or more to tell apart."
+        )
 
 
 def originals(count: int, options: EvaluateOptions) -> NDArray[np.int64]:
