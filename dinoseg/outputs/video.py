@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
+import numpy as np
 
 from dinoseg.errors import MissingExtra
 from dinoseg.images.video import FPS, natural
@@ -20,7 +21,7 @@ CHUNK = 1 << 20
 
 
 def build(records: Iterable[Record], root: Path) -> Iterator[bytes]:
-    """The video, at the speed that ``run.json`` names; overlays that are gone or of another size are left out.
+    """The video, at the speed that ``run.json`` names; overlays that are gone are left out.
 
     Raises ``MissingExtra`` where OpenCV has no encoder.
     """
@@ -41,7 +42,8 @@ def build(records: Iterable[Record], root: Path) -> Iterator[bytes]:
 def encode(paths: list[Path], target: Path, fps: float) -> None:
     """Pictures as a video of the first one's size, cut to even numbers of px as codecs want them.
 
-    Those that cannot be read, or are 1 px high or wide, are left out; no file without any.
+    Larger ones are cut too, smaller ones stand at the top left on black. Those that cannot be read, or are 1 px high or
+    wide, are left out; no file without any.
     """
     writer = None
     for path in paths:
@@ -55,8 +57,9 @@ def encode(paths: list[Path], target: Path, fps: float) -> None:
                 raise MissingExtra(
                     "--formats video: this OpenCV cannot write mp4 files (pip install opencv-python-headless)."
                 )
-        if picture.shape[0] >= height and picture.shape[1] >= width:
-            writer.write(picture[:height, :width])
+        frame = np.zeros((height, width, 3), np.uint8)
+        frame[: picture.shape[0], : picture.shape[1]] = picture[:height, :width]
+        writer.write(frame)
     if writer is not None:
         writer.release()
 

@@ -36,5 +36,20 @@ def test_what_cannot_be_a_frame_is_left_out(tmp_path: Path, pictures: list[np.nd
     content = written(tmp_path, *pictures)
     assert bool(content) is bool(frames)
     (tmp_path / "read.mp4").write_bytes(content)
-    capture = cv2.VideoCapture(str(tmp_path / "read.mp4"))
-    assert sum(iter(lambda: capture.read()[0], False)) == frames
+    assert len(read(tmp_path / "read.mp4")) == frames
+
+
+def test_frames_of_other_sizes_are_cut_or_stand_on_black(tmp_path: Path) -> None:
+    sizes = [(32, 48), (64, 64), (16, 24), (64, 24)]
+    content = written(tmp_path, *(np.full((*size, 3), 200, np.uint8) for size in sizes))
+    (tmp_path / "read.mp4").write_bytes(content)
+    shown = [(frame > 100).all(axis=2) for frame in read(tmp_path / "read.mp4")]  # (32, 48) each
+    for frame, (height, width) in zip(shown, sizes, strict=True):
+        expected = np.zeros((32, 48), bool)
+        expected[:height, :width] = True
+        assert (frame == expected).mean() > 0.95  # the codec loses a little at edges
+
+
+def read(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path))
+    return [frame for _, frame in iter(capture.read, (False, None))]
