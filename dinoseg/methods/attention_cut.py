@@ -18,7 +18,6 @@ from dinoseg.types import Fit, Proposals
 
 if TYPE_CHECKING:
     from dinoseg.backbone.vit import Features
-    from dinoseg.methods.likeness import Likeness
 
 
 @dataclass(frozen=True)
@@ -42,19 +41,23 @@ class AttentionCut(SimilarityMethod):
 
     def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
         """One object at most in each image."""
-        from dinoseg.methods.likeness import likenesses  # torch: only once there is something to cut
+        import torch  # only once there is something to cut
 
-        alike = likenesses(self.batch_features(features), self.power)
-        return [cut_out(*one, self.reach) for one in zip(alike, map(to_numpy, features.attention), fits, strict=True)]
+        from dinoseg.methods.likeness import object_maps
+
+        attention = [fuse_heads(looked, blur=0) for looked in map(to_numpy, features.attention)]  # (gh, gw) each
+        patches = self.batch_features(features)  # (B, N, d)
+        maps = torch.from_numpy(np.stack(attention)).float().to(patches.device).flatten(1)[:, None]  # (B, 1, N)
+        shared, degenerate = object_maps(patches, maps, features.grid, power=self.power, reach=self.reach)
+        cut = to_numpy(shared).reshape(-1, *features.grid)
+        return [cut_out(*one) for one in zip(cut, attention, degenerate.tolist(), fits, strict=True)]
 
 
-def cut_out(alike: Likeness, looked: NDArray[np.float64], fit: Fit, reach: float) -> Proposals:
-    """The object of one image, from its patches and its attention ``(heads, gh, gw)``."""
-    if alike.degenerate:
+def cut_out(cut: NDArray[np.float64], attention: NDArray[np.float64], degenerate: bool, fit: Fit) -> Proposals:
+    """The object of one image from its map and its fused attention, ``(gh, gw)`` each."""
+    if degenerate:
         return nothing("degenerate_graph")
-    attention = fuse_heads(looked, blur=0)  # (gh, gw)
-    front = 1 - alike.background(fit.grid, reach)  # (gh, gw)
-    soft = otsu_soft(alike.share(attention * front), fit)
+    soft = otsu_soft(cut, fit)
     if soft is None:
         return nothing("no_object")
     return one(soft, agreement(soft, attention), "CLS attention, less what is like the border")

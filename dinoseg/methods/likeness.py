@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
+import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.methods.cut import graphs_at_once
@@ -16,42 +13,58 @@ FLAT = 1e-4
 """Likeness nearer than this to 0 or 1 is that."""
 
 
-def likenesses(features: Tensor, power: float) -> Iterator[Likeness]:
-    """The likeness of each image of ``(B, N, d)``, on their device, as many at once as fit."""
-    for part in features.split(graphs_at_once(features.device, features.shape[1])):
-        rows = F.normalize(part, dim=-1)
-        weights = (rows @ rows.mT).clamp_(min=0).pow_(power)  # (b, N, N)
-        weights.diagonal(dim1=-2, dim2=-1).fill_(1)  # a feature of zeros is like itself
-        yield from map(Likeness, weights)
+def object_maps(
+    features: Tensor, attention: Tensor, grid: tuple[int, int], *, power: float, reach: float
+) -> tuple[Tensor, Tensor]:
+    """Attention less what is like the border, shared among the patches that look alike.
+
+    From features ``(B, N, d)`` and maps ``(B, m, N)`` of the same device to maps ``(B, m, N)``, and whether all patches
+    of an image are alike, or none, ``(B,)``: its maps mean nothing then. As many images at once as fit.
+    """
+    at_once = graphs_at_once(features.device, features.shape[1])
+    shared, degenerate = [], []
+    for part, maps in zip(features.split(at_once), attention.split(at_once), strict=True):
+        alike = Likeness.of(part, power)
+        shared.append(alike.share(maps * (1 - alike.background(grid, reach))[:, None]))
+        degenerate.append(alike.degenerate)
+    return torch.cat(shared), torch.cat(degenerate)
 
 
 class Likeness:
-    """One image's patches: positive cosines to a power, ``(N, N)``; the higher, the more alike they must be."""
+    """The patches of some images: positive cosines to a power, ``(B, N, N)``; the higher, the more alike they must be.
+
+    ``area`` is how many patches look like each, ``(B, N)``.
+    """
 
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights
-        self.area = weights.sum(dim=-1)  # (N,) how many patches look like each
+        self.area = weights.sum(dim=-1)
+
+    @classmethod
+    def of(cls, features: Tensor, power: float) -> Likeness:
+        """The likeness of features ``(B, N, d)``."""
+        rows = F.normalize(features, dim=-1)
+        weights = (rows @ rows.mT).clamp_(min=0).pow_(power)  # (B, N, N)
+        weights.diagonal(dim1=-2, dim2=-1).fill_(1)  # a feature of zeros is like itself
+        return cls(weights)
 
     @property
-    def degenerate(self) -> bool:
-        """Whether all patches are alike, or none: rounding left out."""
-        return bool(self.weights.min() > 1 - FLAT or self.area.max() < 1 + FLAT)
+    def degenerate(self) -> Tensor:
+        """Whether all patches of an image are alike, or none, ``(B,)``: rounding left out."""
+        return (self.weights.amin(dim=(-2, -1)) > 1 - FLAT) | (self.area.amax(dim=-1) < 1 + FLAT)
 
-    def share(self, maps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Each of the maps ``(..., gh, gw)`` with every patch at the mean of those that look like it."""
-        values = self.weights.new_tensor(maps.reshape(-1, len(self.area)))  # (m, N)
-        shared = values @ self.weights / self.area
-        return shared.cpu().numpy().astype(np.float64).reshape(maps.shape)
+    def share(self, maps: Tensor) -> Tensor:
+        """Each of the maps ``(B, m, N)`` with every patch at the mean of those that look like it."""
+        return maps @ self.weights / self.area[:, None]
 
-    def background(self, grid: tuple[int, int], reach: float) -> NDArray[np.float64]:
-        """How likely each patch of the grid is background, ``(gh, gw)`` in 0..1, because its like lie on the border.
+    def background(self, grid: tuple[int, int], reach: float) -> Tensor:
+        """How likely each patch of the grid is background, ``(B, N)`` in 0..1, because its like lie on the border.
 
         From boundary connectivity (Zhu et al. 2014, equations 3 to 6): likeness to the border over the root of
         likeness to all, here in units of what it is where all patches are alike. ``reach``: the connectivity at which
         the probability is 1 - exp(-1/2).
         """
-        border = border_of(grid).ravel()
-        length = self.weights[:, self.weights.new_tensor(border).bool()].sum(dim=-1)  # (N,)
-        connectivity = length / self.area.sqrt() / (border.sum() / border.size**0.5)
-        probability = 1 - (-0.5 * (connectivity / reach) ** 2).exp()
-        return probability.cpu().numpy().astype(np.float64).reshape(grid)
+        border = torch.from_numpy(border_of(grid).ravel()).to(self.weights.device)
+        length = self.weights[..., border].sum(dim=-1)  # (B, N)
+        connectivity = length / self.area.sqrt() / (border.sum() / border.numel() ** 0.5)
+        return 1 - (-0.5 * (connectivity / reach) ** 2).exp()
