@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import evaluate
-from dinoseg.evaluation.davis_objects import Pairs, assigned, video_table
+from dinoseg.evaluation.davis_objects import Pairs, assigned, collect, video_table
 from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.metrics import SeriesStatistics, series_statistics
+from dinoseg.evaluation.predictions import from_masks
+from dinoseg.evaluation.samples import Truth
+from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask
 
 OLD = 1 * square(10, 10, 20) + 2 * square(50, 60, 30)
@@ -50,6 +54,26 @@ def test_golden(tmp_path: Path, shared: Path) -> None:
     names = ["J&F", *(f"{name} {part}" for name in "JF" for part in ("mean", "recall", "decay"))]
     assert list(values)[:-2] == names
     np.testing.assert_allclose([values[name] for name in names], golden["davis/unsup_global"], atol=1e-12)
+
+
+@pytest.mark.shared
+def test_golden_objects(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "evaluation.npz")
+    names = [str(name).split("_")[0] for name in golden["davis/unsup_objects"]]
+    parts = [f"{letter}_{part}" for letter in "JF" for part in SeriesStatistics._fields]
+    expected = np.stack([golden[f"davis/unsup_{part}"] for part in parts], axis=1)  # (objects, 6)
+    for video in dict.fromkeys(names):
+        frames = zip(golden[f"davis/{video}/gt_unsup"], golden[f"davis/{video}/pred_unsup"], strict=True)
+        objects = assigned(video_table([frame(*maps) for maps in frames], video))
+        found = [[x for letter in (0, 1) for x in series_statistics(each[:, letter])] for each in objects]
+        wanted = expected[[name == video for name in names]].tolist()  # in the order of the proposals
+        np.testing.assert_allclose(sorted(found), sorted(wanted), rtol=0, atol=1e-12, err_msg=video)
+
+
+def frame(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Pairs:
+    known = Truth(truth > 0, list, numbers=truth)
+    masks = [(found == number, 1.0, int(number)) for number in np.unique(found) if number]
+    return collect(known, from_masks(Source("x", "x"), truth.shape, masks))
 
 
 def test_numbers_are_free(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def golden(shared: Path) -> Any:
         ("soft_normal", range(6), False, 0),  # TokenCut's truth is every pixel that is not 0
         ("hard_normal", range(6), True, 0),
         ("soft_with_empty_pred", range(7), False, 0),
+        ("hard_with_empty_pred", range(7), True, 0),
+        ("soft_with_empty_gt", (0, 1, 2, 3, 4, 5, 7), False, 0),
         ("hard_with_empty_gt", (0, 1, 2, 3, 4, 5, 7), True, 0),
         ("hard_gt128", range(6), True, 127),
     ],
@@ -69,6 +71,34 @@ def test_founds_values_of_one_image(golden: Any, index: int) -> None:
     assert s_measure(soft, truth) == pytest.approx(structure, **CLOSE)
     both = [precision_recall(mask, truth).f(BETA2), curve.f(BETA2).max()]
     assert both == pytest.approx(golden[f"sal/found_{index}_f_if_beta2_were_0.3"], **CLOSE)
+
+
+@pytest.mark.shared
+def test_founds_means_over_a_set(golden: Any) -> None:
+    soft, truth = ([golden[f"sal/{index}/{part}"] for index in range(6)] for part in ("soft", "gt_u8"))
+    truth = [grey > 127 for grey in truth]
+    pairs = list(zip([s > 0.5 for s in soft], truth, strict=True))
+    expected = dict(zip(golden["sal/found_dataset_order"], golden["sal/found_dataset"], strict=True))
+    found = {
+        "f_measure": [precision_recall(mask, t).f(BETA2_FOUND) for mask, t in pairs],
+        "f_max": [precision_recall_curve(s, t).f(BETA2_FOUND).max() for s, t in zip(soft, truth, strict=True)],
+        "f_mean": [precision_recall(adaptive_mask(s), t).f(BETA2_FOUND) for s, t in zip(soft, truth, strict=True)],
+        "s_measure": [s_measure(s, t) for s, t in zip(soft, truth, strict=True)],
+        "mae": [np.mean(mask != t) for mask, t in pairs],
+        "pixel_acc": [np.mean(mask == t) for mask, t in pairs],
+        "iou averaged": [jaccard(mask, t) for mask, t in pairs],
+    }
+    assert {name: np.mean(values) for name, values in found.items()} == pytest.approx(
+        {name: expected[name] for name in found}, **CLOSE
+    )
+    assert jaccard(*pairs[-1]) == pytest.approx(expected["iou(last image only)"], **CLOSE)  # what it prints as its IoU
+
+
+@pytest.mark.shared
+def test_deep_spectrals_accuracy_and_iou(golden: Any) -> None:
+    pairs = [(golden[f"sal/{index}/soft"] > 0.5, golden[f"sal/{index}/gt_u8"] > 127) for index in range(8)]
+    assert [np.mean(mask == t) for mask, t in pairs] == pytest.approx(golden["sal/deepspectral_acc"], **CLOSE)
+    assert [jaccard(mask, t) for mask, t in pairs] == pytest.approx(golden["sal/deepspectral_iou"], **CLOSE)
 
 
 SOFT = np.random.default_rng(0).random((30, 40)).astype(np.float32)
