@@ -34,7 +34,7 @@ def solarise(image: Image.Image) -> Image.Image:
 
 
 def view(size: int, area: tuple[float, float], blur: float, *more: Callable[[Any], Any]) -> transforms.Compose:
-    """One kind of view, photograph by photograph, up to the normalised tensor."""
+    """One kind of view, photograph by photograph, up to the 0..1 tensor."""
     jitter = transforms.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
     steps = [
         transforms.RandomResizedCrop(size, scale=area, interpolation=transforms.InterpolationMode.BICUBIC),
@@ -43,7 +43,16 @@ def view(size: int, area: tuple[float, float], blur: float, *more: Callable[[Any
         transforms.RandomGrayscale(0.2),
         Blur(blur),
     ]
-    return transforms.Compose([*steps, *more, transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+    return transforms.Compose([*steps, *more, transforms.ToTensor()])
+
+
+def reference_views(large: int, small: int) -> list[transforms.Compose]:
+    """First and second large view, small view."""
+    return [
+        view(large, (0.4, 1.0), 1.0),
+        view(large, (0.4, 1.0), 0.1, solarise),
+        view(small, (0.05, 0.4), 0.5),
+    ]
 
 
 class ReferencePhotos(Dataset[list[Tensor]]):
@@ -51,11 +60,9 @@ class ReferencePhotos(Dataset[list[Tensor]]):
 
     def __init__(self, sources: Sequence[Source], large: int, small: int, local_crops: int) -> None:
         self.sources = list(sources)
-        self.views = [
-            view(large, (0.4, 1.0), 1.0),
-            view(large, (0.4, 1.0), 0.1, solarise),
-            *[view(small, (0.05, 0.4), 0.5)] * local_crops,
-        ]
+        first, second, local = reference_views(large, small)
+        self.views = [first, second, *[local] * local_crops]
+        self.normalise = transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -63,4 +70,4 @@ class ReferencePhotos(Dataset[list[Tensor]]):
     def __getitem__(self, index: int) -> list[Tensor]:
         """Decoded anew every time; ``(3, size, size)`` each."""
         image = Image.open(self.sources[index].content).convert("RGB")
-        return [make(image) for make in self.views]
+        return [self.normalise(make(image)) for make in self.views]

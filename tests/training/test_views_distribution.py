@@ -12,7 +12,7 @@ from dinoseg.training import views
 from dinoseg.training.views import GLOBALS, LOCAL, View, draw, make_views
 from tests.helpers import disk_photo
 
-bench = pytest.importorskip("benchmarks.feed", reason="the benchmarks are in the repository only")
+bench = pytest.importorskip("benchmarks.reference_feed", reason="the benchmarks are in the repository only")
 
 N = 600
 SIZE = 24
