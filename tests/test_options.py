@@ -60,6 +60,7 @@ CLASSES = (
         (OutputOptions, {"output": Path("out"), "formats": ()}, "--formats needs at least one"),
         (EvaluateOptions, {"every": 0}, "--every 0"),
         (EvaluateOptions, {"every": -2}, "--every -2"),
+        (EvaluateOptions, {"smooth": -1}, "--smooth -1"),
         (EvaluateOptions, {"overwrite": True}, "name its folder with --output"),  # nothing to overwrite
         (AttendOptions, {"heads": -1}, "--heads -1"),
         (AttendOptions, {"layer": 0}, "--layer 0"),

@@ -1,4 +1,4 @@
-"""``davis-unsupervised``: any method's masks on every frame of DAVIS, nothing carried from frame to frame."""
+"""``davis-unsupervised``: any method's masks on every frame of DAVIS, by themselves or averaged over time."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
 DAVIS_UNSUPERVISED = Protocol(
     "DAVIS 2016 (Perazzi et al. 2016) frame by frame, label-free: region J and contour F (within 0.008 of the "
     "diagonal) of the union of all objects against the annotated foreground, void left out, every frame counted; mean, "
-    "recall (share above 0.5) and decay (first less last quarter) per sequence, then mean over sequences.",
+    "recall (share above 0.5) and decay (first less last quarter) per sequence, then mean over sequences. With "
+    "--smooth N a frame's mask is where the mean soft mask of N frames before to N after is above 0.5; the floors stay.",
     measure,
     conclude,
     needs_videos=True,
+    takes_smoothing=True,
 )

@@ -76,6 +76,18 @@ def from_masks(
     return Predicted(**common(source, size, ranked), **more)
 
 
+def from_soft(source: Source, soft: NDArray[np.float32]) -> Predicted:
+    """A prediction from one soft mask ``(H, W)`` in 0..1: what is above 0.5 is found."""
+    mask = soft > 0.5
+    score = float(soft[mask].mean()) if mask.any() else 0.0
+    return from_masks(source, (soft.shape[0], soft.shape[1]), [(mask, score, 1)], kept=soft[None])
+
+
+def union(found: Segmentation) -> NDArray[np.float32]:
+    """``(H, W)`` in 0..1: the surest object at every pixel."""
+    return np.asarray(found.soft().max(axis=0, initial=0), np.float32)
+
+
 def from_boxes(source: Source, size: tuple[int, int], found: Iterable[tuple[Box, float]]) -> PredictedBoxes:
     """A prediction from boxes and their scores."""
     ranked = sorted(found, key=lambda x: -x[1])
@@ -127,10 +139,8 @@ def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
     if mode == "P":
         labels = [int(label) for label in np.unique(values) if label not in (0, VOID)]
         return from_masks(source, size, ((values == label, 1 / label, label) for label in labels))
-    soft = values.astype(np.float32) / (255 if values.max() > 1 else 1)  # (H, W)
-    mask = soft > 0.5
-    score = float(soft[mask].mean()) if mask.any() else 0.0
-    return from_masks(source, size, [(mask, score, 1)], kept=soft[None])
+    soft = values.astype(np.float32) / np.float32(255 if values.max() > 1 else 1)  # (H, W)
+    return from_soft(source, soft)
 
 
 # COCO's json.

@@ -63,6 +63,8 @@ class Protocol:
     """Whether an object's label must say the same in every picture: COCO's json has no such labels."""
     needs_videos: bool = False
     """Whether pictures must be frames of videos, whose objects keep their numbers."""
+    takes_smoothing: bool = False
+    """Whether the masks of frames may be averaged over time (``--smooth``)."""
     maker: Callable[[EvaluateOptions, Protocol, str], Maker] | None = None
     """What makes the predictions, where it is not the road; called with the options, the protocol and its name."""
 

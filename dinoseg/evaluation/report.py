@@ -132,13 +132,16 @@ class Report:
 
     def made_by(self) -> list[str]:
         """What was scored, as lines of the page."""
+        smooth = self.options.get("smooth")
+        smoothed = [f"- masks: averaged over {smooth} frames before to {smooth} after"] if smooth else []
         if self.size is None:
             boxes = " (boxes only: masks are not scored)" if self.options["only_boxes"] else ""
-            return [f"- predictions: {self.options['predictions']}{boxes}"]
+            return [f"- predictions: {self.options['predictions']}{boxes}", *smoothed]
         network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
         return [
             f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
             f"- network: {network}",
+            *smoothed,
         ]
 
     def made_with(self) -> list[str]:

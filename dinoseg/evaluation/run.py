@@ -24,6 +24,7 @@ from dinoseg.evaluation.recognition.run import run_features
 from dinoseg.evaluation.report import Report, Row, check_place, versions
 from dinoseg.evaluation.resume import Kept
 from dinoseg.evaluation.samples import Dataset, Sample
+from dinoseg.evaluation.smoothing import Smoothed
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
@@ -45,17 +46,18 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     protocol = make_protocol(name)
     if isinstance(protocol, FeatureProtocol):
         return run_features(name, protocol, data, options, command(name, data, options), progress or (lambda *_: None))
-    if options.shots:
-        raise OptionError(f"{name} learns from no examples: leave out --shots.")
+    refuse_options(name, protocol, options)
     if options.output:
         check_place(options.output, options.overwrite)
     dataset = open_dataset(data, options.image_set)
     refuse_data(name, protocol, dataset)
     samples = dataset.select(options.split, options.every)
     refuse_gaps(dataset, samples, options)
-    maker = Files(options, protocol, name) if options.predictions else (protocol.maker or Road)(options, protocol, name)
+    make = Files if options.predictions else protocol.maker or Road
+    maker: Maker = make(options, protocol, name)
     with claimed(options.output) if options.output else nullcontext():
         kept = kept_rows(name, protocol, dataset, maker, options)
+        maker = Smoothed(maker, options.smooth) if options.smooth else maker
         rows, failed = measure_all(protocol, samples, maker, progress, kept)
         report = Report(
             protocol=name,
@@ -81,6 +83,14 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         if not failed:
             kept.finish()
     return report
+
+
+def refuse_options(name: str, protocol: Protocol, options: EvaluateOptions) -> None:
+    """Raise ``OptionError`` for what only other protocols understand."""
+    if options.shots:
+        raise OptionError(f"{name} learns from no examples: leave out --shots.")
+    if options.smooth and not protocol.takes_smoothing:
+        raise OptionError(f"{name} scores pictures as they are: --smooth is for davis-unsupervised.")
 
 
 def refuse_data(name: str, protocol: Protocol, dataset: Dataset) -> None:

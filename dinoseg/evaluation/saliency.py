@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dinoseg.evaluation.floors import FLOORS
 from dinoseg.evaluation.metrics import Mask, jaccard, resampled
+from dinoseg.evaluation.predictions import union
 from dinoseg.evaluation.protocols import ORACLE, Protocol, kind_of, means, per_unit
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
@@ -65,11 +65,6 @@ def collect(truth: Truth, result: Segmentation) -> Curve:
 def valid(truth: Truth) -> Mask:
     """``(H, W)``: the pixels that count."""
     return np.ones(truth.foreground.shape, bool) if truth.void is None else ~truth.void
-
-
-def union(result: Segmentation) -> NDArray[np.float32]:
-    """``(H, W)`` in 0..1: the surest object at every pixel."""
-    return np.asarray(result.soft().max(axis=0, initial=0), np.float32)
 
 
 def conclude(rows: Sequence[Row]) -> list[Score]:

@@ -22,6 +22,8 @@ class EvaluateOptions(SegmentOptions):
     """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
     every: Whole = 1
     """Score every n-th picture (of each video) of the split."""
+    smooth: Whole = 0
+    """davis-unsupervised: average each frame's soft mask with those of so many frames before and after."""
     shots: Annotated[tuple[Whole, ...], Parameter(negative="", consume_multiple=True)] = ()
     """knn and linear: learn also from so few pictures of each class, for instance 1 5 10."""
     random_weights: Annotated[bool, Flag] = False
@@ -40,6 +42,7 @@ class EvaluateOptions(SegmentOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.every >= 1, "--every", self.every, "1 or more")
+        require(0 <= self.smooth <= 100, "--smooth", self.smooth, "0..100 frames")
         require(min(self.shots, default=1) >= 1, "--shots", self.shots, "1 or more")
         if self.overwrite and self.output is None:
             raise OptionError("--overwrite replaces a report: name its folder with --output.")
