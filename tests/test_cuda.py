@@ -129,13 +129,14 @@ def test_a_step_is_in_bfloat16_and_waits_for_nothing(monkeypatch):
 @pytest.mark.parametrize("cache", ["device", "memory", "disk"])
 def test_a_run_ends_as_on_the_cpu(cache, folder, tmp_path, monkeypatch):
     small_head(monkeypatch)
-    run_training(folder, options(tmp_path / "cpu", watch_every=1))
-    report = run_training(folder, options(tmp_path / "cuda", device="cuda", cache=cache, amp="off", watch_every=1))
+    asked = {"drop_path": 0.0, "watch_every": 1}  # another generator would drop other paths
+    run_training(folder, options(tmp_path / "cpu", **asked))
+    report = run_training(folder, options(tmp_path / "cuda", device="cuda", cache=cache, amp="off", **asked))
     assert report.steps == STEPS
     assert load_file(report.model).spec.width == 12
     assert (tmp_path / "cuda" / "report.html").exists()
     losses = [[line["loss"] for line in metrics(tmp_path / name)] for name in ("cuda", "cpu")]
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)  # drop path is drawn by another generator
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
 @pytest.mark.parametrize(("before", "after"), [("cuda", "cuda"), ("cuda", "cpu"), ("cpu", "cuda")])
