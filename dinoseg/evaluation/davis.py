@@ -40,7 +40,7 @@ DAVIS_UNSUPERVISED = Protocol(
     "DAVIS 2016 (Perazzi et al. 2016) frame by frame, label-free: region J and contour F (within 0.008 of the "
     "diagonal) of the union of all objects against the annotated foreground, void left out, every frame counted; mean, "
     "recall (share above 0.5) and decay (first less last quarter) per sequence, then mean over sequences. With "
-    "--smooth N a frame's mask is where the mean soft mask of N frames before to N after is above 0.5; the floors stay.",
+    "--smooth N a frame's mask is where the mean of the soft masks of N frames before to N after is above 0.5.",
     measure,
     conclude,
     needs_videos=True,
