@@ -12,7 +12,7 @@ from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import build
 from dinoseg.backbone.zoo import load
-from dinoseg.evaluation.metrics import Mask
+from dinoseg.evaluation.metrics import SEED, Mask
 from dinoseg.options import ModelOptions
 
 
@@ -33,7 +33,7 @@ FLOORS = {"centred ellipse": centred_ellipse, "whole image": whole_image}
 """Name -> mask of a size; both are scored beside every method."""
 
 
-def untrained(options: ModelOptions, *, seed: int = 0) -> Backbone:
+def untrained(options: ModelOptions, *, seed: int = SEED) -> Backbone:
     """A network with the shape of the model that ``options`` name and timm's initial weights, on the CPU.
 
     Raises ``WeightsError`` when that model cannot be loaded.
@@ -44,6 +44,6 @@ def untrained(options: ModelOptions, *, seed: int = 0) -> Backbone:
         return Backbone(build(shape.spec, shape.vit.state_dict()), shape.spec)
 
 
-def write_random_weights(options: ModelOptions, path: Path, *, seed: int = 0) -> None:
+def write_random_weights(options: ModelOptions, path: Path, *, seed: int = SEED) -> None:
     """A weight file of an ``untrained`` network."""
     save_backbone(untrained(options, seed=seed), path, store="float32")

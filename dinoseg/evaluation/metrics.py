@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 Mask = NDArray[np.bool_]
 Boxes = NDArray[np.float64]
 """``(n, 4)``: x0, y0, x1, y1 px, half open."""
+SEED = 0
+"""Of all that is drawn in an evaluation: resamples, random weights, folds, the first of several draws of examples."""
 AT_ONCE = 2**21
 """Units that are drawn at a time in a bootstrap: what bounds its memory."""
 
@@ -147,7 +149,7 @@ def known_mean(values: NDArray[np.float64]) -> float:
 
 
 def bootstrap(
-    values: Sequence[float] | NDArray[np.float64], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    values: Sequence[float] | NDArray[np.float64], *, level: float = 0.95, resamples: int = 2000, seed: int = SEED
 ) -> tuple[float, float]:
     """Percentile interval of the mean of ``values`` under resampling with replacement (Efron 1979).
 
@@ -185,7 +187,7 @@ def resampled(
     *,
     level: float = 0.95,
     resamples: int = 2000,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> NDArray[np.float64]:
     """Percentile interval ``(2, ...)`` of any statistic of ``units`` that are drawn with replacement (Efron 1979).
 

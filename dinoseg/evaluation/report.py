@@ -91,6 +91,8 @@ class Report:
     command: str
     commit: str | None
     """Of dinoseg, where it is known (``checkout``)."""
+    seed: int
+    """Of all that is drawn; a method's own seed is among the options."""
     versions: dict[str, str]
     seconds: float
 
@@ -145,9 +147,10 @@ class Report:
         ]
 
     def made_with(self) -> list[str]:
-        """Packages and their versions, and the commit where it is known."""
+        """Packages and their versions, the commit where it is known, the seed."""
         packages = [f"{name} {version}" for name, version in self.versions.items()]
-        return packages if self.commit is None else [*packages, f"commit {self.commit}"]
+        known = [] if self.commit is None else [f"commit {self.commit}"]
+        return [*packages, *known, f"seed {self.seed}"]
 
     def to_csv(self) -> str:
         """Values by picture, those that failed included."""

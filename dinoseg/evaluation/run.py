@@ -17,6 +17,7 @@ from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
+from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.predictions import CocoPredictions, Predicted, of_road, open_predictions
 from dinoseg.evaluation.protocols import Maker, Protocol
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
@@ -75,6 +76,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
             **maker.facts(),
             command=command(name, data, options),
             commit=commit(),
+            seed=SEED,
             versions=versions(),
             seconds=time.perf_counter() - start,
         )

@@ -40,6 +40,7 @@ REPORT = Report(
     options={"method": "attention", "refine": "guided"},
     command="dinoseg evaluate foreground set --split odd",
     commit="ab12",
+    seed=0,
     versions={"dinoseg": "1", "torch": "2"},
     seconds=3.2,
 )
@@ -63,7 +64,7 @@ def test_the_page_names_everything() -> None:
         "| IoU | 0.625 | 0.500 .. 0.750 | 2 images | label-free |",
         "| ORACLE best head | 0.700 | - | 1 images | oracle |",
         "    dinoseg evaluate foreground set --split odd",
-        "dinoseg 1, torch 2, commit ab12; 3 s",
+        "dinoseg 1, torch 2, commit ab12, seed 0; 3 s",
     ):
         assert needed in page
     assert "artial" not in page
@@ -94,7 +95,7 @@ def test_a_method_without_network_says_so() -> None:
 
 
 def test_an_unknown_commit_is_not_made_up() -> None:
-    assert lines(replace(REPORT, commit=None))[-1] == "dinoseg 1, torch 2; 3 s"
+    assert lines(replace(REPORT, commit=None))[-1] == "dinoseg 1, torch 2, seed 0; 3 s"
 
 
 def test_json_holds_all_but_the_rows_and_is_strict() -> None:

@@ -79,7 +79,7 @@ def test_the_report_says_what_was_run(tmp_path: Path) -> None:
     assert (report.model, report.sha256, report.device, report.size) == ("builtin", "ab", "cpu", 320)
     assert report.options["param"] == ("k=3", "seed=1")
     written = json.loads((out / "report.json").read_text())
-    assert (written["images"], written["commit"]) == (2, commit())
+    assert (written["images"], written["commit"], written["seed"]) == (2, commit(), 0)
 
 
 @pytest.mark.usefixtures("faked")

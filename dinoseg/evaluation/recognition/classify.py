@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.errors import OptionError
+from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.recognition.gallery import NETWORK, RAW, Gallery
 from dinoseg.evaluation.recognition.scores import Predictions, conclude
 from dinoseg.evaluation.report import Row, Score
@@ -66,7 +67,7 @@ def majority(gallery: Gallery) -> Predictions:
 
 def few_shots(gallery: Gallery, classifier: Classifier, count: int) -> Score:
     """Mean top-1 when ``count`` pictures of each class are learned from; the interval is the spread over the draws."""
-    values = [one_draw(gallery, classifier, count, seed) for seed in range(DRAWS)]
+    values = [one_draw(gallery, classifier, count, seed) for seed in range(SEED, SEED + DRAWS)]
     low, high = np.quantile(values, [0.025, 0.975])
     interval = (float(low), float(high))
     return Score(f"top-1, {count} per class", float(np.mean(values)), interval, DRAWS, "draws", "labelled")

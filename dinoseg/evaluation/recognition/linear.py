@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from dinoseg.errors import DatasetError
+from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.recognition.classify import Classifier, ClassScores, Labels, judge
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol, on_labelled
 from dinoseg.recognition.probe import probabilities
@@ -27,7 +28,7 @@ def among(vectors: Tensor, labels: Labels, classes: int) -> ClassScores:
     if folds < 2:
         raise DatasetError("a class has a single picture: there is nothing to learn it from when that one is tested.")
     scores = np.zeros((len(labels), classes))
-    for train, test in StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels):
+    for train, test in StratifiedKFold(folds, shuffle=True, random_state=SEED).split(labels, labels):
         scores[test] = learn(vectors[train], labels[train], vectors[test], classes)
     return scores
 

@@ -13,6 +13,7 @@ from dinoseg.backbone.zoo import choose_device, load_backbone
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.floors import untrained
+from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.recognition import figures
 from dinoseg.evaluation.recognition.gallery import Progress
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
@@ -73,6 +74,7 @@ def run_features(
             options={key: value for key, value in asdict(options).items() if key in USED},
             command=command,
             commit=commit(),
+            seed=SEED,
             versions=versions(),
             seconds=time.perf_counter() - start,
         )
