@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from math import isfinite, nan
 from pathlib import Path
@@ -37,6 +37,7 @@ def coco(path: Path) -> Dataset:
     of_picture = defaultdict(list)
     for annotation in content["annotations"]:
         of_picture[annotation["image_id"]].append(annotation)
+    check_once(path, content["images"])
     folder = picture_folder(path, content["images"])
     samples = []
     for picture in content["images"]:
@@ -75,6 +76,14 @@ def load_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as json ({error}): it may be half a download.") from error
+
+
+def check_once(path: Path, pictures: list[dict[str, Any]]) -> None:
+    """Raise ``DatasetError`` for a picture that is listed twice: it would count twice."""
+    for key in ("file_name", "id"):
+        (most, count), *_ = Counter(picture[key] for picture in pictures).most_common(1) or [(None, 0)]
+        if count > 1:
+            raise DatasetError(f"{path} lists {count} pictures with the {key} {most!r}: each must have its own.")
 
 
 def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:

@@ -86,7 +86,7 @@ def find_voc(root: Path, image_set: str | None = None) -> Dataset | None:
     if not needed.is_dir():
         raise DatasetError(missing_part(root, needed, source))
     sample = partial(voc_boxed_sample if detection else voc_sample, root)
-    samples = by_id([sample(stem) for stem in names_in(listing)])
+    samples = by_id([sample(stem) for stem in dict.fromkeys(names_in(listing))])
     if detection:
         rule = f"inside of any box; {BOXED}"
         return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES, False, source)

@@ -76,6 +76,16 @@ def test_g102_a_broken_file_is_explained(tmp_path: Path, content: str, told: str
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(("key", "told"), [("id", "2 pictures with the id 0"), ("file_name", "'photo_000.jpg'")])
+def test_g101_a_picture_that_is_listed_twice_would_count_twice(tmp_path: Path, key: str, told: str) -> None:
+    path = write_coco(tmp_path, [])
+    content = json.loads(path.read_text())
+    content["images"][1][key] = content["images"][0][key]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=told):
+        open_dataset(path)
+
+
 @pytest.mark.parametrize(
     "segmentation",
     [
@@ -124,7 +134,9 @@ def test_h106_a_file_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> 
 def test_a_json_without_its_pictures_says_where_it_looked(tmp_path: Path) -> None:
     path = write_coco(tmp_path, [])
     (tmp_path / "val2017").rename(tmp_path / "elsewhere")
-    with pytest.raises(DatasetError, match=r"lists 3 pictures, none of which is there .*They are in val2017\.zip \(cocod"):
+    with pytest.raises(
+        DatasetError, match=r"lists 3 pictures, none of which is there .*They are in val2017\.zip \(cocod"
+    ):
         open_dataset(path)
 
 

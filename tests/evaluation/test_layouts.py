@@ -147,6 +147,7 @@ def ids(dataset: Dataset) -> list[str]:
     ("content", "expected"),
     [
         ("photo_002\nphoto_000\n", ["photo_000.jpg", "photo_002.jpg"]),
+        ("photo_002\nphoto_000\nphoto_002\n", ["photo_000.jpg", "photo_002.jpg"]),  # named twice, counted once
         ("photo_000  1\nphoto_001 -1\nphoto_002  0\n", ["photo_000.jpg", "photo_002.jpg"]),  # the list of a class
     ],
 )
