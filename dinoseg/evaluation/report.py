@@ -18,6 +18,7 @@ from dinoseg.outputs.claim import check_writable
 from dinoseg.outputs.strict_json import plain
 
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
+NOTHING = "**No score**: no picture could be scored."
 FILES = ("report.json", "report.md", "scores.csv")
 COLUMNS = ("id", "status", "sequence", "classes", "predicted")
 """Of scores.csv, before the values."""
@@ -116,7 +117,7 @@ class Report:
             *self.about(),
             *([f"- **{len(self.failed)} of {listed} pictures could not be scored**: {failed}"] if self.failed else []),
             *([f"- in no picture, so in no mean: {', '.join(map(one_line, self.absent))}"] if self.absent else []),
-            f"\n{table(self.scores) if self.scores else WITHHELD}",
+            f"\n{table(self.scores) if self.scores else WITHHELD if self.images else NOTHING}",
             *(["\n**Partial**: the pictures named above are left out."] if self.scores and self.failed else []),
             f"\n    {self.command}\n",
             ", ".join(self.made_with()) + f"; {self.seconds:.0f} s",

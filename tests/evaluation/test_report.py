@@ -77,6 +77,8 @@ def test_no_number_when_pictures_failed() -> None:
     assert "**1 of 3 pictures could not be scored**: b.jpg (truncated)" in page
     assert "**No score**" in page
     assert "0.625" not in page
+    assert "`--partial`" in page
+    assert "`--partial`" not in replace(FAILED, images=0).to_markdown()  # of what others?
 
 
 def test_a_partial_report_is_labelled() -> None:
