@@ -32,7 +32,10 @@ def exit_code(error: BaseException) -> int:
         traceback.print_exception(error)
     match error:
         case KeyboardInterrupt():
-            say("Interrupted. What was finished is kept: the same command goes on (train and compress with --resume).")
+            say(
+                "Interrupted. What was finished is kept: the same command goes on (train and compress with --resume, "
+                "evaluate with --output)."
+            )
             return INTERRUPTED
         case BrokenPipeError() | SystemExit():  # rich exits so when it prints help
             # Python flushes stdout once more at exit and would complain there.

@@ -89,11 +89,14 @@ def test_the_rest_is_measured_and_the_report_is_the_same(
     assert (out / FILE).exists() == bool(options)  # a repaired picture may still come
 
 
-def test_a_video_of_which_a_part_was_measured_is_measured_again(tmp_path: Path, faked: type[FakeSegmenter]) -> None:
+@pytest.mark.parametrize("smooth", [0, 1])
+def test_a_video_of_which_a_part_was_measured_is_measured_again(
+    tmp_path: Path, faked: type[FakeSegmenter], smooth: int
+) -> None:
     root, out = write_davis(tmp_path / "set", {"a": 3, "b": 3}), tmp_path / "out"
-    undisturbed = evaluate("davis-unsupervised", root, method="prior")
-    stopped(faked, "b/photo_001", "davis-unsupervised", root, method="prior", output=out)
-    report = evaluate("davis-unsupervised", root, method="prior", output=out)
+    undisturbed = evaluate("davis-unsupervised", root, method="prior", smooth=smooth)
+    stopped(faked, "b/photo_002", "davis-unsupervised", root, method="prior", output=out, smooth=smooth)
+    report = evaluate("davis-unsupervised", root, method="prior", output=out, smooth=smooth)
     assert len(faked.seen) == 3
     assert content(report) == content(undisturbed)
 
