@@ -127,12 +127,20 @@ def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Trut
     boxes = (lambda: voc_annotation(annotation).boxes) if annotation else None
     return Truth(
         foreground,
-        lambda: by_value(read_labels(objects)[0]),
+        partial(voc_objects, objects),
         values == VOID,
         names,
         boxes,
         class_map=values,
     )
+
+
+def voc_objects(path: Path) -> list[Mask]:
+    """The single objects of a picture. Raises ``DatasetError`` where they were not unpacked."""
+    root = path.parents[1]
+    if not path.is_file():
+        raise DatasetError(missing_part(root, path, voc_source(root)))
+    return by_value(read_labels(path)[0])
 
 
 def voc_boxed_truth(path: Path) -> Truth:

@@ -143,6 +143,14 @@ def ids(dataset: Dataset) -> list[str]:
     return [sample.id for sample in dataset.samples]
 
 
+def test_g94_objects_that_were_not_unpacked_are_told_when_they_are_needed(tmp_path: Path) -> None:
+    truth = open_dataset(write_voc(tmp_path / "VOC2012", [CLASS_MAP])).samples[0].truth()
+    with pytest.raises(
+        DatasetError, match=r"SegmentationObject/photo_000\.png is missing .* VOCtrainval_11-May-2012\.tar"
+    ):
+        truth.objects()
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
