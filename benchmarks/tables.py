@@ -114,12 +114,14 @@ class Runner:
         return Line({name: scores[name] for name in self.table.scores if name in scores}, asked, report)
 
     def floors(self, line: Line) -> dict[str, Line]:
-        """Those that a report of a network holds, named as they are without the name of what is measured."""
+        """Those that a report of a network holds, by their names without that of the column."""
         found: dict[str, dict[str, Score]] = {}
         for score in (Score(**score) for score in line.report["scores"] if score["kind"] == "floor"):
-            column = next((x for x in self.table.scores if score.name.startswith(x)), self.table.scores[0])
-            name = score.name.removeprefix(column).strip(" ,")
-            found.setdefault(name if name in FLOORS else f"{name} (floor)", {})[column] = score
+            bare = self.table.scores[0] if score.name in FLOORS else None  # the headline's, where it says no more
+            column = next((x for x in self.table.scores if score.name.startswith(x)), bare)
+            if column:
+                name = score.name.removeprefix(column).strip(" ,")
+                found.setdefault(name if name in FLOORS else f"{name} (floor)", {})[column] = score
         return {name: Line(scores) for name, scores in found.items()}
 
 

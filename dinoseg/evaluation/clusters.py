@@ -65,7 +65,7 @@ MATCHINGS: dict[str, Callable[[Table], Matching]] = {
 }
 
 
-def class_ious(table: Table, matching: Matching) -> NDArray[np.float64]:
+def class_ious(table: NDArray[np.number], matching: Matching) -> NDArray[np.float64]:
     """IoU of each class with all its clusters together, ``(classes,)``; NaN for a class in no pixel of the truth."""
     right, found = (np.zeros(table.shape[1]) for _ in range(2))
     there = table.sum(axis=0)
@@ -73,4 +73,4 @@ def class_ious(table: Table, matching: Matching) -> NDArray[np.float64]:
     np.add.at(found, matching[matched], table.sum(axis=1)[matched])
     np.add.at(right, matching[matched], table[matched, matching[matched]])
     union = found + there - right
-    return np.where(there > 0, right / np.maximum(union, 1), np.nan)
+    return np.where(there > 0, right / np.where(there > 0, union, 1), np.nan)

@@ -202,6 +202,18 @@ def resampled(
     return np.nanquantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
+def reweighted(
+    statistic: Callable[[NDArray[np.float64]], float], units: int, *, resamples: int, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of a statistic of weighted ``units``, by the Bayesian bootstrap (Rubin 1981).
+
+    For what falls apart when a unit is not drawn at all: here every weight ``(units,)`` is above 0, 1 on average.
+    """
+    weights = np.random.default_rng(SEED).exponential(size=(resamples, units))
+    low, high = np.quantile([statistic(each) for each in weights], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def times_drawn(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
     """How often each unit is in each of the draws, both ``(draws, units)``."""
     draws, units = drawn.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation.clusters import MATCHINGS, Matching, Table, class_ious, table_of
-from dinoseg.evaluation.metrics import one_by_one, resampled
+from dinoseg.evaluation.metrics import reweighted
 from dinoseg.evaluation.protocols import ORACLE, Protocol, units_of
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.samples import Truth
@@ -34,17 +34,17 @@ def collect(truth: Truth, result: Segmentation) -> Table:
 
 
 def conclude(rows: Sequence[Row]) -> list[Score]:
-    """Mean IoU over the classes that are there, by each matching; intervals by drawing pictures (or videos) again."""
+    """Mean IoU over the classes that are there, by each matching; intervals by weighing pictures (or videos) anew."""
     groups, _ = units_of(rows)
     tables = np.array([joint([row.evidence for row in group], rows).sum(axis=0) for group in groups])
-    whole = np.ones(len(groups), np.int64)
-    classes = int(np.count_nonzero(tables.any(axis=(0, 1))))
+    whole = tables.sum(axis=0)
+    classes = int(np.count_nonzero(whole.any(axis=0)))
     scores = []
     for name, match in MATCHINGS.items():
-        statistic = partial(mean_iou, tables, match)
-        interval = resampled(one_by_one(statistic), len(groups), resamples=RESAMPLES) if len(groups) > 1 else None
-        bounds = None if interval is None else (float(interval[0]), float(interval[1]))
-        scores.append(Score(f"{ORACLE} mIoU, {name}", statistic(whole), bounds, classes, "classes", "oracle"))
+        statistic = partial(mean_iou, tables, match(whole))
+        interval = reweighted(statistic, len(groups), resamples=RESAMPLES) if len(groups) > 1 else None
+        value = statistic(np.ones(len(groups)))
+        scores.append(Score(f"{ORACLE} mIoU, {name}", value, interval, classes, "classes", "oracle"))
     return scores
 
 
@@ -57,10 +57,9 @@ def joint(tables: Sequence[Table], rows: Sequence[Row]) -> Table:
     return made
 
 
-def mean_iou(tables: Table, match: Callable[[Table], Matching], drawn: NDArray[np.int64]) -> float:
-    """Of the pictures as often as they were drawn, matched for themselves."""
-    table = np.tensordot(drawn, tables, 1)
-    return float(np.nanmean(class_ious(table, match(table))))
+def mean_iou(tables: Table, matching: Matching, weights: NDArray[np.float64]) -> float:
+    """Of the pictures with these weights."""
+    return float(np.nanmean(class_ious(np.tensordot(weights, tables, 1), matching)))
 
 
 def refuse(options: EvaluateOptions, protocol: Protocol, name: str) -> NoReturn:  # noqa: ARG001
@@ -76,7 +75,8 @@ MIOU = Protocol(
     f"mean is over the classes that the truth holds. {ORACLE}: the ground truth gives each cluster its class, in three "
     "ways that are not comparable: one to one by the sum of IoU (IoU-Hungarian), one to one by right pixels "
     "(pixel-Hungarian; Ji et al. 2019), or each cluster to the class of its best IoU, many to one (majority; both as "
-    "Melas-Kyriazi et al. 2022, who count an absent class as 0). Intervals match again for every resample.",
+    "Melas-Kyriazi et al. 2022, who count an absent class as 0). Intervals weigh the pictures anew (Rubin 1981) and "
+    "keep the matching: with rare classes lost, or matched again, nearly every resample would be a better one.",
     lambda truth, result: {},  # noqa: ARG005
     conclude,
     collect=collect,

@@ -23,6 +23,7 @@ from dinoseg.evaluation.metrics import (
     joint_window,
     one_by_one,
     resampled,
+    reweighted,
     series_statistics,
 )
 
@@ -215,3 +216,11 @@ def test_draws_come_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch
 def test_every_draw_has_as_many_units_as_there_are() -> None:
     counts = resampled(one_by_one(np.sum), 9, resamples=30)
     assert counts.tolist() == [9, 9]
+
+
+def test_no_unit_is_lost_where_units_are_weighed_anew() -> None:
+    values = np.random.default_rng(1).random(200)
+    low, high = reweighted(lambda weights: float(weights @ values / weights.sum()), 200, resamples=2000)
+    assert (low, high) == pytest.approx(bootstrap(values), abs=0.01)
+    smallest, _ = reweighted(lambda weights: float(weights.min()), 200, resamples=500)
+    assert smallest > 0

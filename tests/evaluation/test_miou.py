@@ -49,6 +49,16 @@ def test_one_table_over_all_pictures(tmp_path: Path) -> None:
     assert low < report.scores[0].value < high
 
 
+def test_the_interval_is_around_the_value_where_a_class_is_rare(tmp_path: Path) -> None:
+    cats = [8 * LEFT, 8 * (LEFT | RIGHT), 8 * RIGHT] * 4
+    data = write_voc(tmp_path / "voc", [*cats, 15 * LEFT])  # the person is in one picture, and never found
+    found = write_clusters(tmp_path, *[(8 * LEFT) if n % 4 else 8 * RIGHT for n in range(len(cats))], 0 * LEFT)
+    for score in evaluate("miou", data, predictions=found).scores:
+        low, high = score.interval  # type: ignore[misc]
+        assert score.value - low == pytest.approx(high - score.value, abs=0.06)
+        assert high < 0.6  # up to 0.74 where resamples without the person leave it out
+
+
 def test_what_cannot_be_scored(tmp_path: Path) -> None:
     data = write_set(tmp_path)
     with pytest.raises(OptionError, match="name them with --predictions"):

@@ -80,6 +80,8 @@ def test_floors_are_what_geometry_says(made: Path) -> None:
     assert lines["ap", "whole image"]["AP50 of masks"][0] == 0
     assert lines["knn", "most frequent class (floor)"]["top-1"][0] == 0.5
     assert {name for protocol, name in lines if protocol == "attention-jaccard"} >= FLOORS
+    others = {name for _, name in lines if "(floor)" in name}  # none of another score than its column's
+    assert others == {f"{name} (floor)" for name in ("first mask kept", "raw pixels", "most frequent class")}
 
 
 def test_a_floor_in_a_report_is_the_floor_that_was_drawn(made: Path, words: list[str]) -> None:
