@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from reports import report_of, slug
 from dinoseg.backbone.vit import BackboneSpec
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError
+from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.report import versions
 from dinoseg.options import EvaluateOptions, ModelOptions
 
@@ -58,8 +60,8 @@ class Outcome:
 class Runner:
     """Runs `dinoseg evaluate` once for each set of options, and never again for what has a report."""
 
-    def __init__(self, data: Path, model: str | None, every: int, work: Path) -> None:
-        self.data, self.model, self.every, self.work = data, model, every, work
+    def __init__(self, data: Path, model: str | None, pictures: int | None, work: Path) -> None:
+        self.data, self.model, self.pictures, self.work = data, model, pictures, work
         spec = load_backbone(ModelOptions(model=model)).spec if model else None
         self.stands_for = spec and stands_for(spec)
         self.digest = spec.sha256[:8] if spec else ""
@@ -90,16 +92,20 @@ class Runner:
             return f"{' or '.join(dict.fromkeys(path for path, _ in DATA[name].places))} is not there"
         path, image_set = found
         size, model = table.size or DATA[name].size, self.model or line.model
-        way = told(line, size), str(self.every)
-        folder = self.work / slug(table.protocol, name, public(model), self.digest, *way)
-        common = {"model": model, "size": size, "every": self.every, "image_set": image_set}
-        options = EvaluateOptions(**common, output=folder, overwrite=True, **line.options)
         try:
+            every = self.every(path, image_set)
+            folder = self.work / slug(table.protocol, name, public(model), self.digest, told(line, size), str(every))
+            common = {"model": model, "size": size, "every": every, "image_set": image_set}
+            options = EvaluateOptions(**common, output=folder, overwrite=True, **line.options)
             report = report_of(table.protocol, path, options)
         except DinosegError as error:
             return str(error).replace(f"{self.data}/", "")
         self.weights[f"{'random weights in the shape of ' * options.random_weights}{public(model)}"] = report["sha256"]
         return report
+
+    def every(self, path: Path, image_set: str | None) -> int:
+        """So that about as many pictures are scored as are asked for. Raises ``DatasetError``."""
+        return ceil(len(open_dataset(path, image_set).samples) / self.pictures) if self.pictures else 1
 
     def obstacles(self, name: str, line: Line, report: dict[str, Any] | str) -> Iterator[str]:
         """Why our number must not be held against the published one."""
@@ -183,12 +189,14 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("table", choices=list(TABLES))
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="folder of the data sets")
     parser.add_argument("--model", help="a name or a weight file in the place of the papers' networks")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="every n-th picture only")
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="about so many of each data set, evenly (default: all)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     table = TABLES[arguments.table]
     work = arguments.output.with_name(f"{arguments.output.name}.work")
-    runner = Runner(arguments.data, arguments.model, arguments.every, work)
+    runner = Runner(arguments.data, arguments.model, arguments.pictures, work)
     outcomes = [outcome for line in runner.lines(table) for outcome in runner.outcomes(table, line)]
     if all(outcome.ours is None for outcome in outcomes):
         raise SystemExit("\n".join(dict.fromkeys(f"{x.data}: {x.obstacles[0]}" for x in outcomes)))

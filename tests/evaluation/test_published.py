@@ -71,7 +71,7 @@ def test_what_was_measured_is_not_measured_again(
     bench.main(words)
     assert capsys.readouterr().out == first
     with pytest.raises(AssertionError, match="again"):
-        bench.main([*words, "--every", "2"])
+        bench.main([*words, "--pictures", "1"])
 
 
 def test_a_network_of_a_papers_shape_on_all_pictures_is_comparable(
