@@ -247,6 +247,6 @@ def benchmark(stem: str, content: Content, numbers: Sequence[Found]) -> list[Par
         for column in part.columns[:1] if half in PROTOCOLS else part.columns:
             panel = f"{half}: {column}" if half in PROTOCOLS else column
             part.bars[panel] = [Bar(row, part.cells.get((row, column))) for row in rows]
-    for part in parts.values():
-        part.notes.append(f"`{content['command']}`; {provenance(content)}")
-    return list(parts.values())
+    made = list(parts.values())
+    made[-1].notes.append(f"`{content['command']}`; {provenance(content)}")
+    return made
