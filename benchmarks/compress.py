@@ -1,9 +1,9 @@
-"""What each step of `dinoseg compress` costs and keeps: teacher, other patch, pruned, healed, int8.
+"""What each step of `dinoseg compress` costs and keeps: teacher, other patch, pruned, healed, averaged, int8.
 
     python benchmarks/compress.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
 
 Makes the compressed network with the defaults of `dinoseg compress` (or goes on with what is in DIR), then scores all
-five networks on the pictures of FOLDER/duts (see methods.py, whose tables it writes to FILE.md and FILE.json) and puts
+of them on the pictures of FOLDER/duts (see methods.py, whose tables it writes to FILE.md and FILE.json) and puts
 minutes (of this call alone), cosines to the teacher on held-out photographs and the curve of healing beside them in
 FILE.curve.json.
 """
@@ -11,6 +11,7 @@ FILE.curve.json.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import tempfile
 from dataclasses import asdict
@@ -22,7 +23,8 @@ import torch
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import load
-from dinoseg.compression import compress, with_patch
+from dinoseg.compression import average, compress, with_patch
+from dinoseg.compression.aims import AIMS
 from dinoseg.options import CompressOptions
 
 
@@ -30,13 +32,20 @@ def stages(teacher: str, student: Path, options: CompressOptions) -> list[Path]:
     """A weight file for every stage between the teacher and the stored student."""
     work = student.with_name(student.name + ".work")
     folder = student.parent
-    resized, pruned, healed = (folder / f"{name}.safetensors" for name in ("patch-10", "pruned", "healed"))
+    resized, pruned = folder / "patch-10.safetensors", folder / "pruned.safetensors"
     save_backbone(with_patch(load(teacher), options.patch), resized, store="float32")
     network = load_file(work / "pruned.safetensors")
     save_backbone(network, pruned, store="float32")
-    network.vit.load_state_dict(torch.load(work / "heal.pt", weights_only=True)["average"])
-    save_backbone(network, healed, store="float32")
-    return [resized, pruned, healed, student]
+    files, networks = [resized, pruned], []
+    for aim in AIMS:
+        networks.append(copy.deepcopy(network))
+        networks[-1].vit.load_state_dict(torch.load(work / f"heal-{aim}.pt", weights_only=True)["average"])
+        files.append(folder / f"healed-{aim}.safetensors")
+        save_backbone(networks[-1], files[-1], store="float32")
+    average(network, networks)
+    files.append(folder / "averaged.safetensors")
+    save_backbone(network, files[-1], store="float32")
+    return [*files, student]
 
 
 def main() -> None:
@@ -52,7 +61,8 @@ def main() -> None:
     student = folder / "int8.safetensors"
     options = CompressOptions(output=student, resume=True)
     report = compress(arguments.teacher, arguments.photos, options)
-    curve = [json.loads(line) for line in (folder / "int8.safetensors.work" / "heal.jsonl").read_text().splitlines()]
+    work = student.with_name(student.name + ".work")
+    curve = {aim: [json.loads(line) for line in (work / f"heal-{aim}.jsonl").read_text().splitlines()] for aim in AIMS}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     facts = asdict(report) | {"file": student.name, "curve": curve}
     arguments.output.with_suffix(".curve.json").write_text(json.dumps(facts, indent=1) + "\n")

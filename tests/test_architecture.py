@@ -26,7 +26,7 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "types": {"errors"},
     "atomic": {"errors"},
     "training": {"images", "backbone", "recognition", "draw", "training"},
-    "compression": {"images", "backbone", "compression"},
+    "compression": {"images", "backbone", "methods", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
     "__main__": {"cli"},
     "__init__": set(),

@@ -168,7 +168,8 @@ def test_compression_runs(tmp_path):
     assert load_file(output).spec.hidden == 24
     assert 0 < report.cosine_pruned <= 1
     assert abs(report.cosine_stored - report.cosine_healed) < 0.02
-    assert json.loads((output.with_name(output.name + ".work") / "heal.jsonl").read_text().splitlines()[-1])["crops"]
+    curve = output.with_name(output.name + ".work") / "heal-object.jsonl"
+    assert json.loads(curve.read_text().splitlines()[-1])["crops"]
 
 
 def test_a_head_is_trained_and_used(tmp_path, photos):

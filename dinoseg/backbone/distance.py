@@ -45,7 +45,13 @@ def statistics(seen: Features) -> TokenStatistics:
 
 
 def distance(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:
-    """The loss, a scalar: standardised patch tokens, their direction, CLS token, CLS attention."""
+    """The loss, a scalar: tokens, and CLS attention."""
+    divergence = attention_divergence(student.attention, teacher.attention)
+    return token_distance(student, teacher, known) + 0.1 * divergence.mean()
+
+
+def token_distance(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:
+    """A scalar: standardised patch tokens, their direction, CLS token."""
     assert student.cls is not None
     assert teacher.cls is not None
     ours, theirs = student.facets["token"] - known.patch_mean, teacher.facets["token"] - known.patch_mean
@@ -54,11 +60,11 @@ def distance(student: Features, teacher: Features, known: TokenStatistics) -> Te
     cls = F.smooth_l1_loss(
         (student.cls - known.cls_mean) / known.cls_std, (teacher.cls - known.cls_mean) / known.cls_std
     )
-    return patch + direction + 0.3 * cls + 0.1 * attention_divergence(student.attention, teacher.attention)
+    return patch + direction + 0.3 * cls
 
 
 def attention_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of attention ``(B, heads, gh, gw)`` over the patches only, mean over images and heads.
+    """KL(teacher || student) of attention ``(B, heads, gh, gw)`` over the patches only, mean over heads, ``(B,)``.
 
     Where the numbers of heads differ, the means of the heads are compared.
     """
@@ -67,7 +73,7 @@ def attention_divergence(student: Tensor, teacher: Tensor) -> Tensor:
     ours, theirs = (
         F.normalize(attention.flatten(2).clamp_min(1e-12), p=1, dim=-1).log() for attention in (student, teacher)
     )  # each (B, heads, N)
-    return F.kl_div(ours, theirs, reduction="sum", log_target=True) / ours[..., 0].numel()
+    return F.kl_div(ours, theirs, reduction="none", log_target=True).sum(dim=-1).mean(dim=1)
 
 
 def mean_cosine(student: Features, teacher: Features, known: TokenStatistics) -> float:

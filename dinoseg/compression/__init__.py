@@ -11,7 +11,9 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +27,8 @@ from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load
-from dinoseg.compression.crops import CropFeed
+from dinoseg.compression.aims import AIMS
+from dinoseg.compression.crops import CropFeed, Size, evenly
 from dinoseg.compression.heal import Healing, HealOptions
 from dinoseg.compression.patch import resize_patch_kernel
 from dinoseg.compression.prune import check_prunable, prune
@@ -71,12 +74,12 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     check_prunable(teacher, options.neurons)
     teacher = teacher.to(choose_device(options.device))
     used, held_out = divide(images, options.seed)
-    sizes = (options.grid * teacher.spec.patch, options.grid * options.patch)
+    sizes = square(options.grid * teacher.spec.patch), square(options.grid * options.patch)
     with locked(work):
         claim(work, options, teacher, used)
-        judge = Judge(teacher, held_out_set(CropFeed(held_out, sizes, options.seed)))
-        feed = CropFeed(used, sizes, options.seed)
-        student, cosine_pruned = pruned_student(teacher, feed, options, work, judge)
+        judge = Judge(teacher, held_out_set(CropFeed(held_out, options.seed), sizes))
+        feed = CropFeed(used, options.seed)
+        student, cosine_pruned = pruned_student(teacher, feed, sizes, options, work, judge)
         if options.heal_crops:
             heal(teacher, student, feed, options, work, judge)
         cosine_healed = judge(student)
@@ -130,8 +133,8 @@ def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequenc
         return
     if file.exists() and not options.overwrite:
         raise OutputConflict(f"{work} holds an unfinished compression: --resume goes on, --overwrite starts anew.")
-    for name in (SETTINGS, "pruned.safetensors", "heal.pt", "heal.jsonl"):
-        (work / name).unlink(missing_ok=True)
+    for old in (work / SETTINGS, work / "pruned.safetensors", *work.glob("heal-*")):
+        old.unlink(missing_ok=True)
     with atomic_write(file) as content:
         content.write(json.dumps(settings, indent=1).encode() + b"\n")
 
@@ -146,9 +149,14 @@ def divide(images: Sequence[str | Path], seed: int) -> tuple[list[Source], list[
     return [sources[i] for i in order[kept:]], [sources[i] for i in order[:kept]]
 
 
-def held_out_set(feed: CropFeed) -> list[tuple[Tensor, Tensor]]:
+def square(side: int) -> Size:
+    """Height and width."""
+    return side, side
+
+
+def held_out_set(feed: CropFeed, sizes: tuple[Size, Size]) -> list[tuple[Tensor, Tensor]]:
     """Crops by which teacher and student are compared, uint8 pairs."""
-    return [(large, small) for large, small in feed.batches(HELD_OUT, 0, HELD_OUT_CROPS, 24)]
+    return [(large, small) for large, small in feed.batches(HELD_OUT, evenly(HELD_OUT_CROPS, 24, *sizes))]
 
 
 class Judge:
@@ -176,13 +184,18 @@ def merged(parts: Sequence[Features]) -> Features:
 
 
 def pruned_student(
-    teacher: Backbone, feed: CropFeed, options: CompressOptions, work: Path, judge: Judge
+    teacher: Backbone,
+    feed: CropFeed,
+    sizes: tuple[Size, Size],
+    options: CompressOptions,
+    work: Path,
+    judge: Judge,
 ) -> tuple[Backbone, float]:
     """The student after patch resize and pruning; kept in the working folder, so that it is made once."""
     file = work / "pruned.safetensors"
     if not file.exists():
         student = with_patch(teacher, options.patch)
-        crops = [(large, small) for large, small in feed.batches(CALIBRATE, 0, options.calibration_crops, 64)]
+        crops = feed.batches(CALIBRATE, evenly(options.calibration_crops, 64, *sizes))
         on_device = [(large.to(teacher.device), small.to(teacher.device)) for large, small in crops]
         with tqdm(total=teacher.spec.depth, desc="prune", unit="block", disable=None) as bar:
             prune(teacher, student, on_device, options.neurons, progress=bar.update)
@@ -208,19 +221,36 @@ def with_patch(teacher: Backbone, patch: int) -> Backbone:
 def heal(
     teacher: Backbone, student: Backbone, feed: CropFeed, options: CompressOptions, work: Path, judge: Judge
 ) -> None:
-    """Distil until ``options.heal_crops``, going on from the working folder's checkpoint."""
-    settings = HealOptions(options.heal_crops, options.batch, options.lr)
-    healing = Healing(teacher, student, feed, judge.known, settings, work, amp=bfloat16_pays(teacher.device))
-    healing.load()
-    done = min(healing.step * options.batch, options.heal_crops)
-    with tqdm(total=options.heal_crops, initial=done, desc="heal", unit="crop", disable=None) as bar:
+    """Distil until ``options.heal_crops`` by each of ``AIMS``, going on from the working folder's checkpoints.
 
-        def progress(crops: int, loss: float) -> None:
-            bar.update(crops)
-            bar.set_postfix(loss=f"{loss:.4f}")
+    The student becomes the mean of what they made of it (Wortsman et al. 2022, Model soups).
+    """
+    settings = HealOptions(options.heal_crops, options.batch, options.lr, options.grid, options.seed)
+    healed = []
+    for name, aim in AIMS.items():
+        one = copy.deepcopy(student)
+        checkpoint = work / f"heal-{name}.pt"
+        amp = bfloat16_pays(teacher.device)
+        healing = Healing(teacher, one, feed, judge.known, aim, settings, checkpoint, amp=amp)
+        healing.load()
+        done = healing.step * options.batch
+        with tqdm(total=settings.steps * options.batch, initial=done, desc=name, unit="crop", disable=None) as bar:
+            healing.run(HEAL, partial(judge, one), partial(show, bar))
+        healed.append(one)
+    average(student, healed)
 
-        healing.run(HEAL, lambda: judge(student), progress)
-    student.requires_grad_(False)
+
+def show(bar: Any, crops: int, loss: float) -> None:
+    """How far a healing is."""
+    bar.update(crops)
+    bar.set_postfix(loss=f"{loss:.4f}")
+
+
+@torch.no_grad()
+def average(student: Backbone, healed: Sequence[Backbone]) -> None:
+    """Give a network the mean of the weights of others of its shape."""
+    for own, *others in zip(student.vit.parameters(), *(one.vit.parameters() for one in healed), strict=True):
+        own.copy_(torch.stack(others).mean(dim=0))
 
 
 def bfloat16_pays(device: torch.device) -> bool:

@@ -1,6 +1,7 @@
 """Healing by distillation: the pruned network learns its teacher's tokens and attention back, without labels.
 
-Minitron (2024) and DistilBERT (2019) distil after pruning; what is matched is told in ``backbone.distance``.
+Minitron (2024) and DistilBERT (2019) distil after pruning; what is matched is told in ``backbone.distance`` and
+``aims``. Crops come in several shapes and sizes: a network that saw one grid alone is at a loss on larger ones.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dinoseg.atomic import atomic_write
-from dinoseg.backbone.distance import TokenStatistics, distance, look
+from dinoseg.backbone.distance import TokenStatistics, look, token_distance
 from dinoseg.backbone.vit import Backbone
-from dinoseg.compression.crops import CropFeed
+from dinoseg.compression.aims import Aim
+from dinoseg.compression.crops import CropFeed, Request
 
-WARMUP_CROPS = 600
+WARMUP = 1 / 8
+"""Share of the steps."""
 SAVE_EVERY = 20  # steps
+SHAPES = ((1.0, 1.0), (1.0, 1.25), (1.25, 1.0), (1.375, 1.375), (1.5, 2.0), (2.0, 1.5), (2.0, 2.0))
+"""Height and width of crops, in ``HealOptions.grid``; 2 is what segmentation looks at."""
+SHARES = (0.25, 0.1, 0.1, 0.15, 0.15, 0.15, 0.1)
+"""Of the steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +38,34 @@ class HealOptions:
     """How long and how fast."""
 
     crops: int
+    """Of the smallest shape; of a larger one fewer make a step, so that all steps have as many patches."""
     batch: int
     lr: float
+    grid: int
+    """Patches per side of the smallest shape."""
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return -(-self.crops // self.batch)
 
 
-def learning_rate(seen: int, options: HealOptions) -> float:
-    """Linear warm-up over the first crops, then a cosine to zero."""
-    warmup = min(WARMUP_CROPS, options.crops // 4)
-    if seen < warmup:
-        return options.lr * (seen + options.batch) / (warmup + options.batch)
-    return options.lr * 0.5 * (1 + math.cos(math.pi * (seen - warmup) / max(1, options.crops - warmup)))
+def learning_rate(step: int, options: HealOptions) -> float:
+    """Linear warm-up over the first steps, then a cosine to zero."""
+    warmup = WARMUP * options.steps
+    if step < warmup:
+        return options.lr * (step + 1) / (warmup + 1)
+    return options.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, options.steps - warmup)))
+
+
+def request(step: int, options: HealOptions, patches: tuple[int, int]) -> Request:
+    """The crops of a step, for ``patches`` of so many px in teacher and student; a function of the step alone."""
+    shape = SHAPES[np.random.default_rng([options.seed, step]).choice(len(SHAPES), p=SHARES)]
+    rows, columns = (round(side * options.grid) for side in shape)
+    crops = max(1, options.batch * options.grid**2 // (rows * columns))
+    first = step * options.batch
+    return Request(range(first, first + crops), tuple((rows * patch, columns * patch) for patch in patches))
 
 
 class Healing:
@@ -54,14 +80,15 @@ class Healing:
         student: Backbone,
         feed: CropFeed,
         known: TokenStatistics,
+        aim: Aim,
         options: HealOptions,
-        folder: Path,
+        checkpoint: Path,
         *,
         amp: bool,
     ) -> None:
         self.teacher, self.student, self.feed, self.known = teacher, student, feed, known
-        self.options, self.amp = options, amp
-        self.checkpoint, self.log = folder / "heal.pt", folder / "heal.jsonl"
+        self.aim, self.options, self.amp = aim, options, amp
+        self.checkpoint, self.log = checkpoint, checkpoint.with_suffix(".jsonl")
         self.parameters = {name: p.requires_grad_(True) for name, p in student.vit.named_parameters()}
         matrices = [p for p in self.parameters.values() if p.ndim in (2, 4)]
         others = [p for p in self.parameters.values() if p.ndim not in (2, 4)]  # norms, biases, tokens, positions
@@ -75,12 +102,12 @@ class Healing:
 
     def run(self, stream: int, measure: Callable[[], float], progress: Callable[[int, float], None]) -> None:
         """Heal to the end and leave the averaged weights in the student. ``measure`` gives the held-out cosine."""
-        options = self.options
-        done = self.step * options.batch
+        patches = self.teacher.spec.patch, self.student.spec.patch
+        left = (request(step, self.options, patches) for step in range(self.step, self.options.steps))
         loss, started = None, time.perf_counter()
-        for large, small in self.feed.batches(stream, done, options.crops - done, options.batch):
+        for large, small in self.feed.batches(stream, left):
             loss = self.one_step(large, small)
-            progress(len(large), loss)
+            progress(self.options.batch, loss)
             if self.step % SAVE_EVERY == 0:
                 self.save()
                 self.note(loss, measure, time.perf_counter() - started)
@@ -90,12 +117,13 @@ class Healing:
         self.swap_average()
 
     def one_step(self, large: Tensor, small: Tensor) -> float:
-        """One batch: the teacher looks at ``(b, 3, S, S)``, the student at the same crops ``(b, 3, s, s)``."""
+        """One batch: the teacher looks at ``(b, 3, H, W)``, the student at the same crops ``(b, 3, h, w)``."""
         with torch.no_grad():
             target = look(self.teacher, large, amp=self.amp)
-        loss = distance(look(self.student, small, amp=self.amp), target, self.known)
+        seen = look(self.student, small, amp=self.amp)
+        loss = token_distance(seen, target, self.known) + self.aim(seen, target)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step * self.options.batch, self.options)
+            group["lr"] = learning_rate(self.step, self.options)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 3.0)

@@ -22,5 +22,5 @@ def resize_patch_kernel(kernel: Tensor, patch: int) -> Tensor:
     """
     if kernel.shape[-1] == patch:
         return kernel
-    inverse = torch.linalg.pinv(shrink_matrix(kernel.shape[-1], patch))  # (P * P, p * p)
+    inverse = torch.linalg.pinv(shrink_matrix(kernel.shape[-1], patch)).to(kernel.device)  # (P * P, p * p)
     return (kernel.double().flatten(2) @ inverse).unflatten(-1, (patch, patch)).to(kernel.dtype)

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from dinoseg.atomic import locked
 from dinoseg.backbone.weights import load_file
 from dinoseg.compression import compress
+from dinoseg.compression.aims import AIMS
 from dinoseg.errors import CompressionError, OptionError, OutputConflict
 from dinoseg.options import CompressOptions
 from tests.helpers import write_images
@@ -48,10 +49,18 @@ def test_a_smaller_network_comes_out_and_loads(tmp_path, teacher_and_photos):
     with safe_open(report.file, "pt") as file:
         assert file.metadata()["teacher_sha256"] == report.teacher_sha256
         assert file.get_tensor("blocks.0.mlp.fc1.weight").dtype == torch.int8
-    curve = [
-        json.loads(line) for line in (tmp_path / "student.safetensors.work" / "heal.jsonl").read_text().splitlines()
-    ]
-    assert curve[-1]["crops"] == 24
+    for aim in AIMS:
+        curve = (tmp_path / "student.safetensors.work" / f"heal-{aim}.jsonl").read_text().splitlines()
+        assert json.loads(curve[-1])["crops"] == 24
+
+
+def test_the_student_is_the_mean_of_what_was_healed(tmp_path, teacher_and_photos):
+    compress(*teacher_and_photos, options(tmp_path, store="float16"))
+    name, work = "blocks.0.mlp.fc1.weight", tmp_path / "student.safetensors.work"
+    healed = [torch.load(work / f"heal-{aim}.pt", weights_only=True)["average"][name] for aim in AIMS]
+    assert not torch.equal(*healed)
+    with safe_open(tmp_path / "student.safetensors", "pt") as file:
+        assert torch.equal(file.get_tensor(name), torch.stack(healed).mean(dim=0).half())
 
 
 def test_nothing_is_overwritten_and_other_settings_are_not_mixed(tmp_path, teacher_and_photos):
@@ -68,18 +77,18 @@ def test_a_resumed_compression_gives_the_same_file(tmp_path, teacher_and_photos)
     compress(*teacher_and_photos, options(tmp_path))
     whole = (tmp_path / "student.safetensors").read_bytes()
     (tmp_path / "student.safetensors").unlink()
-    (tmp_path / "student.safetensors.work" / "heal.pt").unlink()  # killed after pruning
+    (tmp_path / "student.safetensors.work" / "heal-object.pt").unlink()  # killed between the two
     compress(*teacher_and_photos, options(tmp_path, resume=True))
     assert (tmp_path / "student.safetensors").read_bytes() == whole
 
 
 def test_a_compression_that_was_finished_is_only_read_again(tmp_path, teacher_and_photos):
     compress(*teacher_and_photos, options(tmp_path))
-    curve = (tmp_path / "student.safetensors.work" / "heal.jsonl").read_text()
+    curve = (tmp_path / "student.safetensors.work" / "heal-object.jsonl").read_text()
     whole = (tmp_path / "student.safetensors").read_bytes()
     compress(*teacher_and_photos, options(tmp_path, resume=True))
     assert (tmp_path / "student.safetensors").read_bytes() == whole
-    assert (tmp_path / "student.safetensors.work" / "heal.jsonl").read_text() == curve
+    assert (tmp_path / "student.safetensors.work" / "heal-object.jsonl").read_text() == curve
 
 
 def test_f85_other_photographs_of_the_same_number_are_not_mixed_in(tmp_path, teacher_and_photos):
