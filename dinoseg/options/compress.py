@@ -24,13 +24,13 @@ class CompressOptions:
     calibration_crops: Whole = 1024
     """Crops from which the pruning is solved."""
     heal_crops: Whole = 5000
-    """Crops of distillation afterwards (0: none)."""
+    """Crops of distillation afterwards, twice: towards the teacher, and towards the object it attends to (0: none)."""
     batch: Whole = 24
-    """Crops per healing step."""
+    """Crops per healing step; of those larger than --grid fewer."""
     lr: float = 6e-5
     """Peak learning rate of healing."""
     grid: Whole = 16
-    """Patches per side of the crops, in teacher and student."""
+    """Patches per side of the smallest crops, in teacher and student."""
     store: Literal["int8", "float16"] = "int8"
     """How matrices are stored."""
     heads: Whole | None = None
