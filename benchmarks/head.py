@@ -50,7 +50,7 @@ SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
 DAVIS_EVERY = 5
 HALVES = ("even", "odd")
 GIVEN = (0, 5, 20, 100)
-COUNTS = (100, 500, 1500)
+COUNTS = (100, 500, 2000)
 BASE = "attention-cut"
 
 
