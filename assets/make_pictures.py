@@ -8,6 +8,7 @@ Writes hero.jpg (photograph, attention, mask, cut-out) and heads.jpg (every head
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,25 +38,27 @@ def cell(image: PIL.Image.Image) -> PIL.Image.Image:
     return image.crop((left, top, left + CELL[0], top + CELL[1]))
 
 
-def hero(photos: list[bytes]) -> PIL.Image.Image:
+def sheet(titles: Sequence[str], rows: Sequence[Sequence[PIL.Image.Image]]) -> PIL.Image.Image:
+    """Pictures in cells, under their titles."""
+    made = PIL.Image.new("RGB", (len(titles) * (CELL[0] + GAP) + GAP, HEAD + len(rows) * (CELL[1] + GAP)), "white")
+    draw = PIL.ImageDraw.Draw(made)
+    for column, title in enumerate(titles):
+        left = GAP + column * (CELL[0] + GAP)
+        draw.text((left + CELL[0] / 2, HEAD / 2), title, "black", anchor="mm", font_size=14)
+        for row, pictures in enumerate(rows):
+            made.paste(cell(pictures[column]), (left, HEAD + row * (CELL[1] + GAP)))
+    return made
+
+
+def hero(photos: Sequence[bytes]) -> PIL.Image.Image:
     """One row per photograph: what goes in and what comes out."""
-    width = len(TITLES) * (CELL[0] + GAP) + GAP
-    sheet = PIL.Image.new("RGB", (width, HEAD + len(photos) * (CELL[1] + GAP)), "white")
-    draw = PIL.ImageDraw.Draw(sheet)
-    for column, title in enumerate(TITLES):
-        draw.text((GAP + column * (CELL[0] + GAP) + CELL[0] / 2, HEAD / 2), title, "black", anchor="mm", font_size=14)
     segmenter = dinoseg.Segmenter()
-    for row, photo in enumerate(photos):
+    rows = []
+    for photo in photos:
         result = segmenter(photo)
-        pictures = (
-            PIL.Image.open(io.BytesIO(photo)),
-            dinoseg.attend(photo).overlay(),
-            result.overlay(),
-            result.cutout(),
-        )
-        for column, picture in enumerate(pictures):
-            sheet.paste(cell(picture), (GAP + column * (CELL[0] + GAP), HEAD + row * (CELL[1] + GAP)))
-    return sheet
+        attention = dinoseg.attend(photo).overlay()
+        rows.append((PIL.Image.open(io.BytesIO(photo)), attention, result.overlay(), result.cutout()))
+    return sheet(TITLES, rows)
 
 
 def main() -> None:
