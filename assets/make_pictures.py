@@ -19,7 +19,7 @@ import dinoseg
 from dinoseg.cli.samples import SAMPLES
 
 HERE = Path(__file__).parent
-SHOWN = ("astronaut.png", "china.jpg", "motorcycle_left.png", "flower.jpg")
+SHOWN = ("china.jpg", "flower.jpg", "motorcycle_left.png", "astronaut.png")
 CELL = (216, 162)  # width, height px
 GAP = 6
 HEAD = 22
