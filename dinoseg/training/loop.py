@@ -225,16 +225,18 @@ class Trainer:
     def learned(self, steps: range) -> Iterator[Shown]:
         """What each step showed. While the device computes one, the next one's views are put behind it.
 
-        Raises ``NonFiniteLoss``.
+        Raises ``NonFiniteLoss``, and what befalls the next views after the step that they are behind.
         """
         prepared = map(self.prepare, steps, self.photographs.batches(steps, self.own))
         following = next(prepared, ())
         for step in steps:
             measures = self.step(step, *following)
-            following = next(prepared, ())
-            if not math.isfinite(measures.loss):
-                raise self.non_finite(step, measures.loss)
-            yield measures
+            try:
+                following = next(prepared, ())
+            except Exception:  # this step is learned all the same
+                yield self.finite(step, measures)
+                raise
+            yield self.finite(step, measures)
 
     def prepare(self, step: int, pixels: Tensor) -> tuple[Any, ...]:
         """Augment; what is random is a function of the seed and the step alone."""
@@ -247,6 +249,12 @@ class Trainer:
         """Learn; what is random is a function of the seed and the step alone."""
         torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step, self.team.rank))
         return self.learner.step(self.schedules.at(step), *prepared)
+
+    def finite(self, step: int, measures: Shown) -> Shown:
+        """What a step showed. Raises ``NonFiniteLoss``."""
+        if not math.isfinite(measures.loss):
+            raise self.non_finite(step, measures.loss)
+        return measures
 
     def non_finite(self, step: int, loss: float) -> NonFiniteLoss:
         """The error for a loss that is no number; what went into the step is written down."""

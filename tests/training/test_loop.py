@@ -342,6 +342,21 @@ def test_f83_too_many_lost_on_the_way_stop_the_run_and_keep_its_checkpoint(tmp_p
     assert (tmp_path / "run" / "checkpoints" / "step-00000002.pth").exists()
 
 
+def test_views_that_cannot_be_made_cost_no_step_before_them(photos, tmp_path, monkeypatch):
+    prepare = loop.Trainer.prepare
+
+    def broken(self, step, pixels):
+        if step == 2:  # the first of an epoch
+            raise TrainingError("the disk is gone")
+        return prepare(self, step, pixels)
+
+    monkeypatch.setattr(loop.Trainer, "prepare", broken)
+    with pytest.raises(TrainingError, match="the disk is gone"):
+        run_training(photos, options(tmp_path / "run"))
+    assert [line["step"] for line in metrics(tmp_path / "run")] == [0, 1]
+    assert (tmp_path / "run" / "checkpoints" / "step-00000002.pth").exists()
+
+
 def test_accumulated_batches_are_one_large_batch(photos, tmp_path):
     whole, parts = options(tmp_path / "whole", drop_path=0.0), options(tmp_path / "parts", drop_path=0.0)
     run_training(photos, whole)
