@@ -34,7 +34,7 @@ class Measures:
         self.shown = shown.to("cpu", non_blocking=shown.is_cuda)
         self.ready = torch.cuda.Event() if shown.is_cuda else None
         if self.ready:
-            self.ready.record()
+            self.ready.record(torch.cuda.current_stream(shown.device))  # the current device may be another one
 
     @cached_property
     def numbers(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dinoseg.training import recipe
-from dinoseg.training.recipe import DINO
+from dinoseg.training.recipe import DINO, Measures
 from dinoseg.training.schedules import Schedules, Settings
 from tests.training.tiny import options, small_head
 
@@ -143,3 +143,25 @@ def test_f84_state_holds_everything_that_a_step_changes(monkeypatch):
     for a, b in zip(one.student.parameters(), other.student.parameters(), strict=True):
         assert torch.equal(a, b)
     assert torch.equal(one.loss.centre, other.loss.centre)
+
+
+def test_measures_wait_for_the_device_that_they_come_from(monkeypatch):
+    waited = []
+
+    class Event:
+        def record(self, stream=None):
+            self.stream = stream
+
+        def synchronize(self):
+            waited.append(self.stream)
+
+    class OnSecondGPU:
+        is_cuda, device = True, "cuda:1"
+
+        def to(self, device, non_blocking):
+            return torch.arange(4.0)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
+    assert Measures(OnSecondGPU()).loss == 0
+    assert waited == ["stream of cuda:1"]
