@@ -78,7 +78,7 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     with locked(work):
         claim(work, options, teacher, used)
         judge = Judge(teacher, held_out_set(CropFeed(held_out, options.seed), sizes))
-        feed = CropFeed(used, options.seed)
+        feed = CropFeed(used, options.seed, ahead=2 * options.batch)  # a GPU's next step is there when it is done
         student, cosine_pruned = pruned_student(teacher, feed, sizes, options, work, judge)
         if options.heal_crops:
             heal(teacher, student, feed, options, work, judge)

@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 AREA = (0.35, 1.0)
 ASPECT = (3 / 4, 4 / 3)
 TRIES = 10
-AHEAD = 64
-"""Crops made ahead of those asked for."""
 Size: TypeAlias = tuple[int, int]
 """Height and width in px."""
 
@@ -50,12 +48,14 @@ class CropFeed:
     sources: Sequence[Source]
     seed: int
     workers: int = WORKERS
+    ahead: int = 64
+    """Crops made ahead of those asked for."""
 
     def batches(self, stream: int, requests: Iterable[Request]) -> Iterator[tuple[Tensor, ...]]:
         """For each request one uint8 ``(b, 3, height, width)`` tensor per size."""
         asked, told = tee(requests)
         each = ((index, request.sizes) for request in asked for index in request.indices)
-        crops = read_ahead(each, lambda one: self.crop(stream, *one), workers=self.workers, ahead=AHEAD)
+        crops = read_ahead(each, lambda one: self.crop(stream, *one), workers=self.workers, ahead=self.ahead)
         for request in told:
             yield stack(list(islice(crops, len(request.indices))))
 

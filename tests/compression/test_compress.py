@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from dinoseg.atomic import locked
 from dinoseg.backbone.weights import load_file
-from dinoseg.compression import compress
+from dinoseg.compression import compress, crops
 from dinoseg.compression.aims import AIMS
 from dinoseg.errors import CompressionError, OptionError, OutputConflict
 from dinoseg.options import CompressOptions
@@ -61,6 +61,18 @@ def test_the_student_is_the_mean_of_what_was_healed(tmp_path, teacher_and_photos
     assert not torch.equal(*healed)
     with safe_open(tmp_path / "student.safetensors", "pt") as file:
         assert torch.equal(file.get_tensor(name), torch.stack(healed).mean(dim=0).half())
+
+
+def test_two_steps_of_crops_are_made_ahead(tmp_path, teacher_and_photos, monkeypatch):
+    read_ahead, asked = crops.read_ahead, []
+
+    def watched(items, work, *, workers, ahead):
+        asked.append(ahead)
+        return read_ahead(items, work, workers=workers, ahead=ahead)
+
+    monkeypatch.setattr(crops, "read_ahead", watched)
+    compress(*teacher_and_photos, options(tmp_path, batch=5, heal_crops=5))
+    assert asked[-len(AIMS) :] == [10] * len(AIMS)
 
 
 def test_nothing_is_overwritten_and_other_settings_are_not_mixed(tmp_path, teacher_and_photos):
