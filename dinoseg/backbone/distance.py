@@ -14,6 +14,8 @@ from torch import Tensor
 from dinoseg.backbone.vit import Backbone, Features
 
 TINY = 1e-6
+ATTENTION = 0.1
+"""Of its divergence, in the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def statistics(seen: Features) -> TokenStatistics:
 def distance(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:
     """The loss, a scalar: tokens, and CLS attention."""
     divergence = attention_divergence(student.attention, teacher.attention)
-    return token_distance(student, teacher, known) + 0.1 * divergence.mean()
+    return token_distance(student, teacher, known) + ATTENTION * divergence.mean()
 
 
 def token_distance(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:

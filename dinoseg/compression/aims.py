@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dinoseg.backbone.distance import attention_divergence
+from dinoseg.backbone.distance import ATTENTION, attention_divergence
 from dinoseg.backbone.vit import Features
 from dinoseg.methods.attention_cut import AttentionCut
 from dinoseg.methods.grid import border_of
@@ -26,14 +26,14 @@ BINS = 128
 
 def as_the_teacher(student: Features, teacher: Features) -> Tensor:
     """Look where the teacher looks."""
-    return 0.1 * attention_divergence(student.attention, teacher.attention).mean()
+    return ATTENTION * attention_divergence(student.attention, teacher.attention).mean()
 
 
 def at_the_object(student: Features, teacher: Features) -> Tensor:
     """Look at what ``attention-cut`` makes of the teacher's attention, head by head; as the teacher at the rest."""
     wanted, trusted = attended_objects(teacher)
     there = 0.5 * attention_divergence(student.attention, wanted)  # (B,)
-    elsewhere = 0.1 * attention_divergence(student.attention, teacher.attention)
+    elsewhere = ATTENTION * attention_divergence(student.attention, teacher.attention)
     return torch.where(trusted, there, elsewhere).mean()
 
 
