@@ -6,8 +6,8 @@
 TEACHER is compressed from so many of PHOTOS, drawn at random, each set within the next: pruned in closed form on the
 same number of crops, and not healed, unless --heal-crops says so. Mean IoU on DUTS, odd half, by `attention` and
 `attention-cut`, with 95 % bootstrap intervals over pictures. The head's figures are those of `head.py`, whose file is
-read: their intervals are of what it gains over `attention-cut` on the same pictures. Goes on with what is in DIR. Writes
-FILE.md, FILE.json and FILE.png.
+read: their intervals are of what it gains over `attention-cut` on the same pictures. Goes on with what is in DIR.
+Writes FILE.md, FILE.json and FILE.png.
 """
 
 from __future__ import annotations
