@@ -1,7 +1,8 @@
 """What can be asked for. The command line, the Python keywords, ``run.json`` and the docs all read these classes.
 
 One file for each verb, and those that several share. Nothing heavy is imported here: ``--help`` needs this only.
-Without ``from __future__ import annotations``: cyclopts looks up the words of inherited ones in the file of the heir.
+Files of classes do without ``from __future__ import annotations``: cyclopts would look up the words of inherited ones
+in the file of the heir.
 """
 
 from __future__ import annotations

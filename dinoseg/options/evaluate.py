@@ -23,7 +23,7 @@ class EvaluateOptions(SegmentOptions):
     every: Whole = 1
     """Score every n-th picture (of each video) of the split."""
     smooth: Whole = 0
-    """davis-unsupervised: average each frame's soft mask with those of so many frames before and after."""
+    """davis-unsupervised: average each frame's soft mask with those of so many scored frames before and after."""
     shots: Annotated[tuple[Whole, ...], Parameter(negative="", consume_multiple=True)] = ()
     """knn and linear: learn also from so few pictures of each class, for instance 1 5 10."""
     random_weights: Annotated[bool, Flag] = False
