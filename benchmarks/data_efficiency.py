@@ -32,7 +32,7 @@ from dinoseg.types import Source
 
 COUNTS = (100, 500, 2000)
 METHODS = ("attention", "attention-cut")
-CROPS = 512
+CROPS = 256
 """From which the pruning is solved."""
 Point = tuple[int, float, tuple[float, float]]
 """Photographs, mean IoU and its interval."""
