@@ -33,10 +33,10 @@ EVERY = 2
 RANDOM = "random weights (floor)"
 HEAD = """# DINO from random weights
 
-{network} after {steps} steps at most on {photographs} photographs without labels, {batch} a step.
+A ViT with patch {patch}, width {width} and depth {depth}, on {photographs:,} photographs, {batch} a step, no labels.
 
 - **k-NN**: top-1 of weighted k-NN (k 20) on CLS tokens, crops of {side} px as in training.
-- **IoU**: attention, thresholded without labels, against the foreground of DUTS, odd half.
+- **IoU**: attention, thresholded without labels, against the foreground of every second picture of DUTS's odd half.
 
 95 % bootstrap intervals over pictures; "gained" is over the same network untrained, paired.
 """
@@ -123,13 +123,12 @@ def table(columns: Sequence[str], lines: Mapping[str, Line]) -> list[str]:
     return [*head, *(f"| {name} | {' | '.join(cells(columns, line))} |" for name, line in lines.items())]
 
 
-def about(run: Mapping[str, Any], last: int) -> str:
+def about(run: Mapping[str, Any]) -> str:
     """What was trained, and how."""
     network, count, batch = run["network"], run["photographs"]["count"], run["photographs_per_step"]
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in run["options"].items()}
+    options: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in run["options"].items()}
     typed = shlex.join(["dinoseg", "train", "PHOTOS", *words(TrainOptions(output=Path("RUN"), batch=batch, **options))])
-    shape = f"A ViT with patch {network['patch']}, width {network['width']} and depth {network['depth']}"
-    head = HEAD.format(network=shape, steps=last, photographs=count, batch=batch, side=options["global_size"])
+    head = HEAD.format(photographs=count, batch=batch, side=options["global_size"], **network)
     return f"{head}\n    {typed}\n"
 
 
@@ -151,7 +150,7 @@ def main(argument_words: Sequence[str]) -> None:
         "IoU": Column("foreground", arguments.duts, {"method": "attention", "split": "odd", "every": EVERY}, "IoU"),
     }
     lines = Judge(columns, arguments.cache).lines(snapshots)
-    write(arguments.output, about(run, max(by_step)), list(columns), lines, quoted("scratch.py", argument_words))
+    write(arguments.output, about(run), list(columns), lines, quoted("scratch.py", argument_words))
 
 
 def write(path: Path, head: str, columns: Sequence[str], lines: Mapping[str, Line], asked: str) -> None:
