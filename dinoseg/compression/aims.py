@@ -17,6 +17,8 @@ from dinoseg.methods.likeness import object_maps
 
 Aim: TypeAlias = Callable[[Features, Features], Tensor]
 """A loss, a scalar, of a student's attention by what the teacher saw in the same crops."""
+OBJECT = 0.5
+"""Weight of the attention in the loss where there is an object to look at."""
 SMALLEST, LARGEST, CONTACT = 0.02, 0.75, 0.6
 """Share of a crop that its object covers, and of the border at most; what is beyond is no object."""
 FLOOR = 0.03
@@ -32,7 +34,7 @@ def as_the_teacher(student: Features, teacher: Features) -> Tensor:
 def at_the_object(student: Features, teacher: Features) -> Tensor:
     """Look at what ``attention-cut`` makes of the teacher's attention, head by head; as the teacher at the rest."""
     wanted, trusted = attended_objects(teacher)
-    there = 0.5 * attention_divergence(student.attention, wanted)  # (B,)
+    there = OBJECT * attention_divergence(student.attention, wanted)  # (B,)
     elsewhere = ATTENTION * attention_divergence(student.attention, teacher.attention)
     return torch.where(trusted, there, elsewhere).mean()
 
@@ -45,8 +47,8 @@ AIMS: dict[str, Aim] = {"teacher": as_the_teacher, "object": at_the_object}
 def attended_objects(teacher: Features) -> tuple[Tensor, Tensor]:
     """Attention that is spread evenly over the object that it is at.
 
-    Each head's map of ``attention-cut``, and the mask that they make together, multiplied: ``(B, heads, gh, gw)`` up to
-    a factor, and whether that mask looks like an object, ``(B,)``.
+    Each head's map of ``attention-cut`` on final tokens, whatever the family, and the mask that they make together,
+    multiplied: ``(B, heads, gh, gw)`` up to a factor, and whether that mask looks like an object, ``(B,)``.
     """
     method = AttentionCut()
     border = torch.from_numpy(border_of(teacher.grid).ravel()).to(teacher.attention.device)

@@ -43,15 +43,35 @@ def test_one_aim_rewards_the_object_the_other_what_the_teacher_sees():
     assert as_the_teacher(whole, teacher) > 0.01
 
 
-@pytest.mark.parametrize("case", ["all patches are alike", "one patch stands out"])
+def teacher_of(ground: np.ndarray, facets: np.ndarray) -> Features:
+    """Attention that lies on ``ground``, and these features ``(gh, gw, d)``."""
+    return replace(features_of(ground), facets={"token": torch.from_numpy(facets)[None].float()})
+
+
+def no_object(case: str) -> Features:
+    """Something that is none."""
+    if case == "all patches are alike":
+        return teacher_of(OBJECT, np.ones((*OBJECT.shape, 8)))
+    ground = np.zeros((24, 24) if case == "nearly all stands out" else OBJECT.shape, bool)
+    if case == "one patch stands out":
+        ground[6, 8] = True
+    elif case == "nearly all stands out":
+        ground[1:-1, 1:-1] = True
+    else:  # the border stands out, and no patch of it is like another
+        ground[[0, -1]] = ground[:, [0, -1]] = True
+        facets = np.random.default_rng(0).normal(size=(*ground.shape, 512))
+        facets[~ground] = facets[6, 8]
+        return teacher_of(ground, facets)
+    return teacher_of(ground, np.eye(2)[ground.astype(int)])
+
+
+@pytest.mark.parametrize(
+    "case", ["all patches are alike", "one patch stands out", "nearly all stands out", "the border stands out"]
+)
 def test_where_there_is_no_object_the_teacher_is_followed(case):
-    ground = np.zeros_like(OBJECT)
-    ground[6, 8] = case == "one patch stands out"
-    facets = np.ones((*ground.shape, 8)) if case == "all patches are alike" else features_of(ground).facets["key"][0]
-    given = features_of(ground if ground.any() else OBJECT)
-    teacher = replace(given, facets={"token": torch.as_tensor(facets)[None].float()})
+    teacher = no_object(case)
     assert not attended_objects(teacher)[1].any()
-    student = looking(OBJECT, teacher)
+    student = looking(teacher.attention[0, 0].numpy() < teacher.attention[0, 0].median().item(), teacher)
     assert at_the_object(student, teacher).item() == pytest.approx(as_the_teacher(student, teacher).item())
 
 
