@@ -130,3 +130,12 @@ def test_with_options_turns_an_options_object_into_keywords() -> None:
         function("cat.jpg", bach=2)  # type: ignore[call-arg]
     with pytest.raises(OptionError):
         function("cat.jpg", batch=0)
+
+
+def test_a_path_may_be_a_string() -> None:
+    @with_options(TrainOptions)
+    def function(_: str, options: TrainOptions) -> TrainOptions:
+        return options
+
+    given = function("photos", output="run", from_file="list.txt", init="builtin")  # type: ignore[arg-type]
+    assert (given.output, given.from_file, given.init) == (Path("run"), Path("list.txt"), "builtin")

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from dinoseg.errors import OptionError
-from dinoseg.options import EvaluateOptions
+from dinoseg.options import EvaluateOptions, turn_into_paths
 
 if TYPE_CHECKING:
     from dinoseg.evaluation.datasets import Data
@@ -63,6 +63,7 @@ def with_evaluate_options(options: Callable[P, EvaluateOptions]) -> Callable[Con
         """
         from dinoseg.evaluation.run import run
 
+        turn_into_paths(options, kwargs)
         return run(protocol, data, options(*args, **kwargs))
 
     return evaluate

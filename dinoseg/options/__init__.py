@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dinoseg.options.attend import AttendOptions
 from dinoseg.options.compress import CompressOptions
-from dinoseg.options.declare import Flag, require, with_options
+from dinoseg.options.declare import Flag, require, turn_into_paths, with_options
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
@@ -37,5 +37,6 @@ __all__ = (
     "TrainOptions",
     "deciding",
     "require",
+    "turn_into_paths",
     "with_options",
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
 
 from cyclopts import Parameter, Token
 
@@ -41,8 +42,16 @@ def with_options(options: Callable[P, O]) -> Callable[[Callable[[X, O], R]], Cal
     def decorate(function: Callable[[X, O], R]) -> Callable[Concatenate[X, P], R]:
         @wraps(function)
         def call(x: X, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            turn_into_paths(options, kwargs)
             return function(x, options(*args, **kwargs))
 
         return call
 
     return decorate
+
+
+def turn_into_paths(options: Callable[..., object], keywords: dict[str, Any]) -> None:
+    """In Python a path may be a string: make those keywords a ``Path`` that are one in the option class."""
+    for name, type_ in get_type_hints(options).items():
+        if Path in (type_, *get_args(type_)) and isinstance(keywords.get(name), str):
+            keywords[name] = Path(keywords[name])
