@@ -73,16 +73,18 @@ def test_e79_an_exception_of_the_items_comes_after_what_they_gave():
 
 
 def test_a_consumer_that_stops_early_drops_what_waits():
-    gate, done = threading.Event(), []
+    begun, gate, done = threading.Event(), threading.Event(), []
 
     def work(item):
         if item == 1:
+            begun.set()
             gate.wait(10)
         done.append(item)
         return item
 
     results = read_ahead(range(1000), work, workers=1, ahead=50)
     assert next(results) == 0
+    assert begun.wait(10)
     threading.Timer(0.1, gate.set).start()  # closing waits for the one that is being worked on
     results.close()
     assert done == [0, 1]
