@@ -130,7 +130,8 @@ def made_with(report: Content) -> str:
     if "predictions" in options and report["size"] is None:
         return f"predictions {Path(str(options['predictions'])).name}"
     model = report["model"] and ("random weights (floor)" if is_untrained(report) else Path(report["model"]).stem)
-    parts = [options.get("method"), *options.get("param", ()), options.get("refine"), model]
+    smooth = options.get("smooth") and f"smooth {options['smooth']}"
+    parts = [options.get("method"), *options.get("param", ()), options.get("refine"), smooth, model]
     return ", ".join(str(part) for part in parts if part) + (f", {report['size']} px" if model else "")
 
 

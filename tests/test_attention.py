@@ -109,6 +109,6 @@ def test_figures_and_streams(model):
     good, bad = attender.stream([as_source(disk_photo()[0]), as_source(b"no image")])
     assert isinstance(bad, Failure)
     titles = [axis.get_title() for axis in good.figure().axes]
-    assert titles == ["CLS, layer 2 of 2", "head 1", "head 2", "mean"]
+    assert titles == ["CLS, layer 2 of 2", "head 0", "head 1", "mean"]
     assert good.overlay().size == (160, 120)
     assert good._repr_png_().startswith(b"\x89PNG")

@@ -49,12 +49,12 @@ def heads_figure(
 
     ``pixels`` is RGB ``(h, w, 3)`` at any scale, ``heads`` is ``(n, gh, gw)``, not negative, over the padded frame.
     Each map is scaled to its own maximum. The outlines of ``masks`` ``(m, H, W)`` go over photograph and mean;
-    ``titles`` name the heads, ``heading`` stands over the photograph; ``mark`` is a point ``x, y`` px of the upright
-    image, shown on every picture.
+    ``titles`` name the heads (default: from "head 0", as methods count them), ``heading`` stands over the photograph;
+    ``mark`` is a point ``x, y`` px of the upright image, shown on every picture.
     """
     scale = min(1.0, SIDE / max(fit.size))
     small = replace(fit, size=(max(1, round(fit.size[0] * scale)), max(1, round(fit.size[1] * scale))))
-    titles = titles or [f"head {number}" for number in range(1, len(heads) + 1)]
+    titles = titles or [f"head {number}" for number in range(len(heads))]
     pictures = [(heading, resize(pixels, small.size))]
     pictures += [(title, heat(head, small)) for title, head in zip(titles, heads, strict=True)]
     if len(heads) > 1:

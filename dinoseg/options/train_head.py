@@ -19,7 +19,7 @@ class TrainHeadOptions(ModelOptions):
     """The file to write (.safetensors)."""
     labels: Path | None = None
     """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
-    photographs: Whole = 2000
+    photographs: Whole = 500
     """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
     epochs: Whole | None = None
     """Passes over the photographs (default: 5, more where they are few)."""

@@ -92,7 +92,7 @@ class RunFolder:
         if other:
             raise OutputConflict(
                 f"{self.path} was begun with other settings ({'; '.join(other)}): resume with the same, or start "
-                "again in another folder."
+                f"in another folder, where --init {self.model} begins with what this run has learned."
             )
 
     def clear(self) -> None:

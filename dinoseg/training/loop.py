@@ -74,7 +74,7 @@ def train_together(
     start = Start.read(options)
     check_team(options, team)
     photographs = open_photographs(images, options, round(SHORT_SIDE * start.crop(options)), device, team)
-    check_photographs(photographs, options, team)
+    check_photographs(photographs, images, options, team)
     if team.first:
         folder.path.mkdir(parents=True, exist_ok=True)
     devices = [device] if device.type == "cuda" else []
@@ -106,11 +106,14 @@ def check_team(options: TrainOptions, team: Team) -> None:
         raise OptionError("--distil-from trains in one process: start it without torchrun.")
 
 
-def check_photographs(photographs: Photographs, options: TrainOptions, team: Team) -> None:
+def check_photographs(
+    photographs: Photographs, images: Sequence[str | Path], options: TrainOptions, team: Team
+) -> None:
     """Raise ``OptionError`` for too few of them, ``TrainingError`` where processes see different ones."""
     batch = options.step_batch * team.size
     if not len(photographs):
-        raise OptionError("there is no photograph in what was named: name a folder, file or glob with some.")
+        named = ", ".join(map(str, images)) or options.from_file
+        raise OptionError(f"there is no photograph in {named}: name a folder, file or glob with some.")
     if len(photographs) < batch:
         raise OptionError(
             f"--batch {options.batch} is out of range: there are {len(photographs)} photographs, and a step takes "

@@ -23,8 +23,8 @@ def titles(figure):
 @pytest.mark.parametrize(
     ("n", "names"),
     [
-        (1, ["photograph", "head 1"]),  # the mean of one head is that head
-        (3, ["photograph", "head 1", "head 2", "head 3", "mean"]),
+        (1, ["photograph", "head 0"]),  # the mean of one head is that head
+        (3, ["photograph", "head 0", "head 1", "head 2", "mean"]),
     ],
 )
 def test_photograph_every_head_and_mean(n, names):
