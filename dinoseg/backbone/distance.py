@@ -78,7 +78,7 @@ def attention_divergence(student: Tensor, teacher: Tensor) -> Tensor:
     return F.kl_div(ours, theirs, reduction="none", log_target=True).sum(dim=-1).mean(dim=1)
 
 
-def mean_cosine(student: Features, teacher: Features, known: TokenStatistics) -> float:
+def mean_cosine(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:
     """Cosine of patch tokens less the teacher's mean token, averaged over all patches."""
     ours, theirs = student.facets["token"] - known.patch_mean, teacher.facets["token"] - known.patch_mean
-    return F.cosine_similarity(ours, theirs, dim=-1).mean().item()
+    return F.cosine_similarity(ours, theirs, dim=-1).mean()

@@ -172,7 +172,7 @@ class Judge:
     def __call__(self, student: Backbone) -> float:
         """Mean cosine, -1..1, of tokens less the teacher's mean token."""
         pairs = zip(self.crops, self.seen, strict=True)
-        cosines = [mean_cosine(look(student, small), seen, self.known) for small, seen in pairs]
+        cosines = [mean_cosine(look(student, small), seen, self.known).item() for small, seen in pairs]
         return round(float(np.average(cosines, weights=[len(small) for small in self.crops])), 4)
 
 

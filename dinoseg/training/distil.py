@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from dinoseg.backbone.distance import TokenStatistics, distance, look, mean_cosi
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.options import TrainOptions
 from dinoseg.training import operations
-from dinoseg.training.learner import Batch
+from dinoseg.training.learner import Batch, Measures
 from dinoseg.training.network import drop_paths
 from dinoseg.training.optim import clip_each, follow, parameter_groups, set_rates
 from dinoseg.training.recipe import half_precision
@@ -36,17 +36,8 @@ AVERAGED = 0.999
 """Largest share of the average that stays at a step; smaller in the first ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Distance:
-    """What a step showed."""
-
-    loss: float
-    cosine: float
-    """Of the student's patch tokens to the teacher's, less the teacher's mean: 1 where they are the same."""
-
-    def values(self) -> dict[str, float]:
-        """Both by name."""
-        return asdict(self)
+MEASURES = ("loss", "cosine")
+"""Cosine of the student's patch tokens to the teacher's, less the teacher's mean: 1 where they are the same."""
 
 
 class Student(nn.Module):
@@ -119,7 +110,7 @@ class Distillation:
             rows[row] = record
         return self.cache.shape.unpack(rows, self.teacher.device)
 
-    def step(self, settings: Settings, crops: Tensor, target: Features) -> Distance:
+    def step(self, settings: Settings, crops: Tensor, target: Features) -> Measures:
         """One step towards the teacher; its mean and deviation are those of the first batch."""
         set_rates(self.optimiser, settings)
         self.known = self.known or statistics(target)
@@ -132,7 +123,7 @@ class Distillation:
         self.steps += 1
         follow(self.average, self.student, min(AVERAGED, 1 - 1 / (1 + self.steps / 10)))
         with torch.no_grad():
-            return Distance(loss.item(), mean_cosine(seen, target, self.known))
+            return Measures(MEASURES, torch.stack([loss, mean_cosine(seen, target, self.known)]))
 
     @property
     def model(self) -> Backbone:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -28,15 +29,28 @@ class Batch:
     """Which of the ``B`` are this process's."""
 
 
-class Shown(Protocol):
-    """What a step showed."""
+class Measures:
+    """What a step showed. Whoever reads it waits for the step, not for what came later."""
+
+    def __init__(self, names: Sequence[str], shown: Tensor) -> None:
+        """``(n,)`` on the device, each under its name; one is "loss"."""
+        self.names = names
+        self.shown = shown.to("cpu", non_blocking=shown.is_cuda)
+        self.ready = torch.cuda.Event() if shown.is_cuda else None
+        if self.ready:
+            self.ready.record(torch.cuda.current_stream(shown.device))  # the current device may be another one
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The loss and everything else worth a curve, by name."""
+        if self.ready:
+            self.ready.synchronize()
+        return dict(zip(self.names, self.shown.tolist(), strict=True))
 
     @property
     def loss(self) -> float:
         """What was minimised."""
-
-    def values(self) -> dict[str, float]:
-        """The loss and everything else worth a curve, by name."""
+        return self.values["loss"]
 
 
 class Learner(Protocol):
@@ -45,7 +59,7 @@ class Learner(Protocol):
     def prepare(self, batch: Batch, generator: torch.Generator) -> tuple[Any, ...]:
         """What ``step`` learns from; what is random in it comes from the generator alone."""
 
-    def step(self, settings: Settings, *prepared: Any) -> Shown:
+    def step(self, settings: Settings, *prepared: Any) -> Measures:
         """One step of the optimiser."""
 
     @property

@@ -28,7 +28,7 @@ from dinoseg.training.distil import Distillation
 from dinoseg.training.feeds import open_photographs
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.interrupt import Interrupt
-from dinoseg.training.learner import Batch, Learner, Shown
+from dinoseg.training.learner import Batch, Learner, Measures
 from dinoseg.training.observer import Observer
 from dinoseg.training.recipe import DINO
 from dinoseg.training.schedules import Schedules
@@ -186,7 +186,7 @@ class Trainer:
                 bar.set_postfix(self.told(measures, seconds), refresh=False)
                 bar.update()
                 if observer:
-                    observer.add(measures.values())
+                    observer.add(measures.values)
                 done = step + 1
                 epoch_ends = done % self.schedules.steps_per_epoch == 0
                 if observer and epoch_ends:
@@ -205,10 +205,10 @@ class Trainer:
         """``metrics.jsonl``, or nothing in processes that write nothing."""
         return self.folder.open_metrics(self.saved) if self.team.first else Path(os.devnull).open("w")
 
-    def told(self, measures: Shown, seconds: float) -> dict[str, str]:
+    def told(self, measures: Measures, seconds: float) -> dict[str, str]:
         """What stands behind the bar."""
         speed = {"images/s": f"{self.batch / seconds:.3g}"}
-        return speed | {name.replace("_", " "): f"{value:.3f}" for name, value in measures.values().items()}
+        return speed | {name.replace("_", " "): f"{value:.3f}" for name, value in measures.values.items()}
 
     def chosen(self, step: int) -> Tensor:
         """Indices ``(B,)`` of the photographs of a step; an epoch drops what does not fill its last batch."""
@@ -225,7 +225,7 @@ class Trainer:
         """Indices of this process's photographs of a step."""
         return self.chosen(step)[self.share]
 
-    def learned(self, steps: range) -> Iterator[Shown]:
+    def learned(self, steps: range) -> Iterator[Measures]:
         """What each step showed. While the device computes one, the next one's views are put behind it.
 
         Raises ``NonFiniteLoss``, and what befalls the next views after the step that they are behind.
@@ -248,12 +248,12 @@ class Trainer:
         batch = Batch(pixels.to(self.device), self.photographs.sizes[indices], indices, epoch, self.share)
         return self.learner.prepare(batch, generator)
 
-    def step(self, step: int, *prepared: Any) -> Shown:
+    def step(self, step: int, *prepared: Any) -> Measures:
         """Learn; what is random is a function of the seed and the step alone."""
         torch.manual_seed(seed_of(self.options.seed, DROP_PATH, step, self.team.rank))
         return self.learner.step(self.schedules.at(step), *prepared)
 
-    def finite(self, step: int, measures: Shown) -> Shown:
+    def finite(self, step: int, measures: Measures) -> Measures:
         """What a step showed. Raises ``NonFiniteLoss``."""
         if not math.isfinite(measures.loss):
             raise self.non_finite(step, measures.loss)
@@ -271,13 +271,13 @@ class Trainer:
             f"what went in. Last good checkpoint: {kept}. Start again with a smaller --lr or --clip, or with --amp off."
         )
 
-    def line(self, step: int, measures: Shown, seconds: float) -> str:
+    def line(self, step: int, measures: Measures, seconds: float) -> str:
         """One line of ``metrics.jsonl``."""
         settings = self.schedules.at(step)
         values = {
             "step": step,
             "epoch": step // self.schedules.steps_per_epoch,
-            **measures.values(),
+            **measures.values,
             **asdict(settings),
             "images_per_second": round(self.batch / seconds, 2),
         }

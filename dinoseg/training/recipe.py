@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from dinoseg.backbone.vit import Backbone
 from dinoseg.options import TrainOptions
-from dinoseg.training.learner import Batch
+from dinoseg.training.learner import Batch, Measures
 from dinoseg.training.loss import DINOLoss, answer_entropy, spread
 from dinoseg.training.network import Network, drop_paths, new_network
 from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups, set_rates
@@ -21,41 +20,10 @@ from dinoseg.training.start import layer_rates
 from dinoseg.training.team import Team, gathering
 from dinoseg.training.views import draw_views, multi_crop
 
-
-class Measures:
-    """What a step showed; loss and entropies in nats. Whoever reads it waits for the step, not for what came later."""
-
-    NAMES = ("loss", "teacher_entropy", "student_entropy", "spread")
-    """Teacher's entropy: 0 (each answer is one prototype) .. ln K (all prototypes alike). Spread of the teacher's
-    features (``loss.spread``): 0 (the same for every photograph) .. 1."""
-
-    def __init__(self, shown: Tensor) -> None:
-        """``(4,)`` on the device, in the order of ``NAMES``."""
-        self.shown = shown.to("cpu", non_blocking=shown.is_cuda)
-        self.ready = torch.cuda.Event() if shown.is_cuda else None
-        if self.ready:
-            self.ready.record(torch.cuda.current_stream(shown.device))  # the current device may be another one
-
-    @cached_property
-    def numbers(self) -> dict[str, float]:
-        """Each by its name."""
-        if self.ready:
-            self.ready.synchronize()
-        return dict(zip(self.NAMES, self.shown.tolist(), strict=True))
-
-    @property
-    def loss(self) -> float:
-        """What was minimised."""
-        return self.numbers["loss"]
-
-    @property
-    def kl(self) -> float:
-        """Mean divergence of the student's answers from the teacher's: what can be learned."""
-        return self.loss - self.numbers["teacher_entropy"]
-
-    def values(self) -> dict[str, float]:
-        """All of them by name."""
-        return {**self.numbers, "kl": self.kl}
+MEASURES = ("loss", "teacher_entropy", "student_entropy", "spread", "kl")
+"""Nats, but for the spread. Teacher's entropy: 0 (each answer is one prototype) .. ln K (all prototypes alike). Spread
+of the teacher's features (``loss.spread``): 0 (the same for every photograph) .. 1. KL: divergence of the student's
+answers from the teacher's, what can be learned."""
 
 
 class DINO:
@@ -92,7 +60,7 @@ class DINO:
             self.learn(large, small, settings.teacher_temp, last=index == self.options.accumulate)
             for index, (large, small) in enumerate(zip(*parts, strict=True), 1)
         ]
-        means, shown = map(torch.stack, zip(*learned, strict=True))  # (parts, 1, K), (parts, 4)
+        means, shown = map(torch.stack, zip(*learned, strict=True))  # (parts, 1, K), (parts, 5)
         self.loss.update_centre(self.team.mean(means))
         self.scaler.unscale_(self.optimiser)
         clip_each(self.student.parameters(), self.options.clip)
@@ -102,14 +70,14 @@ class DINO:
         self.scaler.update()
         self.optimiser.zero_grad()
         follow(self.teacher, self.student, settings.momentum)
-        return Measures(self.team.mean(shown.mean(0)))
+        return Measures(MEASURES, self.team.mean(shown.mean(0)))
 
     def learn(
         self, global_crops: Tensor, local_crops: Tensor, teacher_temp: float, *, last: bool
     ) -> tuple[Tensor, Tensor]:
         """Add the gradients of one part of a step, gathered with the ``last`` one.
 
-        Returns the mean of the teacher's outputs ``(1, K)`` and what ``Measures`` holds, ``(4,)``.
+        Returns the mean of the teacher's outputs ``(1, K)`` and ``MEASURES``, ``(5,)``.
         """
         views = (global_crops, local_crops) if len(local_crops) else (global_crops,)
         with gathering(self.gathered, now=last):
@@ -120,7 +88,8 @@ class DINO:
                 answers = self.gathered(*views)  # (2 + L, B, K)
             loss, entropy = self.loss(answers, seen, teacher_temp)
             self.scaler.scale(loss / self.options.accumulate).backward()
-        shown = torch.stack([loss.detach(), entropy, answer_entropy(answers[:2]), spread(features)])
+        loss = loss.detach()
+        shown = torch.stack([loss, entropy, answer_entropy(answers[:2]), spread(features), loss - entropy])
         return seen.flatten(0, 1).mean(0, keepdim=True), shown
 
     def state(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def test_distance_is_nought_only_at_the_teacher():
     known = statistics(seen)
     assert distance(seen, seen, known).item() == pytest.approx(0, abs=1e-6)
     assert distance(look(damaged(teacher), images()), seen, known).item() > 0.05
-    assert mean_cosine(seen, seen, known) == pytest.approx(1)
+    assert mean_cosine(seen, seen, known).item() == pytest.approx(1)
 
 
 def test_divergence_is_kl_over_the_patches_whatever_the_prefix_takes():

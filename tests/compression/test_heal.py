@@ -50,7 +50,7 @@ def healing(folder, crops=40, aim="teacher"):
     options = HealOptions(crops, 4, 3e-3, 4, 0)
     feed = CropFeed(sources(), seed=0)
     run = Healing(teacher, student, feed, known, AIMS[aim], options, folder / "heal.pt", amp=False)
-    judge = lambda: mean_cosine(look(student, images()), look(teacher, images()), known)  # noqa: E731
+    judge = lambda: mean_cosine(look(student, images()), look(teacher, images()), known).item()  # noqa: E731
     return run, judge
 
 

@@ -19,7 +19,8 @@ from dinoseg.backbone.weights import load_file
 from dinoseg.errors import NonFiniteLoss, OptionError, OutputConflict, TrainingError
 from dinoseg.options import TrainOptions
 from dinoseg.training import loop, recipe, run_training
-from dinoseg.training.recipe import DINO, Measures
+from dinoseg.training.learner import Measures
+from dinoseg.training.recipe import DINO, MEASURES
 from tests.helpers import broken_images, write_images
 from tests.training.tiny import options, small_head
 
@@ -295,7 +296,8 @@ def test_f83_broken_photographs_are_reported(photos, tmp_path):
     ],
 )
 def test_f81_collapse_is_told(entropy, warmup, told, photos, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(DINO, "step", lambda *_: Measures(torch.tensor([entropy + 1, entropy, entropy, 1.0])))
+    shown = torch.tensor([entropy + 1, entropy, entropy, 1.0, 1.0])
+    monkeypatch.setattr(DINO, "step", lambda *_: Measures(MEASURES, shown))
     run_training(photos, options(tmp_path / "run", warmup_epochs=warmup))
     assert ("collapsed" in caplog.text) is (told is not None)
     assert told is None or told in caplog.text

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dinoseg.training import recipe
-from dinoseg.training.recipe import DINO, Measures
+from dinoseg.training.learner import Measures
+from dinoseg.training.recipe import DINO, MEASURES
 from dinoseg.training.schedules import Schedules, Settings
 from tests.training.tiny import options, small_head
 
@@ -108,7 +109,7 @@ def test_student_learns_one_batch_by_heart(monkeypatch):
     torch.manual_seed(0)
     dino = DINO(options(drop_path=0.0), torch.device("cpu"))
     batch = crops()
-    losses = [dino.step(SETTINGS, *batch).kl for _ in range(40)]
+    losses = [dino.step(SETTINGS, *batch).values["kl"] for _ in range(40)]
     assert min(losses[-5:]) < losses[0] / 2
 
 
@@ -137,9 +138,9 @@ def test_f84_state_holds_everything_that_a_step_changes(monkeypatch):
     one.step(SETTINGS, *crops())
     other.load(copy.deepcopy(one.state()))
     torch.manual_seed(1)
-    first = one.step(SETTINGS, *crops()).values()
+    first = one.step(SETTINGS, *crops()).values
     torch.manual_seed(1)
-    assert other.step(SETTINGS, *crops()).values() == first
+    assert other.step(SETTINGS, *crops()).values == first
     for a, b in zip(one.student.parameters(), other.student.parameters(), strict=True):
         assert torch.equal(a, b)
     assert torch.equal(one.loss.centre, other.loss.centre)
@@ -159,9 +160,9 @@ def test_measures_wait_for_the_device_that_they_come_from(monkeypatch):
         is_cuda, device = True, "cuda:1"
 
         def to(self, device, non_blocking):
-            return torch.arange(4.0)
+            return torch.arange(5.0)
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
-    assert Measures(OnSecondGPU()).loss == 0
+    assert Measures(MEASURES, OnSecondGPU()).loss == 0
     assert waited == ["stream of cuda:1"]
