@@ -27,6 +27,9 @@ from dinoseg.compression import average, compress, with_patch
 from dinoseg.compression.aims import AIMS
 from dinoseg.options import CompressOptions
 
+METHODS = ("attention", "tokencut", "attention-cut")
+"""Scored on every stage."""
+
 
 def stages(teacher: str, student: Path, options: CompressOptions) -> list[Path]:
     """A weight file for every stage between the teacher and the stored student."""
@@ -68,7 +71,7 @@ def main() -> None:
     arguments.output.with_suffix(".curve.json").write_text(json.dumps(facts, indent=1) + "\n")
     models = [arguments.teacher, *map(str, stages(arguments.teacher, student, options))]
     words = ["--data", str(arguments.data), "--sets", "DUTS", "--cache", str(folder / "measured")]
-    methods.main([*words, "--models", "none", *models, "-o", str(arguments.output)])
+    methods.main([*words, "--methods", *METHODS, "--models", "none", *models, "-o", str(arguments.output)])
 
 
 if __name__ == "__main__":
