@@ -27,7 +27,7 @@ class CompressOptions:
     """Crops of distillation afterwards, twice: towards the teacher, and towards the object it attends to (0: none)."""
     batch: Whole = 24
     """Crops per healing step; of those larger than --grid fewer."""
-    lr: float = 6e-5
+    lr: float = 2e-5
     """Peak learning rate of healing."""
     grid: Whole = 16
     """Patches per side of the smallest crops, in teacher and student."""
