@@ -3,9 +3,9 @@
     python benchmarks/compress.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
 
 Makes the compressed network with the defaults of `dinoseg compress` (or goes on with what is in DIR), then scores all
-of them on the pictures of FOLDER/duts (see methods.py, whose tables it writes to FILE.md and FILE.json) and puts
-minutes (of this call alone), cosines to the teacher on held-out photographs and the curve of healing beside them in
-FILE.curve.json.
+of them by three methods on the pictures of FOLDER/duts (see methods.py, whose tables it writes to FILE.md and
+FILE.json) and puts minutes (of this call alone), cosines to the teacher on held-out photographs and the curve of
+healing beside them in FILE.curve.json.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does DINO learn from random weights? k-NN and thresholded attention of a run's snapshots, and what they have to beat.
+"""Does DINO learn from random weights? k-NN and label-free masks of a run's snapshots, and what they have to beat.
 
     python benchmarks/scratch.py RUN/checkpoints/*.pth --run RUN --labelled IMAGENETTE --duts DUTS --cache CACHE -o FILE
 
@@ -97,12 +97,13 @@ class Judge:
 
     def floors(self) -> dict[str, Line]:
         """What no network is needed for, by the reports of the untrained one."""
-        found = {}
+        found: dict[str, Line] = {}
         for title in self.columns:
             report = json.loads((self.place(title, RANDOM) / "report.json").read_text())
             for score in (Score(**score) for score in report["scores"]):
                 if score.kind == "floor" and (score.name in FLOORS or score.name.startswith("top-1, ")):
-                    found[f"{score.name.removeprefix('top-1, ')} (floor)"] = Line({title: score}, {})
+                    name = f"{score.name.removeprefix('top-1, ')} (floor)"
+                    found.setdefault(name, Line({}, {})).scores[title] = score
         return found
 
     def place(self, title: str, name: str) -> Path:
@@ -125,11 +126,12 @@ def table(columns: Sequence[str], lines: Mapping[str, Line]) -> list[str]:
     return [*head, *(f"| {name} | {' | '.join(cells(columns, line))} |" for name, line in lines.items())]
 
 
-def about(run: Mapping[str, Any]) -> str:
-    """What was trained, and how."""
+def about(run: Mapping[str, Any], every: int) -> str:
+    """What was trained, and how; snapshots are ``every`` so many epochs."""
     network, count, batch = run["network"], run["photographs"]["count"], run["photographs_per_step"]
     options: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in run["options"].items()}
-    typed = shlex.join(["dinoseg", "train", "PHOTOS", *words(TrainOptions(output=Path("RUN"), batch=batch, **options))])
+    asked = TrainOptions(output=Path("RUN"), batch=batch, save_every=every, **options)
+    typed = shlex.join(["dinoseg", "train", "PHOTOS", *words(asked)])
     head = HEAD.format(photographs=count, batch=batch, side=options["global_size"], **network)
     return f"{head}\n    {typed}\n"
 
@@ -155,7 +157,8 @@ def main(argument_words: Sequence[str]) -> None:
         },
     }
     lines = Judge(columns, arguments.cache).lines(snapshots)
-    write(arguments.output, about(run), list(columns), lines, quoted("scratch.py", argument_words))
+    every = max(1, round(min(by_step) / per_epoch))
+    write(arguments.output, about(run, every), list(columns), lines, quoted("scratch.py", argument_words))
 
 
 def write(path: Path, head: str, columns: Sequence[str], lines: Mapping[str, Line], asked: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -90,9 +91,10 @@ class RunFolder:
         now = json.loads(json.dumps(now))
         other = [f"{name} was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         if other:
+            learned = f"; --init {shlex.quote(str(self.model))} begins there with what this run has learned"
             raise OutputConflict(
-                f"{self.path} was begun with other settings ({'; '.join(other)}): resume with the same, or start "
-                f"in another folder, where --init {self.model} begins with what this run has learned."
+                f"{self.path} was begun with other settings ({'; '.join(other)}): resume with the same, or start again "
+                f"in another folder{learned if self.model.exists() else ''}."
             )
 
     def clear(self) -> None:

@@ -112,7 +112,7 @@ def check_photographs(
     """Raise ``OptionError`` for too few of them, ``TrainingError`` where processes see different ones."""
     batch = options.step_batch * team.size
     if not len(photographs):
-        named = ", ".join(map(str, images)) or options.from_file
+        named = ", ".join(map(str, images[:3])) + (" ..." if len(images) > 3 else "") or options.from_file
         raise OptionError(f"there is no photograph in {named}: name a folder, file or glob with some.")
     if len(photographs) < batch:
         raise OptionError(

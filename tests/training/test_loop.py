@@ -259,7 +259,7 @@ def test_d51_a_disk_that_is_full_for_the_metrics_costs_nothing_that_was_saved(
 
 
 @pytest.mark.parametrize(
-    ("count", "batch", "told"), [(3, 4, "--batch 4 .*3 photographs"), (0, 1, "there is no photograph")]
+    ("count", "batch", "told"), [(3, 4, "--batch 4 .*3 photographs"), (0, 1, "there is no photograph in .*photos:")]
 )
 def test_f82_fewer_photographs_than_a_batch_are_refused_before_the_first_step(count, batch, told, tmp_path):
     folder = tmp_path / "photos"
@@ -419,3 +419,9 @@ def test_d52_f84_kill_9_within_an_epoch(photos, undisturbed, tmp_path):
     assert process.wait() == -signal.SIGKILL
     run_training(photos, options(tmp_path / "run", resume=True))
     assert_equal_runs(tmp_path / "run", undisturbed)
+
+
+def test_more_epochs_are_another_run_that_may_begin_with_what_this_one_learned(photos, tmp_path):
+    report = run_training(photos, options(tmp_path / "run"))
+    with pytest.raises(OutputConflict, match=f"epochs was .*--init {report.model} begins there"):
+        run_training(photos, options(tmp_path / "run", resume=True, epochs=9))
