@@ -77,6 +77,11 @@ def test_an_untrained_network_is_a_floor() -> None:
     assert parts.bars_of(report | {"model": "builtin"}, "a", "")["a"].number.kind == "label-free"
 
 
+def test_smoothed_masks_are_told_apart() -> None:
+    report = {"model": "builtin", "size": 320, "options": {"method": "head", "refine": "guided", "smooth": 2}}
+    assert parts.made_with(report) == "head, guided, smooth 2, builtin, 320 px"
+
+
 def write(path: Path, content: Any) -> Path:
     path.write_text(json.dumps(content))
     return path
