@@ -7,8 +7,8 @@ some of PHOTOS (drawn at random; no picture of FOLDER may be among them), beside
 with the same refinement. With masks: some pictures of the even half of DUTS join the photographs, scored on the odd
 half. IoU is label-free, over images (every fifth frame, then sequences in DAVIS); differences to `attention-cut` are
 paired, with 95 % bootstrap intervals. What was chosen by ground truth was chosen on the even halves: the odd one is the
-one to quote. Milliseconds are of the processor, one thread, for method and head alone. WORK keeps what the network says of
-PHOTOS. Writes FILE.md and FILE.json.
+one to quote. Milliseconds are of the processor, one thread, for method and head alone. WORK keeps what the network
+says of PHOTOS. Writes FILE.md and FILE.json.
 """
 
 from __future__ import annotations
