@@ -1,4 +1,4 @@
-"""What each step of `dinoseg compress` costs and keeps: teacher, other patch, pruned, healed, averaged, int8.
+"""What each step of `dinoseg compress` costs and keeps: teacher, other patch, pruned, healed twice, averaged as int8.
 
     python benchmarks/compress.py TEACHER PHOTOS... --data FOLDER -o FILE [--work DIR]
 
@@ -11,7 +11,6 @@ healing beside them in FILE.curve.json.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import tempfile
 from dataclasses import asdict
@@ -23,7 +22,7 @@ import torch
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import load
-from dinoseg.compression import average, compress, with_patch
+from dinoseg.compression import compress, with_patch
 from dinoseg.compression.aims import AIMS
 from dinoseg.options import CompressOptions
 
@@ -39,15 +38,11 @@ def stages(teacher: str, student: Path, options: CompressOptions) -> list[Path]:
     save_backbone(with_patch(load(teacher), options.patch), resized, store="float32")
     network = load_file(work / "pruned.safetensors")
     save_backbone(network, pruned, store="float32")
-    files, networks = [resized, pruned], []
+    files = [resized, pruned]
     for aim in AIMS:
-        networks.append(copy.deepcopy(network))
-        networks[-1].vit.load_state_dict(torch.load(work / f"heal-{aim}.pt", weights_only=True)["average"])
+        network.vit.load_state_dict(torch.load(work / f"heal-{aim}.pt", weights_only=True)["average"])
         files.append(folder / f"healed-{aim}.safetensors")
-        save_backbone(networks[-1], files[-1], store="float32")
-    average(network, networks)
-    files.append(folder / "averaged.safetensors")
-    save_backbone(network, files[-1], store="float32")
+        save_backbone(network, files[-1], store="float32")
     return [*files, student]
 
 
