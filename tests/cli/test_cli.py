@@ -149,7 +149,8 @@ def test_e70_a_broken_pipe_does_not_trace(tmp_path: Path, arguments: list[str]) 
 
 
 WAITING = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it deaf to it
 import dinoseg.cli.doctor as doctor
 
 def wait():
