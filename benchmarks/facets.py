@@ -32,7 +32,7 @@ from dinoseg.methods.base import Method
 from dinoseg.pipeline import Item, Segmenter
 from dinoseg.types import Failure, Proposals
 
-METHODS = ("attention", "tokencut", "maskcut", "spectral", "lost", "found", "kmeans", "attention-cut")
+METHODS = ("tokencut", "maskcut", "spectral", "lost", "found", "kmeans", "attention-cut")
 TAU = 0.2
 """Cosine above which the table of graphs counts a pair as joined: TokenCut's."""
 FEW, MANY = 0.01, 0.99
