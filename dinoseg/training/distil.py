@@ -37,7 +37,7 @@ AVERAGED = 0.999
 
 
 MEASURES = ("loss", "cosine")
-"""Cosine of the student's patch tokens to the teacher's, less the teacher's mean: 1 where they are the same."""
+"""What is minimised, 0 at the teacher; cosine of patch tokens less the teacher's mean, -1..1: 1 at the teacher."""
 
 
 class Student(nn.Module):
