@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import OptionError
 from dinoseg.images.fit import to_photo
+from dinoseg.refine.pieces import without_crumbs
 from dinoseg.types import Fit, Photo
 
 REFINEMENTS: dict[str, str] = {
@@ -37,8 +38,9 @@ class Refined(NamedTuple):
 def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> Refined:
     """A soft mask ``(mh, mw)`` over the padded frame -> the same over the upright photo.
 
-    A refinement that loses the object is refused: then, and with ``none``, the map is upsampled bilinearly. Every
-    refinement needs less than 14 bytes a pixel of the photo at its peak, beside the photo (measured at 48 megapixels).
+    Crumbs and pinholes of a refined mask are taken away. A refinement that loses the object is refused: then, and with
+    ``none``, the map is upsampled bilinearly and left at that. Every refinement needs less than 14 bytes a pixel of
+    the photo at its peak, beside the photo (measured at 48 megapixels).
     Raises ``OptionError`` for an unknown name.
     """
     check_refinement(name)
@@ -47,7 +49,10 @@ def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> Refi
         return Refined(plain)
     module, _, function = REFINEMENTS[name].partition(":")
     refined: NDArray[np.float32] = getattr(import_module(module), function)(soft, photo, fit)
-    return Refined(refined) if agree(plain > 0.5, refined > 0.5) else Refined(plain, refused=True)
+    if not agree(plain > 0.5, refined > 0.5):
+        return Refined(plain, refused=True)
+    del plain
+    return Refined(without_crumbs(refined))
 
 
 def check_refinement(name: str) -> None:
