@@ -23,6 +23,7 @@ from dinoseg.errors import (
 )
 from dinoseg.images.formats import IMAGE_SUFFIXES
 from dinoseg.images.ids import distinct, fold
+from dinoseg.images.text import lines_of, spelled
 from dinoseg.options import InputOptions
 from dinoseg.types import Failure, Source
 
@@ -188,20 +189,17 @@ def folder_error(path: Path, error: OSError) -> ImageError:
 def read_list(path: Path) -> Found:
     """The lines of a list file: paths relative to its folder, blank lines left out, each file once."""
     seen: set[str] = set()
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, 1):
-            name = line.rstrip("\n").replace("\0", "\ufffd")  # the system would not even look for a NUL
-            if name.strip():
-                found = listed(path, number, name)
-                if found.id not in seen:
-                    yield found
-                seen.add(found.id)
+    for number, line in lines_of(path):
+        found = listed(path, number, line)
+        if found.id not in seen:
+            yield found
+        seen.add(found.id)
 
 
 def listed(list_file: Path, number: int, name: str) -> Source | Failure:
     """One line of a list. With links resolved, it must lie below the list's folder: a list may come from anywhere."""
     where = f"{name} (line {number} of {list_file.name})"
-    path = list_file.parent / name
+    path = spelled(list_file.parent, name)
     root = real_path(list_file.parent)
     if not real_path(path).is_relative_to(root) or not (folder := real_path(path.parent)).is_relative_to(root):
         return Failure(name, OutsideRoot(f"{where}: leaves the list's folder; put the list above its photographs."))

@@ -4,6 +4,7 @@ import gc
 import os
 import socket
 import sys
+import unicodedata
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -293,6 +294,19 @@ def test_b36_lists(tmp_path):
     assert isinstance(found[2].error, InputNotFound)
     assert "line 7 of list.txt" in str(found[2].error)
     assert found[1].content.samefile(tmp_path / "sub/c.jpg")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_b36_lists_of_other_systems(tmp_path, encoding):
+    """Byte order marks, ends of lines, backslashes, quotes, and accents composed another way than the file's."""
+    apart = unicodedata.normalize("NFD", "é.jpg")
+    grow(tmp_path, "a b.jpg", "sub/c.jpg", "d e.jpg", apart)
+    lines = "\r\n".join(["a b.jpg", "sub\\c.jpg", '"d e.jpg"', unicodedata.normalize("NFC", apart), "a"])
+    *found, failure = from_list(tmp_path / "list.txt", lines.encode(encoding))
+    assert [item.id for item in found] == ["a b.jpg", "sub/c.jpg", "d e.jpg", apart]
+    assert all(isinstance(item, Source) for item in found)
+    assert isinstance(failure, Failure)
+    assert failure.id == "a"
 
 
 def test_b36_paths_are_relative_to_the_list(tmp_path, monkeypatch):
