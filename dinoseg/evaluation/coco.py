@@ -15,6 +15,7 @@ from pycocotools import mask as rle
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
+from dinoseg.images.text import read_text, spelled
 
 NEEDED = {"images": ("id", "file_name", "height", "width"), "annotations": ("image_id", "segmentation", "category_id")}
 
@@ -37,14 +38,16 @@ def coco(path: Path) -> Dataset:
     of_picture = defaultdict(list)
     for annotation in content["annotations"]:
         of_picture[annotation["image_id"]].append(annotation)
-    check_once(path, content["images"])
+    check_once(path, "id", [picture["id"] for picture in content["images"]])
     folder = picture_folder(path, content["images"])
     samples = []
     for picture in content["images"]:
         image, size = below(folder, picture["file_name"], path), (int(picture["height"]), int(picture["width"]))
         annotations = of_picture[picture["id"]]
         truth = partial(coco_truth, annotations, size, names)
-        samples.append(Sample(picture["file_name"], image, path, truth, number=picture["id"]))
+        name = image.relative_to(folder).as_posix()
+        samples.append(Sample(name, image, path, truth, number=picture["id"]))
+    check_once(path, "file_name", [sample.id for sample in samples])
     rule = "any annotation, crowd regions included; no void; boxes: annotated, without crowds"
     classes = tuple(sorted(set(names.values())))
     return Dataset(path.stem, "COCO json", rule, by_id(samples), classes, source=coco_source(path))
@@ -73,17 +76,16 @@ def read_json(path: Path) -> dict[str, Any]:
 def load_json(path: Path) -> Any:
     """What is in the file. Raises ``DatasetError`` for one that cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as json ({error}): it may be half a download.") from error
 
 
-def check_once(path: Path, pictures: list[dict[str, Any]]) -> None:
+def check_once(path: Path, key: str, values: list[Any]) -> None:
     """Raise ``DatasetError`` for a picture that is listed twice: it would count twice."""
-    for key in ("file_name", "id"):
-        (most, count), *_ = Counter(picture[key] for picture in pictures).most_common(1) or [(None, 0)]
-        if count > 1:
-            raise DatasetError(f"{path} lists {count} pictures with the {key} {most!r}: each must have its own.")
+    (most, count), *_ = Counter(values).most_common(1) or [(None, 0)]
+    if count > 1:
+        raise DatasetError(f"{path} lists {count} pictures with the {key} {most!r}: each must have its own.")
 
 
 def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:
@@ -91,7 +93,7 @@ def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:
     root, part = path.parent.parent, path.stem.removeprefix("instances_")
     candidates = (root / part, root / "images" / part, root / "images", path.parent / "images", path.parent)
     for folder in candidates:
-        if any((folder / picture["file_name"]).is_file() for picture in pictures):
+        if any(spelled(folder, picture["file_name"]).is_file() for picture in pictures):
             return folder
     looked = ", ".join(str(folder) for folder in candidates)
     packed = f" They are in {source}." if (source := coco_source(path)) else ""
@@ -100,7 +102,7 @@ def picture_folder(path: Path, pictures: list[dict[str, Any]]) -> Path:
 
 def below(folder: Path, name: str, path: Path) -> Path:
     """The picture's path. Raises ``DatasetError`` for a name that leaves the folder."""
-    image = folder / name
+    image = spelled(folder, name)
     if not image.resolve().is_relative_to(folder.resolve()):
         raise DatasetError(f"{path}: the file_name {name!r} leaves {folder}.")
     return image

@@ -13,6 +13,7 @@ from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import paired_bootstrap
 from dinoseg.evaluation.protocols import names_of, per_unit
 from dinoseg.evaluation.report import COLUMNS, Report, Row
+from dinoseg.images.text import open_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def read_rows(path: Path) -> list[Row]:
             f"{path} is not there: name a folder that `dinoseg evaluate PROTOCOL DATA --output FOLDER` has filled."
         )
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open_text(path) as file:
             lines = [line for line in csv.DictReader(file) if line["status"] == "scored"]
         return [
             Row(line["id"], {x: float(y) for x, y in line.items() if x not in COLUMNS and y}, line["sequence"])

@@ -6,17 +6,20 @@ import re
 import xml.etree.ElementTree as ET
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.errors import DatasetError
+from dinoseg.errors import DatasetError, ImageError
+from dinoseg.evaluation.lists import SUFFIXES, Names, names_in, without_suffix
 from dinoseg.evaluation.metrics import Boxes, Mask
-from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id, names_in
+from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
+from dinoseg.images.decode import as_source, decode
 from dinoseg.images.labels import VOID, read_labels
+from dinoseg.images.text import alike, spelled, spellings
+from dinoseg.options import InputOptions
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 IMAGE_WORDS = re.compile(r"im(age|g)|jpe?g|photo|picture", re.IGNORECASE)
 MASK_WORDS = re.compile(r"mask|gt|ground.?truth|annotation|label", re.IGNORECASE)
 VOC_TARS = {"2007": "VOCtrainval_06-Nov-2007.tar or VOCtest_06-Nov-2007.tar", "2012": "VOCtrainval_11-May-2012.tar"}
@@ -52,12 +55,15 @@ def pairs(images: Path, masks: Path, image_set: str | None = None) -> Dataset:
     return Dataset(name, "images + masks", rule, by_id(samples)).listed(image_set)
 
 
-def by_stem(folder: Path) -> dict[str, Path]:
-    """Image files below a folder by relative path without extension. Raises ``DatasetError`` where two share one."""
+def by_stem(folder: Path, pattern: str = "**/*") -> dict[str, Path]:
+    """Image files below a folder by relative path without extension, as ``alike`` spells it.
+
+    Raises ``DatasetError`` where two share one.
+    """
     found: dict[str, Path] = {}
-    for path in folder.rglob("*"):
+    for path in folder.glob(pattern):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            stem = path.relative_to(folder).with_suffix("").as_posix()
+            stem = alike(path.relative_to(folder).with_suffix("").as_posix())
             if stem in found:
                 raise DatasetError(f"{found[stem]} and {path} share a name: which one is meant? Move one away.")
             found[stem] = path
@@ -86,7 +92,9 @@ def find_voc(root: Path, image_set: str | None = None) -> Dataset | None:
     if not needed.is_dir():
         raise DatasetError(missing_part(root, needed, source))
     sample = partial(voc_boxed_sample if detection else voc_sample, root)
-    samples = by_id([sample(stem) for stem in dict.fromkeys(names_in(listing))])
+    known = Names(path.relative_to(images).as_posix() for path in by_stem(images).values())
+    named = {meant or f"{without_suffix(name)}.jpg" for name, meant in names_in(listing, known).items()}
+    samples = by_id(map(sample, named))
     if detection:
         rule = f"inside of any box; {BOXED}"
         return Dataset(root.name, f"PASCAL VOC, {set_name(listing)}", rule, samples, VOC_CLASSES, False, source)
@@ -101,19 +109,19 @@ def voc_source(root: Path) -> str:
     return f"{VOC_TARS[year]} (host.robots.ox.ac.uk/pascal/VOC/voc{year}), unpacked to VOCdevkit/VOC{year}"
 
 
-def voc_sample(root: Path, stem: str) -> Sample:
+def voc_sample(root: Path, id_: str) -> Sample:
     """A picture of the lists of ``Segmentation``; its boxes are those of ``Annotations``, where that folder is."""
-    image, mask = root / "JPEGImages" / f"{stem}.jpg", root / "SegmentationClass" / f"{stem}.png"
-    objects = root / "SegmentationObject" / mask.name
-    annotation = root / "Annotations" / f"{stem}.xml" if (root / "Annotations").is_dir() else None
+    stem = without_suffix(id_)
+    mask, objects = (spelled(root / name, f"{stem}.png") for name in ("SegmentationClass", "SegmentationObject"))
+    annotation = spelled(root / "Annotations", f"{stem}.xml") if (root / "Annotations").is_dir() else None
     also = (objects, annotation) if annotation else (objects,)
-    return Sample(image.name, image, mask, partial(voc_truth, mask, objects, annotation), also=also)
+    return Sample(id_, root / "JPEGImages" / id_, mask, partial(voc_truth, mask, objects, annotation), also=also)
 
 
-def voc_boxed_sample(root: Path, stem: str) -> Sample:
+def voc_boxed_sample(root: Path, id_: str) -> Sample:
     """A picture of the lists of ``Main``: boxes and no masks."""
-    image, annotation = root / "JPEGImages" / f"{stem}.jpg", root / "Annotations" / f"{stem}.xml"
-    return Sample(image.name, image, annotation, partial(voc_boxed_truth, annotation))
+    image, annotation = root / "JPEGImages" / id_, spelled(root / "Annotations", f"{without_suffix(id_)}.xml")
+    return Sample(id_, image, annotation, partial(voc_boxed_truth, image, annotation))
 
 
 def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Truth:
@@ -143,11 +151,12 @@ def voc_objects(path: Path) -> list[Mask]:
     return by_value(read_labels(path)[0])
 
 
-def voc_boxed_truth(path: Path) -> Truth:
+def voc_boxed_truth(image: Path, path: Path) -> Truth:
     """What an XML file alone says; objects are the insides of the boxes."""
     annotation = voc_annotation(path)
-    filled = [inside(box, annotation.size) for box in annotation.boxes]
-    foreground = np.any([np.zeros(annotation.size, bool), *filled], axis=0)  # (H, W)
+    size = annotation.size or size_of(image)
+    filled = [inside(box, size) for box in annotation.boxes]
+    foreground = np.any([np.zeros(size, bool), *filled], axis=0)  # (H, W)
     return Truth(
         foreground, lambda: filled, classes=annotation.classes, boxes=lambda: annotation.boxes, only_boxes=True
     )
@@ -156,8 +165,8 @@ def voc_boxed_truth(path: Path) -> Truth:
 class Annotation(NamedTuple):
     """What is used of a VOC annotation."""
 
-    size: tuple[int, int]
-    """``(H, W)`` px of the picture; zeros where the file does not say."""
+    size: tuple[int, int] | None
+    """``(H, W)`` px of the picture; none where the file does not say."""
     boxes: Boxes
     classes: tuple[str, ...]
 
@@ -165,21 +174,51 @@ class Annotation(NamedTuple):
 def voc_annotation(path: Path) -> Annotation:
     """All objects of an XML file. VOC counts pixels from 1 and includes the last: only x0, y0 lose one.
 
-    Raises ``DatasetError`` for a file that is missing or broken.
+    Raises ``DatasetError`` for a file that is missing or broken, and for an object without an upright box.
     """
     try:
         tree = ET.parse(path)  # noqa: S314 (expat itself stops entities that grow)
-        height, width = (int(tree.findtext(f"size/{side}", "0")) for side in ("height", "width"))
+        height, width = (side_of(tree, side) for side in ("height", "width"))
         things = list(tree.iter("object"))
-        corners = [
-            [float(thing.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")]
-            for thing in things
-        ]
-    except (OSError, ValueError, ET.ParseError) as error:
+        boxes = np.array([corners_of(thing) for thing in things], np.float64).reshape(-1, 4) - (1, 1, 0, 0)
+    except ET.ParseError as error:
         raise DatasetError(f"{path} cannot be read as a VOC annotation ({error}): is it half a download?") from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as a VOC annotation: {error}.") from error
+    if height * width > InputOptions.max_pixels:
+        raise DatasetError(f"{path} says {width} x {height} px: more than any picture that is read.")
     classes = {thing.findtext("name", "") for thing in things}
-    boxes = np.array(corners, np.float64).reshape(-1, 4) - (1, 1, 0, 0)
-    return Annotation((height, width), boxes, tuple(name for name in VOC_CLASSES if name in classes))
+    size = (height, width) if height and width else None
+    return Annotation(size, boxes, tuple(name for name in VOC_CLASSES if name in classes))
+
+
+def side_of(tree: ET.ElementTree[Any], side: str) -> int:
+    """``height`` or ``width`` in px, 0 where it is not said. Raises ``ValueError`` for what is no such number."""
+    text = tree.findtext(f"size/{side}") or "0"
+    if not (value := float(text)).is_integer() or value < 0:  # inf and NaN are no integers
+        raise ValueError(f"its {side} is {text.strip()}")
+    return int(value)
+
+
+def corners_of(thing: ET.Element) -> tuple[float, float, float, float]:
+    """``xmin, ymin, xmax, ymax`` of an object, whichever corner is written first. Raises ``ValueError``."""
+    texts = {side: thing.findtext(f"bndbox/{side}") for side in ("xmin", "xmax", "ymin", "ymax")}
+    lacking = [side for side, text in texts.items() if text is None]
+    if lacking:
+        raise ValueError(f"its object {thing.findtext('name', '')!r} has no bndbox with {', '.join(lacking)}")
+    values = [float(text or "") for text in texts.values()]
+    if not np.isfinite(values).all():
+        raise ValueError(f"its object {thing.findtext('name', '')!r} has the box {values}")
+    (x0, x1), (y0, y1) = sorted(values[:2]), sorted(values[2:])
+    return x0, y0, x1, y1
+
+
+def size_of(image: Path) -> tuple[int, int]:
+    """``(H, W)`` of a picture, upright. Raises ``DatasetError`` for one that cannot be read."""
+    try:
+        return decode(as_source(image), reduce_to=1).size
+    except ImageError as error:
+        raise DatasetError(f"its annotation says no size, and {error}") from error
 
 
 def inside(box: NDArray[np.float64], size: tuple[int, int]) -> Mask:
@@ -208,10 +247,11 @@ def find_davis(root: Path, image_set: str | None = None, masks: Path | None = No
         return None
     listing = set_file(root, image_set or davis_default(root), DAVIS_SOURCE)
     samples = []
-    for sequence in sequences_in(listing):
-        frames = {path.stem for folder in (images, masks) for path in (folder / sequence).glob("[!.]*.*")}
-        for stem in frames or {"00000"}:
-            image, mask = images / sequence / f"{stem}.jpg", masks / sequence / f"{stem}.png"
+    for sequence in sequences_in(listing, images):
+        photos, truths = by_stem(images / sequence, "*"), by_stem(masks / sequence, "*.png")
+        for stem in photos.keys() | truths.keys() or {"00000"}:
+            image = photos.get(stem, images / sequence / f"{stem}.jpg")
+            mask = truths.get(stem, masks / sequence / f"{stem}.png")
             samples.append(Sample(f"{sequence}/{image.name}", image, mask, partial(davis_truth, mask), sequence))
     rule = f"any id above 0 in {masks.parent.name}, as in DAVIS 2016; 255 is void in a palette mask"
     return Dataset(root.name, f"DAVIS 480p, {set_name(listing)}", rule, by_id(samples), source=DAVIS_SOURCE)
@@ -226,16 +266,25 @@ def davis_annotations(root: Path) -> Path:
 def davis_default(root: Path) -> str:
     """The val list of the folder. Raises ``DatasetError`` where there are several that differ."""
     found = [name for name in DAVIS_SETS if (root / "ImageSets" / f"{name}.txt").is_file()]
-    listed = {name: sequences_in(set_file(root, name, DAVIS_SOURCE)) for name in found}
+    listed = {name: sequences_in(set_file(root, name, DAVIS_SOURCE), root / "JPEGImages" / "480p") for name in found}
     if any(sequences != listed[found[0]] for sequences in listed.values()):
         counts = ", ".join(f"{name} with {len(sequences)} sequences" for name, sequences in listed.items())
         raise DatasetError(f"{root} has lists that differ ({counts}): say which with --image-set {found[-1]}.")
     return found[0] if found else DAVIS_SETS[-1]
 
 
-def sequences_in(listing: Path) -> list[str]:
-    """Names of sequences: one a line (2016, 2017), or ``frame mask`` a line (480p)."""
-    return sorted({Path(name).parent.name or name for name in names_in(listing)})
+def sequences_in(listing: Path, images: Path) -> list[str]:
+    """Names of sequences: one a line (2016, 2017), or ``frame mask`` a line (480p).
+
+    A name that is no folder of ``images`` stays as it is written.
+    """
+    there = {path.name for path in images.iterdir()}
+
+    def known(name: str) -> str | None:
+        called = (each for spelling in spellings(name) for each in (spelling, Path(spelling).parent.name))
+        return next((each for each in called if each in there), None)
+
+    return sorted({meant or Path(name).parent.name or name for name, meant in names_in(listing, known).items()})
 
 
 def davis_truth(path: Path) -> Truth:

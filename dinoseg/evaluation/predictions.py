@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.coco import box_of, decode, load_json, score_of
 from dinoseg.evaluation.layouts import by_stem, inside
+from dinoseg.evaluation.lists import without_suffix
 from dinoseg.evaluation.metrics import Boxes, Mask
 from dinoseg.evaluation.samples import Sample
 from dinoseg.images.labels import VOID, read_labels
+from dinoseg.images.text import alike
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.pipeline import Finished
 from dinoseg.types import Fit, Instance, Segmentation, Source
@@ -131,7 +133,8 @@ def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
 
     ``cat.png`` and ``cat.jpg.png``, as ``dinoseg segment`` names it, both are of ``cat.jpg``.
     """
-    path = files.get(sample.id) or files.get(Path(sample.id).with_suffix("").as_posix())
+    name = alike(sample.id)
+    path = files.get(name) or files.get(without_suffix(name))
     if path is None:
         return None
     values, mode = read_labels(path)
@@ -161,7 +164,7 @@ class CocoPredictions:
             for annotation in content if results else content["annotations"]:
                 self.annotations[annotation["image_id"]].append(annotation)
             self.only_boxes = all_boxes(x for found in self.annotations.values() for x in found)
-            self.pictures = None if results else {x["file_name"]: x for x in content["images"]}
+            self.pictures = None if results else {alike(x["file_name"]): x for x in content["images"]}
         except (AttributeError, KeyError, TypeError) as error:
             raise DatasetError(f"{path} is not COCO's json ({type(error).__name__}: {error}).") from error
 
@@ -171,7 +174,7 @@ class CocoPredictions:
             if sample.number is None:
                 raise DatasetError(f"{self.path} names pictures by COCO's ids: the data must be a COCO json too.")
             return self.of(sample, sample.number, sample.truth().foreground.shape)
-        picture = self.pictures.get(sample.id)
+        picture = self.pictures.get(alike(sample.id))
         return self.of(sample, picture["id"], (picture["height"], picture["width"])) if picture else None
 
     def of(self, sample: Sample, number: int, size: tuple[int, ...]) -> Predicted:

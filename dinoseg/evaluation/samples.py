@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
+from dinoseg.evaluation.lists import Names, names_in
 from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
 
 
@@ -107,16 +107,13 @@ class Dataset:
             return self
         if not Path(image_set).is_file():
             raise DatasetError(f"--image-set {image_set} is not there: {self.layout} need a text file, a name a line.")
-        alike = Counter(keys_of(sample.id)[1] for sample in self.samples)
-        paths = {keys_of(sample.id)[0]: sample for sample in self.samples}
-        known = {name: x for x in self.samples if alike[name := keys_of(x.id)[1]] == 1} | paths
-        names = names_in(Path(image_set))
-        found = [next((known[key] for key in keys_of(name) if key in known), None) for name in names]
-        lacking = [name for name, sample in zip(names, found, strict=True) if sample is None]
+        names = names_in(Path(image_set), Names(sample.id for sample in self.samples))
+        lacking = [name for name, id_ in names.items() if id_ is None]
         if lacking:
-            told = f"{len(lacking)} of {len(names)} names, for instance {lacking[0]}"
+            told = f"{len(lacking)} of {len(names)} names, for instance {lacking[0]}; a name is of one picture"
             raise DatasetError(f"{image_set} names pictures that are not in {self.name} ({told}).")
-        samples = by_id({sample.id: sample for sample in found if sample}.values())
+        chosen = set(names.values())
+        samples = tuple(sample for sample in self.samples if sample.id in chosen)
         return replace(self, layout=f"{self.layout}, {Path(image_set).name}", samples=samples)
 
     def select(self, split: Literal["all", "even", "odd"] = "all", every: int = 1) -> list[Sample]:
@@ -140,22 +137,3 @@ class Dataset:
 def by_id(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """Samples in the order that splits count by."""
     return tuple(sorted(samples, key=lambda sample: sample.id))
-
-
-def keys_of(name: str) -> tuple[str, str]:
-    """What a list may call a picture: its path without extension, or its name alone."""
-    path = PurePosixPath(name).with_suffix("")
-    return path.as_posix(), path.name
-
-
-def names_in(listing: Path) -> list[str]:
-    """First word of each line of a list; of the lists of one class in VOC, those that do not say -1.
-
-    Raises ``DatasetError`` for a name that leaves the data set's folder.
-    """
-    lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines()]
-    names = [words[0].lstrip("/") for words in lines if words and words[1:] != ["-1"]]
-    for name in names:
-        if ".." in PurePosixPath(name).parts:
-            raise DatasetError(f"{listing} names {name}, which is outside of the data set.")
-    return names

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
+from unicodedata import normalize
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -59,15 +59,21 @@ def spellings(name: str) -> Iterator[str]:
     """What a name in a list may mean, as it is written first: without spaces or quotes around it, ``\\`` as ``/``, and
     with its accents in letters (NFC, as most programs write them) or apart (NFD, as some file systems do).
     """
+    yield name
     bare = name.strip()
     quoted = len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "\"'"
     unquoted = bare[1:-1] if quoted else bare
     written = (name, bare, unquoted, unquoted.replace("\\", "/"))
-    forms = (unicodedata.normalize(form, spelling) for form in ("NFC", "NFD") for spelling in written)
-    yield from dict.fromkeys((*written, *forms))
+    yield from dict.fromkeys((*written, *(normalize(form, each) for form in ("NFC", "NFD") for each in written)))
+
+
+def alike(name: str) -> str:
+    """One spelling for all those of a name: its key where names of two sources are to meet."""
+    *_, last = spellings(name)
+    return normalize("NFC", last)
 
 
 def spelled(folder: Path, name: str) -> Path:
     """The file or folder below ``folder`` that a list calls ``name``; as it is written where nothing is there."""
-    places = [folder / spelling for spelling in spellings(name)]
-    return next((place for place in places if os.path.lexists(place)), places[0])
+    places = (folder / spelling for spelling in spellings(name))
+    return next((place for place in places if os.path.lexists(place)), folder / name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from hypothesis.extra.numpy import arrays
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.coco import decode
 from dinoseg.evaluation.datasets import open_dataset
+from dinoseg.evaluation.predictions import CocoPredictions, open_predictions
 from dinoseg.outputs.rle import encode_rle
-from tests.evaluation.sets import SIZE, polygon, square, write_coco
+from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask
 
 RUNS = {"size": list(SIZE), "counts": [20, 30, SIZE[0] * SIZE[1] - 50]}  # first column, rows 20..49
 
@@ -45,6 +47,39 @@ def test_the_json_may_lie_beside_its_pictures(tmp_path: Path) -> None:
     path = write_coco(tmp_path, [])
     beside = path.rename(tmp_path / "val2017" / "mine.json")
     assert [sample.missing for sample in open_dataset(beside).samples] == [None] * 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_json_of_another_system_is_read(tmp_path: Path, encoding: str) -> None:
+    """A byte order mark, backslashes, and accents composed where the file's are apart."""
+    path = write_coco(tmp_path, [polygon(0, 1, 20, 30, 40)], n=2)
+    (tmp_path / "val2017" / "sub").mkdir()
+    for number, name in enumerate([normalize("NFD", "é.jpg"), "sub/b.jpg"]):
+        (tmp_path / "val2017" / f"photo_00{number}.jpg").rename(tmp_path / "val2017" / name)
+    content = json.loads(path.read_text())
+    for picture, name in zip(content["images"], [normalize("NFC", "é.jpg"), "sub\\b.jpg"], strict=True):
+        picture["file_name"] = name
+    path.write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
+    samples = open_dataset(tmp_path).samples
+    assert [(sample.id, sample.missing) for sample in samples] == [
+        (normalize("NFD", "é.jpg"), None),
+        ("sub/b.jpg", None),
+    ]
+    found = CocoPredictions(path)
+    assert all(found(sample) is not None for sample in samples)
+    (tmp_path / "masks" / "sub").mkdir(parents=True)
+    write_mask(tmp_path / "masks" / f"{normalize('NFC', 'é')}.png", 255 * square())
+    write_mask(tmp_path / "masks" / "sub" / "b.jpg.png", 255 * square())
+    assert all(open_predictions(tmp_path / "masks")(sample) is not None for sample in samples)
+
+
+def test_two_spellings_of_one_picture_would_count_twice(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [], n=2)
+    content = json.loads(path.read_text())
+    content["images"][1]["file_name"] = " photo_000.jpg"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"2 pictures with the file_name 'photo_000\.jpg'"):
+        open_dataset(tmp_path)
 
 
 def test_of_several_instances_files_val_is_taken(tmp_path: Path) -> None:

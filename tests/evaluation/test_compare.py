@@ -85,6 +85,13 @@ def test_another_file_is_named(tmp_path: Path, content: str) -> None:
         compare(tmp_path / "nowhere", tmp_path)
 
 
+def test_scores_that_a_spreadsheet_saved_again_are_read(saved: tuple[Path, Path, list[float]], tmp_path: Path) -> None:
+    first, second, _ = saved
+    table = (first / "scores.csv").read_text()
+    (tmp_path / "scores.csv").write_bytes(table.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert compare(tmp_path, second) == compare(first, second)
+
+
 def test_the_table_shows_signs() -> None:
     page = to_markdown([Difference("IoU", 0.0123, (-0.001, 0.03), 9, "images"), Difference("J", -1, None, 1, "images")])
     assert "| IoU | +0.012 | -0.001 .. +0.030 | 9 images |" in page

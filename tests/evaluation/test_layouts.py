@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -223,7 +224,7 @@ def test_a_name_that_two_folders_have_must_be_told_with_its_folder(tmp_path: Pat
     ("content", "told"),
     [
         (None, r"--image-set .*mine\.txt is not there: images \+ masks need a text file"),
-        ("photo_001\nphoto_007\n", r"mine\.txt names pictures that are not in set \(1 of 2 names, .*photo_007\)"),
+        ("photo_001\nphoto_007\n", r"mine\.txt names pictures that are not in set \(1 of 2 names, .*photo_007; .*\)"),
     ],
 )
 def test_a_list_that_does_not_fit(tmp_path: Path, content: str | None, told: str) -> None:
@@ -234,7 +235,53 @@ def test_a_list_that_does_not_fit(tmp_path: Path, content: str | None, told: str
         open_dataset(tmp_path / "set", str(tmp_path / "mine.txt"))
 
 
+def test_a_name_with_spaces_is_no_shorter_name(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "set", 3)
+    for folder in ("images", "masks"):
+        for number, name in enumerate(("b", "b c", "b d")):
+            (path,) = (tmp_path / "set" / folder).glob(f"photo_00{number}.*")
+            path.rename(path.with_stem(name))
+    (tmp_path / "mine.txt").write_text("b c\nb d\n")
+    assert ids(open_dataset(tmp_path / "set", str(tmp_path / "mine.txt"))) == ["b c.jpg", "b d.jpg"]
+    (tmp_path / "mine.txt").write_text("b e\n")
+    with pytest.raises(DatasetError, match="1 of 1 names, for instance b e;"):
+        open_dataset(tmp_path / "set", str(tmp_path / "mine.txt"))
+
+
+def test_voc_pictures_may_have_any_name_and_extension(tmp_path: Path) -> None:
+    write_voc(tmp_path, [CLASS_MAP] * 3, [OBJECT_MAP] * 3)
+    apart, composed = (normalize(form, "é") for form in ("NFD", "NFC"))
+    for number, (image, stem) in enumerate([("my cat.JPG", "my cat"), ("b.png", "b"), (f"{apart}.jpeg", composed)]):
+        (tmp_path / "JPEGImages" / f"photo_00{number}.jpg").rename(tmp_path / "JPEGImages" / image)
+        for folder in ("SegmentationClass", "SegmentationObject"):
+            (tmp_path / folder / f"photo_00{number}.png").rename(tmp_path / folder / f"{stem}.png")
+    write_set(tmp_path, "Segmentation/val", f"my cat  1\nb\n{composed}\nb.png\n")
+    dataset = open_dataset(tmp_path)
+    assert sorted(ids(dataset)) == sorted(["my cat.JPG", "b.png", f"{apart}.jpeg"])
+    for sample in dataset.samples:
+        assert sample.missing is None
+        assert len(sample.truth().objects()) == 2
+
+
+def test_accents_may_be_composed_in_masks_and_apart_in_pictures(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 1)
+    (tmp_path / "images" / "photo_000.jpg").rename(tmp_path / "images" / normalize("NFD", "é.jpg"))
+    (tmp_path / "masks" / "photo_000.png").rename(tmp_path / "masks" / normalize("NFC", "é.png"))
+    (sample,) = open_dataset(tmp_path).samples
+    assert sample.missing is None
+
+
 # DAVIS.
+
+
+def test_davis_frames_may_be_png_and_sequences_have_spaces(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"my dog": 2, "my": 1})
+    for path in (tmp_path / "JPEGImages/480p/my dog").iterdir():
+        path.rename(path.with_suffix(".png"))
+    write_set(tmp_path, "2016/val", "my dog\n")
+    dataset = open_dataset(tmp_path)
+    assert ids(dataset) == ["my dog/photo_000.png", "my dog/photo_001.png"]
+    assert [sample.missing for sample in dataset.samples] == [None, None]
 
 
 def test_davis_2016_has_one_object_at_255(tmp_path: Path) -> None:
@@ -333,6 +380,52 @@ def test_voc_counts_pixels_from_1_and_only_left_and_top_lose_one(tmp_path: Path)
 
 def test_an_annotation_without_objects_has_no_boxes(tmp_path: Path) -> None:
     assert voc_with_boxes(tmp_path, "<annotation/>").object_boxes().shape == (0, 4)
+
+
+def boxed(xmin: str, ymin: str, xmax: str, ymax: str, size: str = "") -> str:
+    box = f"<xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax>"
+    return f"<annotation>{size}<object><name>cat</name><bndbox>{box}</bndbox></object></annotation>"
+
+
+def test_whichever_corner_a_box_begins_with(tmp_path: Path) -> None:
+    flipped = boxed("9", "20", "5", "11")
+    assert voc_with_boxes(tmp_path, flipped).object_boxes().tolist() == [[4, 10, 9, 20]]
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width/><height/></size>",
+        "<size><width>128.0</width><height>96.0</height></size>",
+    ],
+)
+def test_a_size_that_is_not_said_is_the_pictures(tmp_path: Path, size: str) -> None:
+    write_images(tmp_path / "JPEGImages", 1)
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations" / "photo_000.xml").write_text(boxed("5", "11", "9", "20", size))
+    write_set(tmp_path, "Main/trainval", "photo_000\n")
+    truth = only_truth(open_dataset(tmp_path, "Main/trainval"))
+    assert truth.foreground.shape == SIZE
+    assert truth.foreground.sum() == 5 * 10
+
+
+@pytest.mark.parametrize(
+    ("xml", "told"),
+    [
+        (boxed("5", "nan", "9", "20"), "its object 'cat' has the box"),
+        (boxed("5", "1", "inf", "20"), "its object 'cat' has the box"),
+        ("<annotation><object><name>cat</name><robndbox/></object></annotation>", "'cat' has no bndbox with xmin"),
+        (boxed("1", "1", "2", "2", "<size><width>-3</width><height>4</height></size>"), "its width is -3"),
+        (boxed("1", "1", "2", "2", "<size><width>3.5</width><height>4</height></size>"), r"its width is 3\.5"),
+        (boxed("1", "1", "2", "2", "<size><width>inf</width><height>4</height></size>"), "its width is inf"),
+        (boxed("1", "1", "2", "2", "<size><width>90000</width><height>90000</height></size>"), "more than any picture"),
+    ],
+)
+def test_what_cannot_be_a_box_or_a_size_is_named(tmp_path: Path, xml: str, told: str) -> None:
+    with pytest.raises(DatasetError, match=rf"photo_000\.xml .*{told}"):
+        voc_with_boxes(tmp_path, xml).object_boxes()
 
 
 @pytest.mark.parametrize(
