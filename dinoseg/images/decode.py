@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from dinoseg.errors import (
     UnsupportedFormat,
     UnsupportedImage,
 )
+from dinoseg.files import NotRegular, open_regular
 from dinoseg.images.colour import array_to_rgb, image_to_rgb
 from dinoseg.images.formats import Format, open_image, unsupported
 from dinoseg.options import InputOptions
@@ -112,16 +112,15 @@ def read(content: Image, max_pixels: int, reduce_to: int | None) -> Decoded:
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """Open a regular file and nothing else: opening a pipe would wait for ever."""
+    """``open_regular``, with errors of images."""
     try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-        if regular:
-            return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in its name
+        return open_regular(path)
+    except NotRegular as error:
+        raise NotAnImage("is a folder, a pipe or a device, not a file") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageVanished("is not there, or not any more") from error
     except PermissionError as error:
         raise ImageForbidden("may not be read; check its permissions and its folder's") from error
-    raise NotAnImage("is a folder, a pipe or a device, not a file")
 
 
 def read_stream(stream: IO[bytes], suffix: str | None, max_pixels: int, reduce_to: int | None) -> Decoded:

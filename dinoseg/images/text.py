@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 from unicodedata import normalize
+
+from dinoseg.files import open_regular
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -27,10 +30,11 @@ def open_text(path: Path, errors: str = "strict") -> TextIO:
     Lines end in ``\\n`` whatever they ended in. ``errors`` says what becomes of bytes that are no text, as in ``open``.
     Raises ``OSError``.
     """
-    with path.open("rb") as file:
-        begin = file.read(4)
+    file = open_regular(path)
+    begin = file.read(4)
+    file.seek(0)
     encoding = next((encoding for mark, encoding in MARKS if begin.startswith(mark)), "utf-8")
-    return path.open(encoding=encoding, errors=errors)
+    return io.TextIOWrapper(file, encoding, errors)
 
 
 def read_text(path: Path) -> str:

@@ -7,7 +7,6 @@ import struct
 import warnings
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -324,7 +323,7 @@ def test_b34_b38_what_the_system_refuses(tmp_path, monkeypatch, raised, error, r
         raise raised
 
     source = write(tmp_path / "a.png", encode(gradient()))
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("dinoseg.images.decode.open_regular", refuse)
     with pytest.raises(error, match=r"^a\.png: ") as caught:
         decode(source)
     assert caught.value.reason == reason

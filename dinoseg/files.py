@@ -1,0 +1,44 @@
+"""The one way in which a user's files are opened: regular ones only, and without ever waiting."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+"""Opening a pipe that nobody writes to returns at once; a terminal does not become ours. Windows has its own."""
+
+
+class NotRegular(OSError):
+    """A folder, pipe, socket or device is where a file should be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "it is a folder, a pipe or a device, not a file", str(path))
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read its bytes; links to one are followed.
+
+    What was opened is asked what it is, not the path, which may be another thing a moment later. Raises ``NotRegular``
+    (an ``OSError``, as everything else that is raised here): reading from ``/dev/zero`` would never end.
+    """
+    try:
+        descriptor = os.open(path, FLAGS)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP):  # a socket, a device without a driver
+            raise NotRegular(path) from error
+        raise
+    except ValueError as error:  # a NUL in its name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegular(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def check_regular(path: Path) -> None:
+    """``open_regular`` for what a library opens by its name: raises the same errors."""
+    open_regular(path).close()
