@@ -202,7 +202,7 @@ class TrainingError(DinosegError):
 
 
 class NonFiniteLoss(TrainingError):
-    """The loss became NaN or infinite."""
+    """The loss, or a weight, became NaN or infinite."""
 
     reason = "non_finite_loss"
 

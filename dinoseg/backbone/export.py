@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.vit import Backbone, BackboneSpec
+from dinoseg.errors import NonFiniteLoss
 
 LIMIT = 127
 MATRIX = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc\d)\.weight")
@@ -48,10 +49,20 @@ def metadata_of(spec: BackboneSpec) -> dict[str, str]:
 
 
 def save_backbone(backbone: Backbone, path: Path, *, store: str = "float16", **facts: str) -> None:
-    """Write a network whole or not at all; ``facts`` join the header."""
-    header = {**metadata_of(backbone.spec), **facts}
+    """Write a network whole or not at all; ``facts`` join the header. Raises ``NonFiniteLoss``."""
+    header, tensors = {**metadata_of(backbone.spec), **facts}, packed(backbone.vit.state_dict(), store)
+    if not all_finite(tensors.values()):
+        raise NonFiniteLoss(
+            f"Weights are NaN, infinite or too large for {store}: {path} is not written. Start again with a smaller "
+            "--lr."
+        )
     with atomic_write(path) as file:
-        file.write(with_sorted_header(save(packed(backbone.vit.state_dict(), store), metadata=header)))
+        file.write(with_sorted_header(save(tensors, metadata=header)))
+
+
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether none of them holds NaN or an infinite number."""
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def with_sorted_header(content: bytes) -> bytes:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import Generic, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -15,31 +19,76 @@ WORKERS = max(2, min(8, os.cpu_count() or 2))
 """Threads that work on photographs, each of which holds one or two of any size."""
 
 
+PATIENCE = 5.0
+"""Seconds that the end of a run waits for a thread in the middle of its work: a file may never answer."""
+
+
 def read_ahead(items: Iterable[A], work: Callable[[A], B], *, workers: int, ahead: int) -> Iterator[B]:
     """``map(work, items)`` in ``workers`` threads, in order, at most ``ahead`` results before the one asked for.
 
     ``items`` is only ever advanced by the consumer's thread. An exception of ``work``, or of ``items`` itself, comes
-    at its place, after the results before it. A consumer that stops early leaves no thread and no work behind.
+    at its place, after the results before it. A consumer that stops early leaves no work behind, and no thread but one
+    that has not come back within ``PATIENCE``.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[B]] = deque()
-        try:
-            for future in submit(items, work, pool):
-                pending.append(future)
-                if len(pending) > ahead:
-                    yield pending.popleft().result()
-            while pending:
+    crew = Crew(work, workers)
+    pending: deque[Future[B]] = deque()
+    try:
+        for future in submit(items, crew):
+            pending.append(future)
+            if len(pending) > ahead:
                 yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+        crew.dismiss()
 
 
-def submit(items: Iterable[A], work: Callable[[A], B], pool: ThreadPoolExecutor) -> Iterator[Future[B]]:
+class Crew(Generic[A, B]):
+    """Threads that do one kind of work. Unlike those of ``concurrent.futures`` they keep no process from ending."""
+
+    def __init__(self, work: Callable[[A], B], workers: int) -> None:
+        self.work, self.workers = work, workers
+        self.jobs: SimpleQueue[tuple[Future[B], A] | None] = SimpleQueue()
+        self.threads: list[Thread] = []
+        atexit.register(self.dismiss)  # else a thread might work on while Python is taken apart
+
+    def submit(self, item: A) -> Future[B]:
+        """Ask for the work on one item."""
+        if len(self.threads) < self.workers:
+            self.threads.append(Thread(target=self.serve, daemon=True))
+            self.threads[-1].start()
+        future: Future[B] = Future()
+        self.jobs.put((future, item))
+        return future
+
+    def serve(self) -> None:
+        """Work until dismissed."""
+        while (job := self.jobs.get()) is not None:
+            future, item = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self.work(item))
+                except BaseException as error:
+                    future.set_exception(error)
+            del job, future, item  # nothing is held while waiting
+
+    def dismiss(self) -> None:
+        """Send all home; wait for those that are at work, within ``PATIENCE``."""
+        atexit.unregister(self.dismiss)
+        for _ in self.threads:
+            self.jobs.put(None)
+        end = time.monotonic() + PATIENCE
+        for thread in self.threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def submit(items: Iterable[A], crew: Crew[A, B]) -> Iterator[Future[B]]:
     """A future for each item; if ``items`` raises, a last one that holds the exception."""
     try:
         for item in items:
-            yield pool.submit(work, item)
+            yield crew.submit(item)
     except Exception as error:
         failed: Future[B] = Future()
         failed.set_exception(error)

@@ -8,24 +8,22 @@ random number of a step is drawn from a generator seeded with the run's seed and
 from __future__ import annotations
 
 import logging
-import pickle
-import zipfile
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from dinoseg.atomic import atomic_write
-from dinoseg.errors import TrainingError
+from dinoseg.backbone.states import load_state, save_state
+from dinoseg.errors import CorruptWeights, TrainingError
 
 log = logging.getLogger(__name__)
+NAME = re.compile(r"step-(\d{8,})\.pth")
 NEWEST = 2
-"""Checkpoints that stay in any case, so that there is another one if the newest turns out damaged."""
+"""Ends of epochs that stay in any case, so that there is another one if the newest turns out damaged."""
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints."""
+    """The folder of a run's checkpoints; other files in it are left alone."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,17 +34,20 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints that are there, oldest first."""
-        return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.pth"))
+        names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+        return sorted(int(found[1]) for found in map(NAME.fullmatch, names) if found)
 
-    def save(self, step: int, state: Mapping[str, Any], keep: Callable[[int], bool]) -> None:
-        """Write one; remove those that are neither of the newest nor to ``keep``. Raises ``OSError`` (disk full)."""
+    def save(self, step: int, state: Mapping[str, Any], *, epoch: int, every: int) -> None:
+        """Write one. Of the older ones stay the newest that end an epoch of ``epoch`` steps, and of those each
+        ``every``-th for good: one within an epoch is there only until the next is. Raises ``OSError`` (disk full).
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path(step)) as file:
-            torch.save({"step": step, **state}, file)
-        for old in self.steps()[:-NEWEST]:
-            if not keep(old):
+        save_state(self.path(step), {"step": step, **state})
+        steps = self.steps()
+        newest = [old for old in steps if old % epoch == 0][-NEWEST:]
+        for old in steps:
+            if old not in (step, *newest) and old % (every * epoch):
                 self.path(old).unlink()
-        self.remove_unfinished()
 
     def load(self) -> dict[str, Any] | None:
         """The newest one that can be read, on the CPU; None if there was never one.
@@ -55,10 +56,13 @@ class Checkpoints:
         """
         for step in reversed(self.steps()):
             try:
-                check_whole(self.path(step))
-                return torch.load(self.path(step), map_location="cpu", weights_only=True)
-            except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError) as error:
-                log.warning("%s is damaged (%s): the one before is used.", self.path(step), str(error).split("\n")[0])
+                state = load_state(self.path(step))
+            except CorruptWeights as error:
+                log.warning("%s: the one before is used.", error)
+                continue
+            if state.get("step") == step:
+                return state
+            log.warning("%s is not the checkpoint of that step: the one before is used.", self.path(step))
         if self.steps():
             raise TrainingError(f"No checkpoint in {self.folder} can be read: start again with --overwrite.")
         return None
@@ -67,17 +71,3 @@ class Checkpoints:
         """Remove all of them."""
         for step in self.steps():
             self.path(step).unlink()
-        self.remove_unfinished()
-
-    def remove_unfinished(self) -> None:
-        """Remove what a killed process left half written."""
-        for path in self.folder.glob(".*.tmp"):
-            path.unlink()
-
-
-def check_whole(path: Path) -> None:
-    """Raise ``BadZipFile`` if the content is not what was written: ``torch.load`` does not look at its checksums."""
-    with zipfile.ZipFile(path) as archive:
-        member = archive.testzip()
-    if member is not None:
-        raise zipfile.BadZipFile(f"checksum of {member} is wrong")

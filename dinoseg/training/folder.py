@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -20,12 +23,17 @@ from dinoseg.training.cache import Photographs
 from dinoseg.training.checkpoint import Checkpoints
 from dinoseg.types import Failure
 
+log = logging.getLogger(__name__)
 FREE = (
     *("output", "resume", "overwrite", "device", "cache", "save_every", "watch_every"),
     *("from_file", "max_broken"),  # the photographs themselves are compared
     *("batch", "accumulate"),  # and their number per step, in all processes together
 )
 """Options that a resumed run may change: they do not decide what is learned."""
+CLEARED = {"cleared": True}
+"""Record of a folder from which an earlier run is being removed."""
+RECORDED = ("options", "photographs", "versions")
+STRIP = re.compile(r"epoch-\d{5,}\.png")
 
 
 class RunFolder:
@@ -56,6 +64,8 @@ class RunFolder:
             raise OutputConflict(f"{self.path} is a file: --output must name a folder.")
         if self.options.resume and not there:
             raise OutputConflict(f"{self.path} holds no run to go on with: leave out --resume, or name another folder.")
+        if self.options.resume:
+            self.begun()
         if there and not (self.options.resume or self.options.overwrite):
             raise OutputConflict(
                 f"{self.path} holds a run: pass --resume to go on with it, --overwrite to start again."
@@ -73,6 +83,7 @@ class RunFolder:
         facts = {"photographs": {"count": len(photographs), "sha256": photographs.digest}, **facts}
         if self.options.resume:
             self.compare({**asked, **facts})
+            self.non_finite.unlink(missing_ok=True)
         else:
             self.clear()
             versions = {"dinoseg": __version__, "torch": torch.__version__}
@@ -84,9 +95,18 @@ class RunFolder:
         listed = [{"id": failure.id, "reason": failure.reason, "error": str(failure.error)} for failure in failed]
         self.write_lines(self.broken, map(json.dumps, listed))
 
+    def begun(self) -> dict[str, Any]:
+        """What ``run.json`` says the run was begun with. Raises ``OutputConflict`` where it does not say it."""
+        record = parsed(self.record.read_bytes())
+        if record == CLEARED:
+            raise OutputConflict(f"{self.path} was being emptied for another run: start that with --overwrite.")
+        if not isinstance(record, dict) or any(not isinstance(record.get(key), dict) for key in RECORDED):
+            raise OutputConflict(f"{self.record} is damaged: put it back, or start again with --overwrite.")
+        return record
+
     def compare(self, now: Mapping[str, Any]) -> None:
         """Raise ``OutputConflict`` unless ``now`` is what the folder's run was begun with."""
-        record = json.loads(self.record.read_text(encoding="utf-8"))
+        record = self.begun()
         before = {**record["options"], **record}
         now = json.loads(json.dumps(now))
         other = [f"{name} was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
@@ -98,45 +118,46 @@ class RunFolder:
             )
 
     def clear(self) -> None:
-        """Remove what an earlier run left, and nothing else."""
-        for path in (
-            self.record,
-            self.metrics,
-            self.broken,
-            self.non_finite,
-            self.model,
-            self.teacher_cache,
-            self.watched,
-            self.report,
-            *self.strips.glob("epoch-*.png"),
-        ):
+        """Remove what an earlier run left, and nothing else.
+
+        Its record says so before and stays until the new one takes its place: wherever this stops, the folder can be
+        overwritten and none of the old run is taken for the new one's.
+        """
+        if self.record.exists():
+            self.write_json(self.record, CLEARED)
+        files = (self.metrics, self.broken, self.non_finite, self.model, self.teacher_cache, self.watched, self.report)
+        strips = self.strips.iterdir() if self.strips.is_dir() else ()
+        for path in (*files, *(path for path in strips if STRIP.fullmatch(path.name))):
             path.unlink(missing_ok=True)
         self.checkpoints.clear()
 
     def open_metrics(self, step: int) -> TextIO:
         """``metrics.jsonl`` to append to; lines of steps that will be done again are gone from it."""
-        kept = [line for line in self.lines(self.metrics) if line["step"] < step]
+        kept = [line for line in self.steps() if line["step"] < step]
         self.write_lines(self.metrics, map(json.dumps, kept))
         return self.metrics.open("a", encoding="utf-8", buffering=1)
 
-    def lines(self, path: Path) -> list[dict[str, Any]]:
-        """The whole lines of a file of JSON lines; none if it is not there."""
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    def steps(self) -> list[dict[str, Any]]:
+        """Lines of ``metrics.jsonl``."""
+        return whole_lines(self.metrics, "step", "epoch", "loss", "images_per_second")
+
+    def looks(self) -> list[dict[str, Any]]:
+        """Lines of ``watch.jsonl`` whose strips may be there."""
+        looks = whole_lines(self.watched, "step", "epoch")
+        return [look for look in looks if STRIP.fullmatch(str(look.get("strip")).removeprefix(f"{self.strips.name}/"))]
 
     def add_look(self, look: Mapping[str, Any], strip: Image.Image) -> None:
         """Keep what a look at the network after ``look["step"]`` steps showed; later ones are gone then."""
         self.strips.mkdir(exist_ok=True)
         with atomic_write(self.path / look["strip"]) as file:
             strip.save(file, "PNG")
-        before = [line for line in self.lines(self.watched) if line["step"] < look["step"]]
+        before = [line for line in self.looks() if line["step"] < look["step"]]
         self.write_lines(self.watched, map(json.dumps, [*before, look]))
 
     def mean_loss(self, steps: int) -> float:
-        """Over the last ``steps`` steps, nats."""
-        lines = self.metrics.read_text(encoding="utf-8").splitlines()[-steps:]
-        return sum(json.loads(line)["loss"] for line in lines) / len(lines)
+        """Over the last ``steps`` steps, nats; NaN where nobody knows any more."""
+        losses = [line["loss"] for line in self.steps()[-steps:]]
+        return sum(losses) / len(losses) if losses else math.nan
 
     def write_lines(self, path: Path, lines: Iterable[str]) -> None:
         """A text file, whole or not at all."""
@@ -146,3 +167,21 @@ class RunFolder:
     def write_json(self, path: Path, value: Any) -> None:
         """One JSON document, whole or not at all."""
         self.write_lines(path, [json.dumps(value, indent=2)])
+
+
+def whole_lines(path: Path, *numbers: str) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines that hold a number under each of these names; none if it is not there."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    values = [value for value in map(parsed, lines) if isinstance(value, dict)]
+    found = [value for value in values if all(isinstance(value.get(name), int | float) for name in numbers)]
+    if len(found) < len(lines) - 1:  # the last one may be half a line
+        log.warning("%s is damaged: %d of its %d lines are left out.", path, len(lines) - len(found), len(lines))
+    return found
+
+
+def parsed(line: bytes) -> Any:
+    """The value of a line of JSON, None for anything else."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dinoseg.atomic import locked
-from dinoseg.backbone.export import metadata_of, save_backbone
+from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
 from dinoseg.backbone.memory import out_of_memory
 from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
 from dinoseg.options import TrainOptions
@@ -59,8 +59,9 @@ def run_training(images: str | Path | Sequence[str | Path], options: TrainOption
     """Train a Vision Transformer on photographs (files, folders, globs) without labels, into ``options.output``.
 
     Stopped by Ctrl-C, SIGTERM or anything worse, it goes on with ``resume=True`` and ends as if it had not been
-    stopped (bit for bit on a CPU). Raises ``UsageError`` before the first step, ``TrainingError`` for too many broken
-    photographs or too little memory, ``NonFiniteLoss``, and ``KeyboardInterrupt`` when it was stopped and has saved.
+    stopped: on a CPU every file is the same bit for bit, but for the speeds in two of them. Raises ``UsageError``
+    before the first step, ``TrainingError`` for too many broken photographs or too little memory, ``NonFiniteLoss``,
+    and ``KeyboardInterrupt`` when it was stopped and has saved.
     """
     with assembled(options.device) as (team, device):
         return train_together([images] if isinstance(images, str | Path) else images, options, team, device)
@@ -166,7 +167,15 @@ class Trainer:
             if self.team.first:
                 log.warning("%s holds no checkpoint yet: the run starts at its beginning.", self.folder.path)
             return
-        self.learner.load(state)
+        try:
+            self.learner.load(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise
+            file = self.folder.checkpoints.path(state["step"])
+            raise TrainingError(
+                f"{file} is not of this run: remove it, and --resume goes on from the one before."
+            ) from error
         self.saved = state["step"]
 
     def run(self, observer: Observer | None) -> None:
@@ -175,12 +184,12 @@ class Trainer:
         Raises ``NonFiniteLoss``; ``KeyboardInterrupt`` after Ctrl-C or SIGTERM, with everything saved; ``OSError`` if
         the disk is full, with the last checkpoint as it was.
         """
-        if observer and self.saved == 0:
-            observer.begin(self.learner.model)
+        if observer:
+            observer.begin(self.saved, self.learner.model)
         steps = range(self.saved, self.schedules.steps)
         with Interrupt() as interrupt, self.open_metrics() as metrics, self.bar() as bar:
             started = time.perf_counter()
-            for step, measures in zip(steps, self.learned(steps), strict=True):
+            for step, measures in zip(steps, self.learned(steps, interrupt), strict=True):
                 seconds = time.perf_counter() - started
                 metrics.write(self.line(step, measures, seconds))
                 bar.set_postfix(self.told(measures, seconds), refresh=False)
@@ -188,18 +197,31 @@ class Trainer:
                 if observer:
                     observer.add(measures.values)
                 done = step + 1
-                epoch_ends = done % self.schedules.steps_per_epoch == 0
-                if observer and epoch_ends:
-                    observer.end_epoch(done // self.schedules.steps_per_epoch, self.learner.model)
+                epoch, within = divmod(done, self.schedules.steps_per_epoch)
+                whole = bool(within) or self.end_epoch(epoch, observer, interrupt)
                 asked = self.team.any(interrupt.asked)
-                if epoch_ends or asked:
+                if not within or asked:
                     self.save(done)
-                if asked and done < self.schedules.steps:
+                if asked and (done < self.schedules.steps or not whole):
                     raise KeyboardInterrupt(f"stopped after step {done}; --resume goes on from there")
                 started = time.perf_counter()
         if observer:
             observer.report()
             self.folder.teacher_cache.unlink(missing_ok=True)
+
+    def end_epoch(self, epoch: int, observer: Observer | None, interrupt: Interrupt) -> bool:
+        """Look at the network where that is due; False if a signal came before: whoever resumes the run looks then."""
+        if not observer:
+            return True
+        observer.end_epoch(epoch)
+        if observer.due(epoch):
+            try:
+                with interrupt.at_once():
+                    observer.look(epoch, self.learner.model)
+            except KeyboardInterrupt:
+                interrupt.asked = True
+                return False
+        return True
 
     def open_metrics(self) -> TextIO:
         """``metrics.jsonl``, or nothing in processes that write nothing."""
@@ -225,18 +247,21 @@ class Trainer:
         """Indices of this process's photographs of a step."""
         return self.chosen(step)[self.share]
 
-    def learned(self, steps: range) -> Iterator[Measures]:
+    def learned(self, steps: range, interrupt: Interrupt) -> Iterator[Measures]:
         """What each step showed. While the device computes one, the next one's views are put behind it.
 
         Raises ``NonFiniteLoss``, and what befalls the next views after the step that they are behind.
         """
         prepared = map(self.prepare, steps, self.photographs.batches(steps, self.own))
-        following = next(prepared, ())
+        with interrupt.at_once():
+            following: tuple[Any, ...] = next(prepared, ())
         for step in steps:
             measures = self.step(step, *following)
             try:
-                following = next(prepared, ())
-            except Exception:  # this step is learned all the same
+                if step + 1 in steps:
+                    with interrupt.at_once():
+                        following = next(prepared)
+            except (Exception, KeyboardInterrupt):  # this step is learned all the same
                 yield self.finite(step, measures)
                 raise
             yield self.finite(step, measures)
@@ -256,18 +281,18 @@ class Trainer:
     def finite(self, step: int, measures: Measures) -> Measures:
         """What a step showed. Raises ``NonFiniteLoss``."""
         if not math.isfinite(measures.loss):
-            raise self.non_finite(step, measures.loss)
+            raise self.non_finite(step, f"The loss became {measures.loss}")
         return measures
 
-    def non_finite(self, step: int, loss: float) -> NonFiniteLoss:
-        """The error for a loss that is no number; what went into the step is written down."""
+    def non_finite(self, step: int, told: str) -> NonFiniteLoss:
+        """The error for what is no number after a step; what went into the step is written down."""
         settings = self.schedules.at(step)
         ids = [self.photographs.ids[index] for index in self.chosen(step).tolist()]
         if self.team.first:
             self.folder.write_json(self.folder.non_finite, {"step": step, **asdict(settings), "photographs": ids})
         kept = self.folder.checkpoints.path(self.saved) if self.saved else "none yet"
         return NonFiniteLoss(
-            f"The loss became {loss} at step {step} (learning rate {settings.lr:.3g}); {self.folder.non_finite} says "
+            f"{told} at step {step} (learning rate {settings.lr:.3g}); {self.folder.non_finite} says "
             f"what went in. Last good checkpoint: {kept}. Start again with a smaller --lr or --clip, or with --amp off."
         )
 
@@ -287,15 +312,18 @@ class Trainer:
         """Checkpoint after ``done`` steps, and the teacher's backbone as a file of its own.
 
         The model is written first: whatever stops the process in between is done again from the checkpoint before.
+        Raises ``NonFiniteLoss`` for weights that the last step spoiled.
         """
+        if not all_finite(self.learner.model.parameters()):
+            raise self.non_finite(done - 1, "Weights became NaN or infinite")
         failed = {failure.id: failure for part in self.team.gather(self.photographs.failed) for failure in part}
         if self.team.first:
-            every = self.options.save_every * self.schedules.steps_per_epoch
             backbone = self.learner.model
             state = {**self.learner.state(), "dinoseg_metadata": metadata_of(backbone.spec)}
             self.folder.list_broken(failed.values())
             save_backbone(backbone, self.folder.model, store="float32")
-            self.folder.checkpoints.save(done, state, keep=lambda step: step % every == 0)
+            sizes = {"epoch": self.schedules.steps_per_epoch, "every": self.options.save_every}
+            self.folder.checkpoints.save(done, state, **sizes)
         self.saved = done
 
     def bar(self) -> Any:

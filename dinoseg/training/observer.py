@@ -31,28 +31,33 @@ class Observer:
         sources = [found for found in listing if isinstance(found, Source)]
         return Watch.of(sources, self.options.global_size, self.options.batch)
 
-    def begin(self, backbone: Backbone) -> None:
-        """Look at a network that has learned nothing here."""
-        if self.watch:
-            self.look(self.watch, backbone, 0)
+    def begin(self, step: int, backbone: Backbone) -> None:
+        """Look at the network with which a run begins or goes on, where a look is due there that nobody has had."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        seen = [look["step"] for look in self.folder.looks()]
+        if not within and self.due(epoch) and step not in seen:
+            self.look(epoch, backbone)
 
     def add(self, values: Mapping[str, float]) -> None:
         """What a step showed."""
         self.monitor.add(values)
 
-    def end_epoch(self, epoch: int, backbone: Backbone) -> None:
-        """After an epoch (from 1), before its checkpoint is written: whoever resumes that has its look as well."""
+    def end_epoch(self, epoch: int) -> None:
+        """After an epoch (from 1)."""
         self.monitor.end_epoch(epoch)
-        if self.watch and (epoch % self.options.watch_every == 0 or epoch == self.options.epochs):
-            self.look(self.watch, backbone, epoch)
-            self.report()
 
-    def look(self, watch: Watch, backbone: Backbone, epoch: int) -> None:
-        """A line of ``watch.jsonl`` and a strip of attention."""
+    def due(self, epoch: int) -> bool:
+        """Whether the network is looked at after that many epochs: before the first, every few, and at the end."""
+        return self.watch is not None and (epoch % self.options.watch_every == 0 or epoch == self.options.epochs)
+
+    def look(self, epoch: int, backbone: Backbone) -> None:
+        """A line of ``watch.jsonl``, a strip of attention, and the page with both."""
+        assert self.watch
         strip = f"{self.folder.strips.name}/epoch-{epoch:05d}.png"
-        scores = watch.look(backbone, floors=epoch == 0)
+        scores = self.watch.look(backbone, floors=epoch == 0)
         line = {"step": epoch * self.steps_per_epoch, "epoch": epoch, **scores, "strip": strip}
-        self.folder.add_look(line, watch.strip(backbone))
+        self.folder.add_look(line, self.watch.strip(backbone))
+        self.report()
 
     def report(self) -> None:
         """Write ``report.html`` of everything so far."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
 import os
 import platform
@@ -50,8 +49,7 @@ class History:
     @classmethod
     def of(cls, folder: RunFolder, steps_per_epoch: int) -> History:
         """Read it."""
-        run = json.loads(folder.record.read_text(encoding="utf-8"))
-        return cls(folder, run, folder.lines(folder.metrics), folder.lines(folder.watched), steps_per_epoch)
+        return cls(folder, folder.begun(), folder.steps(), folder.looks(), steps_per_epoch)
 
     def line(self, name: str, scale: float = 1.0) -> Points:
         """One measure of the steps over epochs."""

@@ -1,12 +1,15 @@
 """Order, bounds, errors and clean ends of the threads; groups of the batches."""
 
 import gc
+import subprocess
+import sys
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dinoseg.images import feed
 from dinoseg.images.feed import batches, read_ahead
 
 
@@ -88,6 +91,34 @@ def test_a_consumer_that_stops_early_drops_what_waits():
     threading.Timer(0.1, gate.set).start()  # closing waits for the one that is being worked on
     results.close()
     assert done == [0, 1]
+
+
+def test_a_thread_that_never_answers_keeps_nobody(monkeypatch):
+    monkeypatch.setattr(feed, "PATIENCE", 0.05)
+    gate, begun, before = threading.Event(), threading.Event(), set(threading.enumerate())
+    results = read_ahead(range(9), lambda item: item and (begun.set() or gate.wait(60)), workers=1, ahead=2)
+    assert next(results) == 0
+    assert begun.wait(60)
+    results.close()
+    left = set(threading.enumerate()) - before
+    gate.set()
+    assert left
+    for thread in left:
+        thread.join()
+
+
+SCRIPT = """
+import threading
+from dinoseg.images import feed
+feed.PATIENCE, begun = 0.05, threading.Event()
+results = feed.read_ahead(range(9), lambda item: item and (begun.set() or threading.Event().wait()), workers=2, ahead=2)
+print(next(results), begun.wait())
+"""
+
+
+def test_a_process_ends_although_a_thread_does_not():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0 True\n", "")
 
 
 def test_a_chain_of_two_closes_as_one():

@@ -11,6 +11,7 @@ from dinoseg.training.folder import RunFolder
 from dinoseg.types import Failure
 from tests.training.tiny import options
 
+RECORD = '{"options": {}, "photographs": {}, "versions": {}}'
 CACHE = PhotoCache(["a.jpg", "b.jpg"], [torch.zeros(3, 4, 4, dtype=torch.uint8)] * 2)
 
 
@@ -35,7 +36,7 @@ def test_d55_folders_in_the_way_are_refused_before_any_work(there, flags, told, 
     elif there:
         output.mkdir()
         if there != "empty":
-            (output / ("run.json" if there == "run" else "notes.txt")).write_text("{}")
+            (output / ("run.json" if there == "run" else "notes.txt")).write_text(RECORD)
     if told is None:
         RunFolder(options(output, **flags))
     else:
@@ -82,7 +83,7 @@ def test_overwriting_removes_what_the_earlier_run_wrote_and_nothing_else(tmp_pat
     folder.begin(CACHE, {})
     for path in (folder.metrics, folder.model, folder.non_finite, tmp_path / "notes.txt"):
         path.write_text("old")
-    folder.checkpoints.save(3, {}, keep=lambda step: True)
+    folder.checkpoints.save(3, {}, epoch=1, every=1)
     RunFolder(options(tmp_path, overwrite=True, seed=1)).begin(CACHE, {})
     assert {path.name for path in tmp_path.iterdir()} == {"run.json", "broken.jsonl", "checkpoints", "notes.txt"}
     assert folder.checkpoints.steps() == []
@@ -99,7 +100,27 @@ def test_f83_broken_photographs_are_listed(tmp_path):
 
 def test_metrics_of_steps_that_are_done_again_are_dropped(tmp_path):
     folder = RunFolder(options(tmp_path))
-    folder.metrics.write_text('{"step": 0}\n{"step": 1}\n{"step": 2}\n{"ste')  # killed while writing
+    line = '{"step": %d, "epoch": 0, "loss": 1.0, "images_per_second": 1.0}\n'
+    folder.metrics.write_text("".join(line % step for step in range(3)) + '{"ste')  # killed while writing
     with folder.open_metrics(2) as metrics:
-        metrics.write('{"step": 2}\n')
+        metrics.write(line % 2)
     assert [json.loads(text)["step"] for text in folder.metrics.read_text().splitlines()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"options": 3}', "\xff", "[" * 10**5], ids=range(6))
+def test_a_damaged_record_is_told_and_can_be_replaced(record, tmp_path):
+    (tmp_path / "run.json").write_text(record)
+    with pytest.raises(OutputConflict, match=r"run\.json is damaged: .*--overwrite"):
+        RunFolder(options(tmp_path, resume=True))
+    RunFolder(options(tmp_path, overwrite=True)).begin(CACHE, {})
+    RunFolder(options(tmp_path, resume=True)).begin(CACHE, {})
+
+
+def test_lines_that_are_none_of_ours_are_left_out_and_told(tmp_path, caplog):
+    folder = RunFolder(options(tmp_path))
+    line = '{"step": 0, "epoch": 0, "loss": 2.0, "images_per_second": 1.0}'
+    folder.metrics.write_bytes(f'{line}\n\0\0\0\n[1]\n{{"step": "x"}}\n'.encode() + b"\xff\n")
+    assert [found["loss"] for found in folder.steps()] == [2.0]
+    assert "metrics.jsonl is damaged: 4 of its 5 lines are left out" in caplog.text
+    folder.watched.write_text('{"step": 0, "epoch": 0, "strip": "watch/../../x.png"}\n' * 2)
+    assert folder.looks() == []

@@ -1,6 +1,7 @@
 """A watched run: looks where they are due, a page that stands alone, and the same network as an unwatched one."""
 
 import json
+import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from dinoseg.training import run_training
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.report import History, commands, duration, words, write_report
+from dinoseg.training.watch import Watch
 from tests.helpers import write_images
-from tests.training.test_loop import STEPS, assert_equal_runs, run_until
+from tests.training.test_loop import STEPS, assert_equal_runs, files, run_until
 from tests.training.tiny import options, small_head
 
 VOID = {"meta", "line", "circle", "polyline", "img", "br", "link"}
@@ -92,16 +94,37 @@ def test_watching_changes_nothing_that_is_learned(watched, photos, tmp_path):
     run_training(photos, options(tmp_path / "run"))
     assert not (tmp_path / "run" / "watch.jsonl").exists()
     Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))  # there is a report of curves
-    assert_equal_runs(tmp_path / "run", watched)
+    learned = {name: content for name, content in files(tmp_path / "run").items() if name.endswith((".pth", "tensors"))}
+    assert len(learned) == 3
+    assert {name: watched.joinpath(name).read_bytes() for name in learned} == learned
 
 
 @pytest.mark.parametrize("step", [1, 4, 5])  # before the first checkpoint, right after a look, between two
 def test_f84_looks_of_a_resumed_run_are_those_of_an_undisturbed_one(step, watched, photos, tmp_path, monkeypatch):
     run_until(step, photos, options(tmp_path / "run", watch_every=2), monkeypatch)
     run_training(photos, options(tmp_path / "run", watch_every=2, resume=True))
-    assert looks(tmp_path / "run") == looks(watched)
-    for line in looks(watched):
-        assert (tmp_path / "run" / line["strip"]).read_bytes() == (watched / line["strip"]).read_bytes()
+    assert_equal_runs(tmp_path / "run", watched)
+
+
+@pytest.mark.parametrize("epoch", [0, 2, 3])  # before the first step, on the way, at the end
+def test_a_look_that_takes_too_long_can_be_left_and_is_had_by_whoever_resumes(
+    epoch, watched, photos, tmp_path, monkeypatch
+):
+    strip = Watch.strip
+
+    def stopped(self, backbone):
+        if len(list((tmp_path / "run").glob("watch/*.png"))) == [0, 2, 3].index(epoch):
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the signal came to nothing")
+        return strip(self, backbone)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "strip", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(photos, options(tmp_path / "run", watch_every=2))
+    assert (tmp_path / "run" / "checkpoints" / f"step-{2 * epoch:08d}.pth").exists() == (epoch > 0)
+    run_training(photos, options(tmp_path / "run", watch_every=2, resume=True))
+    assert_equal_runs(tmp_path / "run", watched)
 
 
 def history(folder: Path, done: int = STEPS, **measures: float) -> History:
