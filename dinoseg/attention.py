@@ -142,6 +142,7 @@ class Attender:
         """The maps of one source. Raises ``ImageError``, also for a query outside of the image."""
         backbone, options = self.backbone, self.options
         patch = backbone.spec.patch
+        source = source.with_values(options.value_range)
         photo = decode(source, max_pixels=self.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
         pixels, fitted = fit(photo, patch, options.size)
         image = backbone.prepare(pixels, fitted)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+
+EMPTY = "''"
+"""How messages show a name without a letter."""
 
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 """Opening a pipe that nobody writes to returns at once; a terminal does not become ours. Windows has its own."""
@@ -19,7 +24,7 @@ class NotRegular(OSError):
         super().__init__(errno.EINVAL, "it is a folder, a pipe or a device, not a file", str(path))
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes; links to one are followed.
 
     What was opened is asked what it is, not the path, which may be another thing a moment later. Raises ``NotRegular``
@@ -42,3 +47,21 @@ def open_regular(path: Path) -> BinaryIO:
 def check_regular(path: Path) -> None:
     """``open_regular`` for what a library opens by its name: raises the same errors."""
     open_regular(path).close()
+
+
+def absent(name: str) -> str:
+    """What is wrong with a name that leads nowhere, and what to do."""
+    if not name:
+        return "is an empty name: give a path"
+    if re.match(r"[a-z][a-z0-9+.-]+:/", name, re.IGNORECASE):
+        return "is a URL, and files are read only: download it first"
+    return "is not there, or not any more"
+
+
+def home_path(name: str) -> Path:
+    """The path of that name, ``~`` resolved as a shell does, unless something is called so."""
+    path = Path(name)
+    if name.startswith("~") and not os.path.lexists(path):
+        with suppress(RuntimeError):  # there is no such user
+            return path.expanduser()
+    return path

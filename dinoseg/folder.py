@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dinoseg import __version__
-from dinoseg.errors import OptionError, OutputConflict
+from dinoseg.backbone.memory import within_memory
+from dinoseg.errors import OptionError, OutOfMemory, OutputConflict
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.methods.described import Described
@@ -21,6 +22,8 @@ from dinoseg.outputs.record import fingerprint
 from dinoseg.pipeline import Finished, Segmenter
 from dinoseg.types import Failure, Source
 
+KEPT = 100
+"""Failures that a summary holds."""
 STAGES = ("decode", "backbone", "method", "refine", "write")
 
 
@@ -34,7 +37,9 @@ class Summary:
     """Of these: with no object."""
     skipped: int
     """Done by an earlier run of the same command."""
-    failed: tuple[Failure, ...]
+    failed: int
+    failures: tuple[Failure, ...]
+    """The first ``KEPT`` of those that failed; the manifest has all."""
     ignored: int
     """Files beside the photographs that are no images."""
     device: str
@@ -84,7 +89,8 @@ class FolderRun:
         self.prints: dict[str, Mapping[str, Any] | None] = {}
         """Fingerprints of the files on the road, from before they are decoded."""
         self.done = self.empty = self.skipped = 0
-        self.failed: list[Failure] = []
+        self.failed = 0
+        self.failures: list[Failure] = []
         self.stages = dict.fromkeys(STAGES, 0.0)
 
     def missing(self) -> Iterator[Source | Failure]:
@@ -99,21 +105,27 @@ class FolderRun:
                 yield source
 
     def write(self, result: Finished | Failure) -> Finished | Failure:
-        """Write one result; how long that took goes into its timings."""
+        """Write one result; how long that took goes into its timings. What does not fit into memory is a failure."""
         start = time.perf_counter()
         if isinstance(result, Failure):
             self.prints.pop(result.id, None)
             self.folder.fail(result)
-        else:
-            found = result.segmentation
-            self.folder.write(found, result.photo, result.soft, self.prints.pop(found.id))
-            found.timings["write"] = time.perf_counter() - start
+            return result
+        found = result.segmentation
+        try:
+            with within_memory(f"{found.id}: its results do not fit into memory; ask for fewer --formats."):
+                self.folder.write(found, result.photo, result.soft, self.prints[found.id])
+        except OutOfMemory as error:
+            return self.write(Failure(found.id, error, found.source))
+        self.prints.pop(found.id)
+        found.timings["write"] = time.perf_counter() - start
         return result
 
     def count(self, result: Finished | Failure) -> None:
         """Add one result to the summary."""
         if isinstance(result, Failure):
-            self.failed.append(result)
+            self.failed += 1
+            self.failures += [result] if len(self.failures) < KEPT else []
             return
         self.done += 1
         self.empty += not result.segmentation.instances
@@ -122,8 +134,8 @@ class FolderRun:
 
     def summary(self, device: str, seconds: float) -> Summary:
         """How it went."""
-        failed, ignored = tuple(self.failed), self.listing.ignored
-        return Summary(self.done, self.empty, self.skipped, failed, ignored, device, seconds, self.stages)
+        counts = self.done, self.empty, self.skipped, self.failed
+        return Summary(*counts, tuple(self.failures), self.listing.ignored, device, seconds, self.stages)
 
 
 def refuse_results(inputs: Sequence[str | Path], output: Path, folders: Collection[str] = FORMATS.keys()) -> None:

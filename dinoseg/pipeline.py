@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dinoseg.backbone.memory import out_of_memory
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
@@ -29,7 +29,7 @@ from dinoseg.methods.base import nothing
 from dinoseg.methods.presence import calibrated, presence
 from dinoseg.options import InputOptions, SegmentOptions, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
-from dinoseg.refine import REFUSED, check_refinement, refine
+from dinoseg.refine import REFUSED, check_refinement, has_edge, refine
 from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
 
 PATCH_WITHOUT_NETWORK = 10  # methods that need no network work on the built-in model's grid
@@ -114,10 +114,12 @@ class Segmenter:
         if isinstance(source, Failure):
             return source
         start = time.perf_counter()
+        source = source.with_values(self.options.value_range)
         try:
             photo = decode(source, max_pixels=self.max_pixels)
             patch = self.backbone.spec.patch if self.backbone else PATCH_WITHOUT_NETWORK
-            pixels, fitted = fit(photo, patch, self.options.size)
+            with within_memory(unfitting(photo)):
+                pixels, fitted = fit(photo, patch, self.options.size)
         except DinosegError as error:
             return Failure(source.id, error, source)
         item = Item(photo, source, fitted, pixels)
@@ -151,14 +153,13 @@ class Segmenter:
         """``look``, or why it did not go. When this returns, nothing holds the tensors of a pass that failed."""
         name = items[0].source.id
         try:
-            return self.look(items)
+            with within_memory(f"{name}: out of memory at one image a pass; use --size or --device cpu."):
+                return self.look(items)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as cause:  # type: ignore[attr-defined]
             told = f"{name}: {self.options.method} cannot be solved ({cause}); try another --method."
             error: DinosegError = NumericalFailure(told)
-        except (MemoryError, RuntimeError) as cause:
-            if not out_of_memory(cause):
-                raise
-            error = OutOfMemory(f"{name}: out of memory at one image a pass; use --size or --device cpu.")
+        except OutOfMemory as cause:
+            error = OutOfMemory(str(cause))
         torch.cuda.empty_cache()
         return error
 
@@ -199,10 +200,10 @@ class Segmenter:
         if isinstance(item, Failure):
             return item
         try:
-            return self.refined(item)
-        except MemoryError:
-            told = f"{item.source.id}: {item.photo.size[1]} x {item.photo.size[0]} px do not fit into memory."
-            return Failure(item.source.id, OutOfMemory(told), item.source)
+            with within_memory(unfitting(item.photo)):
+                return self.refined(item)
+        except OutOfMemory as error:
+            return Failure(item.source.id, error, item.source)
 
     def refined(self, item: Item) -> Finished:
         """Refine and threshold the proposals of one photograph at its full size."""
@@ -248,6 +249,11 @@ def sources_of(inputs: str | Path | Iterable[Image]) -> Iterable[Source | Failur
     return (as_source(image, index) for index, image in enumerate(inputs))
 
 
+def unfitting(photo: Photo) -> str:
+    """What is said of a photograph for which memory is too small."""
+    return f"{photo.id}: {photo.size[1]} x {photo.size[0]} px do not fit into memory."
+
+
 def grid_of(item: Item | Failure) -> tuple[int, int] | None:
     """What a batch must have in common; failures travel in groups of their own."""
     return item.fit.grid if isinstance(item, Item) else None
@@ -289,11 +295,6 @@ def book(items: Sequence[Item], stage: str, start: float) -> None:
     """Share the seconds since ``start`` out among the items."""
     for item in items:
         item.seconds[stage] = (time.perf_counter() - start) / len(items)
-
-
-def has_edge(mask: NDArray[np.bool_]) -> bool:
-    """Whether a mask is neither empty nor the whole frame: anything else is no object."""
-    return bool(mask.any() and not mask.all())
 
 
 def instance(proposal: Proposal, mask: NDArray[np.bool_], label: int) -> Instance:

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.memory import out_of_memory
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.vit import Backbone
-from dinoseg.errors import FrameSize, MaskError, NanFeatures, OutOfMemory
+from dinoseg.errors import FrameSize, MaskError, NanFeatures
 from dinoseg.options import PropagateOptions
 from dinoseg.types import Failure, Fit, Photo
 
@@ -107,13 +107,9 @@ class Propagator:
     def look(self, photos: Sequence[Photo], fit: Fit) -> Tensor:
         """Patch tokens after the final norm, of unit length, ``(B, gh, gw, d)``. Raises ``OutOfMemory``."""
         images = torch.cat([self.prepare(photo, fit) for photo in photos])  # (B, 3, h, w)
-        try:
+        told = f"{photos[0].id}: {len(photos)} frame(s) of {fit.scaled} px a pass do not fit into memory"
+        with within_memory(f"{told}; use a smaller --batch or --size."):
             tokens = self.backbone(images, facets=("token",)).facets["token"].float()
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            told = f"{photos[0].id}: {len(photos)} frame(s) of {fit.scaled} px a pass do not fit into memory"
-            raise OutOfMemory(f"{told}; use a smaller --batch or --size.") from error
         return F.normalize(tokens, dim=-1)
 
     def prepare(self, photo: Photo, fit: Fit) -> Tensor:

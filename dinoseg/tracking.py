@@ -35,7 +35,7 @@ def track(video: str | Path, options: TrackOptions) -> Iterator[Segmentation | F
     ``Instance.label`` is the number that an object has in the mask. Keywords are those of ``TrackOptions``. Raises
     ``UsageError`` for wrong options and masks, ``ImageError`` for a video or first frame that cannot be used.
     """
-    opened = open_video(Path(video))
+    opened = open_video(Path(video), options.value_range)
     for result in Tracker(options).run(opened.frames()):
         yield result if isinstance(result, Failure) else segmentation(result, opened)
 
@@ -120,7 +120,7 @@ def track_folder(
     start = time.perf_counter()
     check_output(output)
     refuse_results([path], output.output)
-    video, tracker = open_video(path), Tracker(options)
+    video, tracker = open_video(path, options.value_range), Tracker(options)
     prints = fingerprints(video)
     results = tracker.run(video.frames())
     first = next(results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,6 +27,14 @@ class Source:
     """Relative path with extension (``sub/cat.jpg``), or ``image-000003`` for things that are not files."""
     content: Image
     """The file's path, or the bytes, array or PIL image itself."""
+    label: str | None = None
+    """What messages call it, where that is not the id."""
+    value_range: tuple[float, float] | None = None
+    """What is black and white in a picture of more than 8 bit; by default its own values say: ``images.colour``."""
+
+    def with_values(self, value_range: tuple[float, float] | None) -> Source:
+        """The same input, read with that ``value_range``."""
+        return replace(self, value_range=value_range) if value_range else self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +215,11 @@ class Failure:
 
     id: str
     error: DinosegError
+    """Without its traceback, whose frames would keep the picture in memory."""
     source: Source | None = None
+
+    def __post_init__(self) -> None:
+        self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
 
     @property
     def reason(self) -> str:

@@ -2,10 +2,11 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
-from dinoseg.files import NotRegular, check_regular, open_regular
+from dinoseg.files import NotRegular, check_regular, home_path, open_regular
 
 
 @pytest.fixture
@@ -79,3 +80,10 @@ def test_a_pipe_with_a_writer_is_no_file_either(tmp_path):
 def test_what_is_not_there_is_said_so(tmp_path, name):
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / name)
+
+
+def test_home_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert home_path("~/a.jpg") == tmp_path / "a.jpg"
+    assert home_path("a~b.jpg") == Path("a~b.jpg")
+    assert home_path("~no-such-user/a") == Path("~no-such-user/a")

@@ -53,11 +53,11 @@ def test_a_folder_run_writes_everything_names_failures_and_is_not_done_twice(mod
     before = files_of(tmp_path / "photos")
     summary = run(tmp_path / "photos", tmp_path / "out", model)
     assert (summary.done, summary.skipped, summary.ignored) == (3, 0, 1)
-    assert [(failure.id, failure.reason) for failure in summary.failed] == [("broken.jpg", "not_an_image")]
+    assert [(failure.id, failure.reason) for failure in summary.failures] == [("broken.jpg", "not_an_image")]
     assert (tmp_path / "out" / "masks" / "sub" / "photo_000.jpg.png").exists()
     assert files_of(tmp_path / "photos") == before  # a23: inputs are never changed
     again = run(tmp_path / "photos", tmp_path / "out", model)
-    assert (again.done, again.skipped, len(again.failed)) == (0, 3, 1)
+    assert (again.done, again.skipped, again.failed) == (0, 3, 1)
     assert set(summary.stages) == {"decode", "backbone", "method", "refine", "write"}
     line = timeless(tmp_path / "out")[1]
     assert line["source"]["sha256"]
@@ -115,4 +115,4 @@ def test_a04_the_pixel_limit_of_the_input_options_holds(model, tmp_path):
     write_images(tmp_path / "photos", 1)
     output = OutputOptions(output=tmp_path / "out")
     summary = segment_folder([tmp_path / "photos"], options(model), InputOptions(max_pixels=100), output)
-    assert summary.failed[0].reason == "too_large"
+    assert summary.failures[0].reason == "too_large"

@@ -1,9 +1,11 @@
 """The road from end to end, on a small random network and on methods made for the test."""
 
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -14,7 +16,7 @@ from dinoseg import pipeline
 from dinoseg.errors import DeviceError, NotAnImage, OptionError, WeightsNotFound
 from dinoseg.pipeline import Segmenter
 from dinoseg.types import Failure, Proposal, Proposals, Segmentation
-from tests.helpers import disk_photo, write_images
+from tests.helpers import disk_photo, encode, write_images
 from tests.networks import save_teacher
 
 
@@ -189,6 +191,58 @@ def test_e79_a_mask_that_does_not_fit_into_memory_fails_that_image_alone(model, 
     monkeypatch.setattr(pipeline, "refine", small_machine)
     results = list(Segmenter(model=model, size=64, device="cpu").stream([disk_photo()[0]] * 3))
     assert [getattr(result, "reason", "") for result in results] == [None, "oom", None]
+
+
+@pytest.mark.parametrize("stage", ["fit", "refine"])
+def test_e79_memory_that_opencv_lacks_fails_that_image_alone(model, halves, monkeypatch, stage):
+    whole = getattr(pipeline, stage)
+
+    def small_machine(*arguments):
+        if any(getattr(argument, "id", "") == "image-000001" for argument in arguments):
+            cv2.resize(np.zeros((2, 2), np.uint8), (2**21, 2**21))  # 4 TiB
+        return whole(*arguments)
+
+    monkeypatch.setattr(pipeline, stage, small_machine)
+    results = list(Segmenter(model=model, size=64, device="cpu").stream([disk_photo()[0]] * 3))
+    assert [getattr(result, "reason", "") for result in results] == [None, "oom", None]
+
+
+def test_failures_hold_no_picture():
+    broken = [encode(disk_photo(300, 400, seed=seed)[0], "JPEG", quality=90)[:-900] for seed in range(20)]
+    stream = Segmenter(method="prior", device="cpu").stream(broken)
+    kept = [next(stream)]  # imports and caches are warm
+    tracemalloc.start()
+    try:
+        kept += stream
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert all(isinstance(failure, Failure) for failure in kept)
+    assert held < 19 * 300 * 400  # a third of the decoded pictures
+
+
+def test_what_covers_all_but_a_sliver_is_no_object(model, monkeypatch):
+    class AllButAPatch(Halves):
+        def __call__(self, features, photos, fits):
+            soft = np.ones(fits[0].grid, np.float32)
+            soft[0, 0] = 0
+            return [Proposals((Proposal(soft, 0.5),)) for _ in photos]
+
+    monkeypatch.setattr(pipeline, "make_method", lambda name, params: AllButAPatch())
+    photo = disk_photo(240, 320)[0]
+    result = Segmenter(model=model, size=320, device="cpu", refine="none")(photo)
+    assert (result.instances, result.reason) == ((), "no_object")
+
+
+def test_the_range_of_values_is_part_of_what_a_run_looks_at(model):
+    deep = disk_photo()[0].astype(np.uint16) * 16
+    found, named = (dinoseg.segment(deep, method="prior", value_range=each) for each in (None, (0, 4095)))
+    assert found.notes
+    assert not named.notes
+    assert (found.masks == named.masks).mean() > 0.99
+    assert np.abs(named.photo().pixels.astype(int) - disk_photo()[0]).max() <= 1  # overlays see it as the network did
+    with pytest.raises(OptionError, match="--value-range"):
+        dinoseg.segment(deep, method="prior", value_range=(5, 5))
 
 
 def test_b35_a_rare_shape_does_not_hold_the_stream(model, halves):

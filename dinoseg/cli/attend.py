@@ -110,7 +110,7 @@ def report(tally: Tally, ignored: int, output: FigureOptions) -> None:
     from dinoseg.outputs.claim import HEADS
 
     folder = output.output / HEADS
-    say_failures(tally.failed, "--json lists all of them")
+    say_failures(tally.failed, len(tally.failed), "--json lists all of them")
     if tally.done or tally.skipped or tally.failed:
         say_counts({"done": tally.done, "done before": tally.skipped, "failed": len(tally.failed)})
     if output.json:

@@ -69,14 +69,14 @@ def tell_table(rows: Iterable[Sequence[object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def say_failures(failures: Sequence[Failure], rest: str) -> None:
-    """Name each failed input with its reason, up to ``LISTED``; ``rest`` says where all of them are."""
+def say_failures(failures: Sequence[Failure], count: int, rest: str) -> None:
+    """Name failed inputs with their reasons, up to ``LISTED`` of ``count``; ``rest`` says where all of them are."""
     for failure in failures[:LISTED]:
         told = str(failure.error)
         named = told if failure.id in told else f"{failure.id}: {told}"
         say(plain(f"failed: {named} [{failure.reason}]"))
-    if len(failures) > LISTED:
-        say(f"... and {len(failures) - LISTED} more: {rest}")
+    if count > LISTED:
+        say(f"... and {count - LISTED} more: {rest}")
 
 
 def as_json(failures: Iterable[Failure]) -> list[dict[str, str]]:

@@ -45,16 +45,18 @@ def group(
         say_nothing_found(images or [inputs.from_file], report.ignored)
     results = places(options.output)
     if json:
-        tell_json({**report.facts(), "failed": as_json(report.failed), "results": results})
+        tell_json(
+            {**report.facts(), "failed_count": report.failed, "failed": as_json(report.failures), "results": results}
+        )
     elif report.photographs:
         tell_table(results.items())
-    return of_counts(report.photographs, len(report.failed))
+    return of_counts(report.photographs, report.failed)
 
 
 def say_how_it_went(report: GroupReport, options: GroupOptions) -> None:
     """Failures and counts, on stderr."""
-    say_failures(report.failed, f"{options.output / 'manifest.jsonl'} names all of them")
-    say_counts({"photographs": report.photographs, "failed": len(report.failed)})
+    say_failures(report.failures, report.failed, f"{options.output / 'manifest.jsonl'} names all of them")
+    say_counts({"photographs": report.photographs, "failed": report.failed})
     regions = sum(group.regions for group in report.groups)
     why = f" (silhouette {max(report.tried.values()):.2f})" if report.tried else ""
     fewer = f", fewer than --clusters {options.clusters}" if len(report.groups) < (options.clusters or 0) else ""

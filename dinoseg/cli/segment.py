@@ -49,7 +49,7 @@ def segment(
         def progress(result: Finished | Failure) -> None:
             bar.update()
             if isinstance(result, Finished):
-                notes.update(result.segmentation.notes)
+                notes.update(note.partition(":")[0] for note in result.segmentation.notes)
 
         summary = segment_folder(images, options or SegmentOptions(), inputs, output, progress)
     if summary.done or summary.skipped or summary.failed:
@@ -57,18 +57,18 @@ def segment(
     else:
         say_nothing_found(images or [inputs.from_file], summary.ignored)
     tell_results(summary, notes, output)
-    return of_counts(summary.done + summary.skipped, len(summary.failed))
+    return of_counts(summary.done + summary.skipped, summary.failed)
 
 
 def say_how_it_went(summary: Summary, notes: Counter[str], manifest: Path) -> None:
     """Failures, notes and counts, on stderr."""
-    say_failures(summary.failed, f"{manifest} names all of them")
+    say_failures(summary.failures, summary.failed, f"{manifest} names all of them")
     say_notes(notes, f"{manifest} says of which")
     counts = {
         "done": summary.done,
         "of these without an object": summary.empty,
         "done before": summary.skipped,
-        "failed": len(summary.failed),
+        "failed": summary.failed,
         "other files ignored": summary.ignored,
     }
     say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
@@ -79,7 +79,10 @@ def tell_results(summary: Summary, notes: Counter[str], output: OutputOptions) -
     places = result_places(output)
     if output.json:
         facts = {name: getattr(summary, name) for name in FACTS}
-        tell_json(facts | {"notes": notes, "failed": as_json(summary.failed), "results": places})
+        tell_json(
+            facts
+            | {"notes": notes, "failed_count": summary.failed, "failed": as_json(summary.failures), "results": places}
+        )
     elif summary.done or summary.skipped:
         tell_table(places.items())
 

@@ -37,7 +37,7 @@ def track(
             bar.update()
 
         summary = track_folder(video, options or TrackOptions(), output, progress)
-    say_failures(summary.failed, f"{output.output / 'manifest.jsonl'} names all of them")
+    say_failures(summary.failed, len(summary.failed), f"{output.output / 'manifest.jsonl'} names all of them")
     counts = {"done": summary.done, "done before": summary.skipped, "failed": len(summary.failed)}
     say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
     places = result_places(output)

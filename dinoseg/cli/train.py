@@ -20,7 +20,7 @@ def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECI
     from dinoseg.training import train
 
     result = train(images, **asdict(options))
-    say_failures(result.failed, f"{options.output / 'broken.jsonl'} names all of them")
+    say_failures(result.failed, len(result.failed), f"{options.output / 'broken.jsonl'} names all of them")
     inform(f"{result.steps} steps on {result.photographs} photographs; loss of the last epoch {result.loss:.3f}")
     if json:
         facts = {name: getattr(result, name) for name in ("model", "steps", "loss", "photographs")}

@@ -21,7 +21,7 @@ def train_head(
     from dinoseg.heads import train_head
 
     report = train_head(images, **asdict(options))
-    say_failures(report.failed, "--json names all of them")
+    say_failures(report.failed, len(report.failed), "--json names all of them")
     inform(
         f"learned from {report.used} of {report.photographs} photographs, {report.labelled} of them labelled; "
         f"loss of the last epoch {report.loss:.3f}"

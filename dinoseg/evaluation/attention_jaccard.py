@@ -22,7 +22,7 @@ from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import to_photo
 from dinoseg.methods.threshold import mass_mask
-from dinoseg.options import EvaluateOptions
+from dinoseg.options import EvaluateOptions, ModelOptions
 from dinoseg.types import Failure, Fit, Segmentation, Source
 
 MASS = 0.6
@@ -47,7 +47,7 @@ class Heads(Road):
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
         """The prediction for each picture, or why there is none."""
         side = self.options.size or SIDE
-        squares = self.segmenter.run(squashed(sample, side) for sample in samples)
+        squares = self.segmenter.run(squashed(sample, self.options, side) for sample in samples)
         for found, square in zip(super().__call__(samples), squares, strict=True):
             if isinstance(found, str):
                 yield found
@@ -58,9 +58,9 @@ class Heads(Road):
                 yield Twice(**values, square=square.segmentation)
 
 
-def squashed(sample: Sample, side: int) -> Source | Failure:
+def squashed(sample: Sample, options: ModelOptions, side: int) -> Source | Failure:
     """A picture as a square, by the filter of torchvision's ``Resize``."""
-    source = as_source(sample.image)
+    source = as_source(sample.image).with_values(options.value_range)
     try:
         pixels = decode(source).pixels
     except ImageError as error:

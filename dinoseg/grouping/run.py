@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from dinoseg.errors import DinosegError, OutOfMemory
-from dinoseg.folder import refuse_results, segment_folder
+from dinoseg.backbone.memory import within_memory
+from dinoseg.errors import DinosegError
+from dinoseg.folder import KEPT, refuse_results, segment_folder
 from dinoseg.grouping import files
 from dinoseg.grouping.clusters import Clusters, cluster
 from dinoseg.grouping.store import Store, shuffled
@@ -43,7 +44,9 @@ class GroupReport:
     """Mean silhouette by number of groups, where that was looked for."""
     photographs: int
     """With a label map now, those without an object included."""
-    failed: tuple[Failure, ...]
+    failed: int
+    failures: tuple[Failure, ...]
+    """The first of those that failed; the manifest has all."""
     ignored: int = 0
     """Files beside the photographs that are no images."""
 
@@ -75,12 +78,19 @@ def group_folder(
 
     def then(folder: OutputFolder) -> None:
         listing = find(inputs, input_options, exclude=options.output)
-        sources = {source.id: source for source in listing if isinstance(source, Source)}
+        sources = {
+            source.id: source.with_values(options.value_range) for source in listing if isinstance(source, Source)
+        }
         reports.append(SecondPass(folder, sources, input_options.max_pixels, progress).run(options.clusters))
 
     summary = segment_folder(inputs, asked, input_options, output, lambda _: progress(), then)
     (report,) = reports
-    return replace(report, failed=(*summary.failed, *report.failed), ignored=summary.ignored)
+    return replace(
+        report,
+        failed=summary.failed + report.failed,
+        failures=(*summary.failures, *report.failures)[:KEPT],
+        ignored=summary.ignored,
+    )
 
 
 class SecondPass:
@@ -102,7 +112,7 @@ class SecondPass:
         self.forget_others()
         photographs = self.draw_all(clusters)
         groups = summarise(clusters, list(self.counts), list(self.counts.values()))
-        report = GroupReport(tuple(groups), clusters.tried, photographs, tuple(self.failed))
+        report = GroupReport(tuple(groups), clusters.tried, photographs, len(self.failed), tuple(self.failed))
         write_under(root, files.SHEET, [files.sheet(self.folder, groups, photographs)])
         write_under(root, files.CLUSTERS, [to_json(report.facts(), indent=1).encode() + b"\n"])
         return report
@@ -165,8 +175,7 @@ class SecondPass:
         if files.up_to_date(self.folder.root, record, numbers):
             return job, {}
         try:
-            return job, files.draw(record, decode(self.sources[record.id], max_pixels=self.max_pixels), numbers)
+            with within_memory(f"{record.id}: its labels do not fit into memory."):
+                return job, files.draw(record, decode(self.sources[record.id], max_pixels=self.max_pixels), numbers)
         except DinosegError as error:
             return job, error
-        except MemoryError:
-            return job, OutOfMemory(f"{record.id}: its labels do not fit into memory.")

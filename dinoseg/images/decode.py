@@ -6,6 +6,8 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -25,8 +27,8 @@ from dinoseg.errors import (
     UnsupportedFormat,
     UnsupportedImage,
 )
-from dinoseg.files import NotRegular, open_regular
-from dinoseg.images.colour import array_to_rgb, image_to_rgb
+from dinoseg.files import EMPTY, NotRegular, absent, home_path, open_regular
+from dinoseg.images.colour import ValueRange, array_to_rgb, image_to_rgb
 from dinoseg.images.formats import Format, open_image, unsupported
 from dinoseg.options import InputOptions
 from dinoseg.types import Image, Photo, Source
@@ -51,10 +53,14 @@ DNG_VERSION, SUBFILE_TYPE, THUMBNAIL = 50706, 254, 1
 
 
 def as_source(image: Image, index: int = 0) -> Source:
-    """Give one image of any kind its id: a file's name, or ``image-000003`` for things that are not files."""
-    if isinstance(image, str | Path):
-        return Source(Path(image).name, Path(image))
-    return Source(f"image-{index:06d}", image)
+    """Give one image of any kind its id: a file's name, or ``image-000003`` for things that are not files.
+
+    A path may begin with ``~``. Messages have the whole path.
+    """
+    if not isinstance(image, str | Path):
+        return Source(f"image-{index:06d}", image)
+    path = home_path(str(image))
+    return Source(path.name or str(image), path if path.name else str(image), label=str(image) or EMPTY)
 
 
 def decode(source: Source, *, max_pixels: int = InputOptions.max_pixels, reduce_to: int | None = None) -> Photo:
@@ -65,9 +71,9 @@ def decode(source: Source, *, max_pixels: int = InputOptions.max_pixels, reduce_
     """
     try:
         with typed_errors():
-            pixels, size, notes = read(source.content, max_pixels, reduce_to)
+            pixels, size, notes = Reader(max_pixels, reduce_to, source.value_range).read(source.content)
     except ImageError as error:
-        raise type(error)(f"{source.id}: {error}") from error.__cause__
+        raise type(error)(f"{source.label or source.id}: {error}") from error.__cause__
     return Photo(source.id, pixels, size, tuple(notes))
 
 
@@ -87,51 +93,81 @@ def typed(error: Exception) -> ImageError:
     if isinstance(error, OSError) and error.errno is not None:
         return ImageError(f"cannot be read ({error.strerror})")
     says = f"{type(error).__name__}: {error}"
-    if re.search("MemoryError|DecompressionBomb|too large|too much memory", says, re.IGNORECASE):
+    if re.search("MemoryError|DecompressionBomb|too large|too much memory|insufficient memory", says, re.IGNORECASE):
         return ImageTooLarge(f"needs more memory than is allowed ({says})")
-    if re.search("not available|unsupported|unknown", says, re.IGNORECASE):
+    if re.search("closed (image|file)", says):
+        return UnsupportedImage("was closed before it was read: hand it over while it is open, or name its file")
+    if re.search("not available|unsupported|unknown|cannot handle", says, re.IGNORECASE):
         return UnsupportedFormat(f"is of a kind that is not read ({says}); convert it to JPEG or PNG first")
     return TruncatedImage(f"is cut short or damaged ({says}); fetch it again")
 
 
-def read(content: Image, max_pixels: int, reduce_to: int | None) -> Decoded:
-    """``decode`` without the input's name."""
-    if isinstance(content, np.ndarray):
-        pixels = array_to_rgb(content)
-        check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
-        return pixels, pixels.shape[:2], []
-    if isinstance(content, PIL.Image.Image):
-        check_pixels(*content.size, max_pixels)
-        return convert(content)
-    if isinstance(content, bytes):
-        return read_stream(io.BytesIO(content), None, max_pixels, reduce_to)
-    if isinstance(content, str | Path):
-        with open_file(Path(content)) as stream:
-            return read_stream(stream, Path(content).suffix, max_pixels, reduce_to)
-    raise UnsupportedImage(f"is a {type(content).__name__}; give a path, bytes, a PIL image or a NumPy array")
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How pictures are read; see ``decode``."""
+
+    max_pixels: int
+    reduce_to: int | None
+    value_range: ValueRange | None
+
+    def read(self, content: Image) -> Decoded:
+        """A picture of any kind. Raises ``ImageError``, without its name, or what Pillow raises."""
+        if isinstance(content, np.ndarray):
+            pixels, notes = array_to_rgb(content, self.value_range)
+            check_pixels(pixels.shape[1], pixels.shape[0], self.max_pixels)
+            return pixels, pixels.shape[:2], notes
+        if isinstance(content, PIL.Image.Image):
+            check_pixels(*content.size, self.max_pixels)
+            return self.convert(content, as_file=isinstance(content, ImageFile))
+        if isinstance(content, bytes):
+            return self.read_stream(io.BytesIO(content), None)
+        if isinstance(content, str | Path):
+            with open_file(content) as stream:
+                return self.read_stream(stream, Path(content).suffix)
+        raise UnsupportedImage(f"is a {type(content).__name__}; give a path, bytes, a PIL image or a NumPy array")
+
+    def read_stream(self, stream: IO[bytes], suffix: str | None) -> Decoded:
+        """An encoded image; ``suffix`` is that of its file, when it is one."""
+        known, image = open_image(stream)
+        check_pixels(*image.size, self.max_pixels)
+        refuse_raw(image)
+        original, wanted = image.size, self.reduce_to
+        reduced = wanted is not None and image.draft("RGB", draft_size(original, wanted)) is not None
+        pixels, size, notes = self.convert(image, original if reduced else None)
+        return pixels, size, suffix_notes(known, suffix) + notes + frame_notes(image)
+
+    def convert(
+        self, image: PIL.Image.Image, original: tuple[int, int] | None = None, *, as_file: bool = True
+    ) -> Decoded:
+        """A PIL image -> upright RGB. ``original`` is its ``(width, height)`` where it was opened at reduced scale.
+
+        Only the picture of a file is turned by its EXIF orientation. An image that was made from it, turned, resized or
+        converted, still carries the tag: whoever made it expects masks in its own frame.
+        """
+        image.load()
+        orientation, notes = read_orientation(image)  # after loading: a PNG may say it behind its pixels
+        if not as_file and orientation != 1:
+            orientation, notes = 1, [f"EXIF orientation {orientation} not followed: not the picture of a file"]
+        upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+        pixels, told = image_to_rgb(upright, self.value_range)  # (h, w, 3)
+        height, width = pixels.shape[:2]
+        if original is not None:
+            width, height = original[::-1] if orientation >= 5 else original
+        return pixels, (height, width), notes + mode_notes(image) + told
 
 
-def open_file(path: Path) -> IO[bytes]:
-    """``open_regular``, with errors of images."""
+def open_file(path: str | Path) -> BufferedReader:
+    """A regular file, or a typed error."""
+    if not str(path):
+        raise ImageVanished(absent(""))
     try:
-        return open_regular(path)
-    except NotRegular as error:
-        raise NotAnImage("is a folder, a pipe or a device, not a file") from error
+        return open_regular(Path(path))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageVanished("is not there, or not any more") from error
+        raise ImageVanished(absent(str(path))) from error
     except PermissionError as error:
         raise ImageForbidden("may not be read; check its permissions and its folder's") from error
-
-
-def read_stream(stream: IO[bytes], suffix: str | None, max_pixels: int, reduce_to: int | None) -> Decoded:
-    """An encoded image; ``suffix`` is that of its file, when it is one."""
-    known, image = open_image(stream)
-    check_pixels(*image.size, max_pixels)
-    refuse_raw(image)
-    original = image.size
-    reduced = reduce_to is not None and image.draft("RGB", draft_size(original, reduce_to)) is not None
-    pixels, size, notes = convert(image, original if reduced else None)
-    return pixels, size, suffix_notes(known, suffix) + notes + frame_notes(image)
+    except NotRegular as error:
+        raise NotAnImage("is a folder, a pipe or a device, not a file") from error
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
@@ -155,18 +191,6 @@ def draft_size(size: tuple[int, int], reduce_to: int) -> tuple[int, int]:
     """Smallest ``(width, height)`` that ``PIL.Image.draft`` may keep."""
     scale = min(1.0, reduce_to / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def convert(image: PIL.Image.Image, original: tuple[int, int] | None = None) -> Decoded:
-    """A PIL image -> upright RGB. ``original`` is its ``(width, height)`` where it was opened at reduced scale."""
-    image.load()
-    orientation, notes = read_orientation(image)  # after loading: a PNG may say it behind its pixels
-    upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-    pixels = image_to_rgb(upright)  # (h, w, 3)
-    height, width = pixels.shape[:2]
-    if original is not None:
-        width, height = original[::-1] if orientation >= 5 else original
-    return pixels, (height, width), notes + mode_notes(image)
 
 
 def read_orientation(image: PIL.Image.Image) -> tuple[int, list[str]]:

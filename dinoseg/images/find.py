@@ -7,6 +7,7 @@ whatever was named on its own is read at that place only: nothing comes twice, a
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from dinoseg.errors import (
     OutputConflict,
     OutsideRoot,
 )
+from dinoseg.files import EMPTY, absent, home_path
 from dinoseg.images.formats import IMAGE_SUFFIXES
 from dinoseg.images.ids import distinct, fold
 from dinoseg.images.text import lines_of, spelled
@@ -84,12 +86,13 @@ def real_path(path: Path) -> Path:
 
 def expand(name: str) -> list[Path]:
     """The path of that name, or what matches it as a glob (``**`` goes down). Raises ``InputNotFound``."""
-    if os.path.lexists(name):
-        return [Path(name)]
-    parts = Path(name).parts
+    path = home_path(name)
+    if name and os.path.lexists(path):
+        return [path]
+    parts = path.parts
     wild = next((index for index, part in enumerate(parts) if set(part) & set("*?[")), None)
     if wild is None:
-        raise InputNotFound(f"{name}: there is no such file or folder.")
+        raise InputNotFound(f"{name or EMPTY}: {absent(name)}.")
     base = Path(*parts[:wild])
     try:
         matches = [path for path in base.glob("/".join(parts[wild:])) if not is_hidden(path.relative_to(base))]
@@ -167,14 +170,25 @@ def children(folder: Folder, skip: set[Path]) -> Iterator[Folder | Source | Fail
 def listed_name(entry: os.DirEntry[str]) -> str:
     """``name/`` of a folder, ``name`` of an image, nothing for what is neither (or hidden, or a linked folder).
 
-    A link that looks like an image is one: what it leads to is for decoding to say. Pipes and devices are none.
+    A link to a file that looks like an image is one, and so is one that leads nowhere: decoding says so. Pipes, devices
+    and links to them are none.
     """
     if entry.name.startswith("."):
         return ""
     if entry.is_dir(follow_symlinks=False):
         return entry.name + "/"
-    image = entry.name.lower().endswith(IMAGE_SUFFIXES) and (entry.is_symlink() or entry.is_file())
-    return entry.name if image else ""
+    if not entry.name.lower().endswith(IMAGE_SUFFIXES):
+        return ""
+    file = leads_to_file(entry) if entry.is_symlink() else entry.is_file()
+    return entry.name if file else ""
+
+
+def leads_to_file(link: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a regular file, or nowhere."""
+    try:
+        return stat.S_ISREG(link.stat().st_mode)
+    except OSError:
+        return True
 
 
 def folder_error(path: Path, error: OSError) -> ImageError:

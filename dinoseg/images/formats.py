@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
+from PIL import features
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
@@ -34,24 +36,43 @@ class Format:
     reader: Callable[[IO[bytes]], ImageFile]
 
 
+def read_heif(stream: IO[bytes]) -> ImageFile:
+    """A picture of a phone. Raises ``UnsupportedFormat`` without the extra package."""
+    try:
+        from pillow_heif.as_plugin import HeifImageFile
+    except ImportError:
+        raise unsupported("HEIC", "or: pip install pillow-heif, and it is read") from None
+    image: ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call]
+    return image
+
+
+def read_avif(stream: IO[bytes]) -> ImageFile:
+    """An AVIF picture. Raises ``UnsupportedFormat`` where Pillow was built without it."""
+    if not features.check("avif"):
+        raise unsupported("AVIF", 'or: pip install "pillow>=11.3", and it is read')
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    return AvifImageFile(stream)
+
+
 FORMATS = (
-    Format("jpeg", re.compile(rb"\xff\xd8\xff"), (".jpg", ".jpeg", ".jpe", ".jfif"), JpegImageFile),
-    Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), (".png",), PngImageFile),
+    Format("jpeg", re.compile(rb"\xff\xd8\xff"), (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), JpegImageFile),
+    Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), (".png", ".apng"), PngImageFile),
     Format("webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL), (".webp",), WebPImageFile),
     Format("tiff", re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), (".tif", ".tiff"), TiffImageFile),
-    Format("bmp", re.compile(rb"BM"), (".bmp",), BmpImageFile),
+    Format("bmp", re.compile(rb"BM"), (".bmp", ".dib"), BmpImageFile),
     Format("gif", re.compile(rb"GIF8[79]a"), (".gif",), GifImageFile),
-    Format("ppm", re.compile(rb"P[1-6]\s"), (".ppm", ".pgm", ".pbm"), PpmImageFile),
+    Format("ppm", re.compile(rb"P[1-6]\s"), (".ppm", ".pgm", ".pbm", ".pnm"), PpmImageFile),
+    Format("jpeg2000", re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), (".jp2", ".j2k", ".jpx"), Jpeg2KImageFile),
+    Format("heif", re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), (".heic", ".heif"), read_heif),
+    Format("avif", re.compile(rb".{4}ftypavi", re.DOTALL), (".avif",), read_avif),
 )
-READ = "JPEG, PNG, WebP, TIFF, BMP, GIF or PPM"
-IMAGE_SUFFIXES = (*(suffix for known in FORMATS for suffix in known.suffixes), ".heic", ".heif", ".avif", ".dng")
+READ = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000, HEIC or AVIF"
+IMAGE_SUFFIXES = (*(suffix for known in FORMATS for suffix in known.suffixes), ".dng", ".jxl", ".psd", ".tga")
 """What is taken for a photograph inside a folder; those that are not read become failures that say what helps."""
 
 REFUSED = (  # images of other kinds, and what turns them into one that is read
-    ("HEIC", rb".{4}ftyp(hei|hev|mif1|msf1)", "pip install pillow-heif"),
-    ("AVIF", rb".{4}ftypavi", 'pip install "pillow>=11.3"'),
     ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", "pip install pillow-jxl-plugin"),
-    ("JPEG 2000", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "Pillow can do that"),
     ("a camera's raw file", rb"II\*\0.{4}CR|.{4}ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0", "pip install rawpy"),
     ("PSD", rb"8BPS", "its editor can do that"),
     ("SVG", rb"\s*(<\?xml.*)?<svg", "pip install cairosvg"),
@@ -94,4 +115,4 @@ def describe(head: bytes) -> str:
         return "is an HTML page (a download that failed?)"
     if re.fullmatch(rb"[\t\n\f\r\x1b -~\x80-\xff]+", head):
         return "is text"
-    return "is not an image of any known kind"
+    return "is not an image of any kind that is told by its content (TGA has no mark)"

@@ -55,13 +55,17 @@ class Video:
         return Source(id_, self.path if self.files is None else self.path / id_)
 
 
-def open_video(path: Path) -> Video:
-    """A folder of frames or a video file. Raises ``InputNotFound`` and ``UnreadableVideo``."""
+def open_video(path: Path, value_range: tuple[float, float] | None = None) -> Video:
+    """A folder of frames, read with that ``value_range`` (see ``Source``), or a video file.
+
+    Raises ``InputNotFound`` and ``UnreadableVideo``.
+    """
     if path.is_dir():
         files = sorted(find([path], InputOptions()), key=lambda source: natural(source.id))
         if not files:
             raise InputNotFound(f"{path}: there is no image in this folder.")
-        return Video(path, FPS, len(files), tuple(files))
+        read = (x if isinstance(x, Failure) else x.with_values(value_range) for x in files)
+        return Video(path, FPS, len(files), tuple(read))
     if not path.is_file():
         raise InputNotFound(f"{path}: there is no such video file or folder of frames.")
     capture = open_capture(path)

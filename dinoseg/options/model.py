@@ -1,5 +1,6 @@
 """Which network."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +20,8 @@ class ModelOptions:
     """Attention heads, where the weight file does not say (default: width / 64)."""
     size: Whole | None = None
     """Long side in px (default: 32 patches); never more than twice the photograph."""
+    value_range: tuple[float, float] | None = None
+    """LOW HIGH: values that are black and white in all pictures of more than 8 bit (default: each picture's own)."""
     positions: Literal["family", "timm"] = "family"
     """Resize the position table as the network's own program does, or as timm does."""
     device: str = "auto"
@@ -31,6 +34,8 @@ class ModelOptions:
     def __post_init__(self) -> None:
         require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
         require(self.size is None or 16 <= self.size <= 8192, "--size", self.size, "16..8192 px")
+        low, high = self.value_range or (0, 1)
+        require(-math.inf < low < high < math.inf, "--value-range", f"{low:g} {high:g}", "two numbers, the lower first")
         require(self.batch is None or 1 <= self.batch <= 4096, "--batch", self.batch, "1..4096")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor, ImageOps
 
 from dinoseg.errors import ImageError, OptionError
+from dinoseg.files import open_regular
 from dinoseg.images.decode import decode
 from dinoseg.types import Source
 
@@ -52,7 +53,8 @@ def describe_backdrop(background: str | None) -> dict[str, str | None]:
     """What of the option determines cut-outs: its text, and the content of an image file."""
     if background is None or background == "blur" or parse_colour(background) is not None:
         return {"background": background}
-    return {"background": background, "background_sha256": hashlib.sha256(Path(background).read_bytes()).hexdigest()}
+    with open_regular(Path(background)) as file:
+        return {"background": background, "background_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def parse_colour(text: str) -> tuple[int, int, int] | None:

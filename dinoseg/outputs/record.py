@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from dinoseg.files import open_regular
 from dinoseg.outputs.strict_json import to_json
 from dinoseg.types import Failure, Image, Instance, Segmentation
 
@@ -98,7 +99,7 @@ def fingerprint(content: Image) -> dict[str, Any] | None:
     if not isinstance(content, str | Path):
         return None
     try:
-        with Path(content).open("rb") as file:
+        with open_regular(Path(content)) as file:
             status = os.fstat(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

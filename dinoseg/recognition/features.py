@@ -66,6 +66,8 @@ class Embedder:
     facets: Collection[str] = ()
     """What ``describe`` needs beside the CLS token."""
     batch: int = 1
+    value_range: tuple[float, float] | None = None
+    """How pictures of more than 8 bit are read; see ``Source``."""
 
     def __call__(self, sources: Iterable[Source | Failure], progress: Callable[[], object] = lambda: None) -> Embedding:
         """Describe pictures; one that cannot be read is listed and costs nothing else.
@@ -100,7 +102,7 @@ class Embedder:
         if isinstance(source, Failure):
             return source
         try:
-            return source, self.view(decode(source).pixels)
+            return source, self.view(decode(source.with_values(self.value_range)).pixels)
         except ImageError as error:
             return Failure(source.id, error, source)
 

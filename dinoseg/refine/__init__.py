@@ -22,6 +22,8 @@ REFINEMENTS: dict[str, str] = {
 """Name -> ``module:function`` that takes (soft, photo, fit) and gives ``(H, W)`` in 0..1."""
 KEPT = 0.5
 """A refined mask whose IoU with the mask before is below this has lost the object."""
+WHOLE = 0.99
+"""Share of the frame above which a mask is all of it."""
 REFUSED = "refinement lost an object, which is left unrefined"
 """The note of a photograph of which a refined mask was refused."""
 
@@ -61,8 +63,13 @@ def check_refinement(name: str) -> None:
         raise OptionError(f"--refine {name} is unknown. There are: {', '.join(REFINEMENTS)}.")
 
 
+def has_edge(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask is neither empty nor, but for a sliver, the whole frame: then it is no object."""
+    return bool(0 < np.count_nonzero(mask) <= WHOLE * mask.size)
+
+
 def agree(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:
     """Whether two masks of one shape share most of their object, and what had an edge still has; two empty ones do."""
-    if after.all() and not before.all():
+    if has_edge(before) and after.any() and not has_edge(after):
         return False
     return bool(np.count_nonzero(before & after) >= KEPT * np.count_nonzero(before | after))

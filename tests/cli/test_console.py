@@ -80,7 +80,7 @@ def test_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
 def test_failures_are_named_up_to_a_limit(
     capsys: pytest.CaptureFixture[str], count: int, lines: int, last: str | None
 ) -> None:
-    say_failures([Failure(f"{i}.jpg", TruncatedImage("ends early")) for i in range(count)], "see manifest.jsonl")
+    say_failures([Failure(f"{i}.jpg", TruncatedImage("ends early")) for i in range(count)], count, "see manifest.jsonl")
     out, err = capsys.readouterr()
     assert not out
     assert len(err.splitlines()) == lines
@@ -98,7 +98,7 @@ def test_failures_are_named_up_to_a_limit(
 def test_a_failure_is_one_line_that_names_its_input(
     capsys: pytest.CaptureFixture[str], id_: str, message: str, line: str
 ) -> None:
-    say_failures([Failure(id_, TruncatedImage(message))], "")
+    say_failures([Failure(id_, TruncatedImage(message))], 1, "")
     assert capsys.readouterr().err == f"{line}\n"
 
 

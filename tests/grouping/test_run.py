@@ -55,7 +55,7 @@ def clusters_of(output):
 
 def test_labels_are_clusters_and_the_background_is_none_of_them(grouped, tmp_path):
     report, out = grouped(), tmp_path / "out"
-    assert (report.photographs, report.failed, len(report.groups)) == (5, (), 3)
+    assert (report.photographs, report.failed, len(report.groups)) == (5, 0, 3)
     told = json.loads((out / "clusters.json").read_text())
     assert sum(g["regions"] for g in told["groups"]) == told["regions"] == sum(map(len, clusters_of(out).values()))
     used = set()
@@ -133,7 +133,7 @@ def test_bad_files_cost_themselves_only(grouped, photos, tmp_path):
     victim = sorted((tmp_path / "out" / "descriptors" / "sub").iterdir())[0]
     victim.write_bytes(victim.read_bytes()[:-8])
     again = grouped()
-    assert [(f.id, f.reason) for f in again.failed] == [
+    assert [(f.id, f.reason) for f in again.failures] == [
         ("broken.jpg", "not_an_image"),
         ("sub/photo_000.jpg", "result_lost"),
     ]

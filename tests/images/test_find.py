@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import socket
 import sys
 import unicodedata
@@ -20,6 +21,7 @@ from dinoseg.errors import (
     OutputConflict,
     OutsideRoot,
 )
+from dinoseg.files import EMPTY
 from dinoseg.images.decode import decode
 from dinoseg.images.find import find, labels
 from dinoseg.options import InputOptions
@@ -87,7 +89,7 @@ def test_b24_an_empty_folder_is_an_empty_listing(tmp_path):
 @pytest.mark.parametrize("name", ["nothing.jpg", "nothing/", "sub/nothing", "", "*.jpg", "nothing/**/*.png", "a**b"])
 def test_b25_what_is_not_there_is_said_at_once(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputNotFound, match=f"^{name.replace('*', '.')}: "):
+    with pytest.raises(InputNotFound, match=f"^{name.replace('*', '.') or EMPTY}: "):
         find([name], InputOptions())  # not iterated
 
 
@@ -240,11 +242,40 @@ def test_b37_pipes_and_sockets_are_passed_over(tmp_path, monkeypatch):
     assert listing.ignored == 2
 
 
-def test_b37_devices_are_passed_over(tmp_path):
-    (tmp_path / "null.jpg").symlink_to("/dev/zero")
-    (source,) = find([tmp_path], InputOptions())
-    with pytest.raises(ImageError):  # not read for ever
-        decode(source)
+def test_b37_links_to_devices_pipes_and_folders_are_passed_over(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, target in {"zero.jpg": "/dev/zero", "pipe.jpg": "pipe", "folder.jpg": ".."}.items():
+        (tmp_path / name).symlink_to(target)
+    listing = find([tmp_path], InputOptions())
+    assert list(listing) == []
+    assert listing.ignored == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "'': is an empty name"),
+        ("https://somewhere.org/a.jpg", "https://somewhere.org/a.jpg: is a URL, and files are read only"),
+        ("~/nothing.jpg", "~/nothing.jpg: is not there"),
+        ("~nobody-is-called-so/a.jpg", "is not there"),
+    ],
+)
+def test_b25_names_that_lead_nowhere_say_why(name, said):
+    with pytest.raises(InputNotFound, match=re.escape(said)):
+        find([name], InputOptions())
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    grow(tmp_path, "photos/a.jpg", "here/~/b.jpg")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ids(Path("~/photos")) == ["a.jpg"]
+    monkeypatch.chdir(tmp_path / "here")
+    assert ids(Path("~")) == ["b.jpg"]  # a folder of that name comes first
+
+
+@pytest.mark.parametrize("suffix", ["jp2", "tga", "pnm", "mpo", "apng", "dib", "heic", "avif", "jxl", "psd"])
+def test_no_kind_of_picture_is_passed_over_in_silence(tmp_path, suffix):
+    assert ids(grow(tmp_path, f"a.{suffix}")) == [f"a.{suffix}"]
 
 
 # The output folder.

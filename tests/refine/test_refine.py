@@ -122,6 +122,7 @@ def test_a_refinement_that_loses_the_object_is_not_used(monkeypatch, refinement,
         ([1, 0, 0, 0], [1, 1, 1, 1], False),
         ([1, 1, 1, 0], [1, 1, 1, 1], False),  # all of the frame is no object
         ([1, 1, 1, 1], [1, 1, 1, 1], True),
+        ([1] * 900 + [0] * 100, [1] * 995 + [0] * 5, False),  # nor is all but a sliver
     ],
 )
 def test_agree(before, after, same):

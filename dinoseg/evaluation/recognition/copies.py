@@ -41,7 +41,8 @@ def measure(data: Path, backbone: Backbone, options: EvaluateOptions, progress: 
     if options.shots:
         raise OptionError("copies learns from no examples: leave out --shots.")
     side = crop_side(backbone.spec.patch, options.size or SIDE)
-    sources = list(find([data], InputOptions()))
+    found = find([data], InputOptions())
+    sources = [each.with_values(options.value_range) if isinstance(each, Source) else each for each in found]
     check_enough(data, sum(isinstance(source, Source) for source in sources))
     count = Counter(progress, len(sources) + len(originals(len(sources), options)) * len(DISTORTIONS))
     batch = batch_size(backbone, options)

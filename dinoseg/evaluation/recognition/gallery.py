@@ -103,7 +103,11 @@ def embed_folder(folder: LabelledFolder, backbone: Backbone, options: EvaluateOp
     side = crop_side(backbone.spec.patch, options.size)
     describe = {NETWORK: cls_token, RAW: raw_pixels}
     embedder = Embedder(
-        backbone, lambda pixels: centre_crop(pixels, side), describe, batch=batch_size(backbone, options)
+        backbone,
+        lambda pixels: centre_crop(pixels, side),
+        describe,
+        batch=batch_size(backbone, options),
+        value_range=options.value_range,
     )
     test = None if folder.test is None else folder.test.take(chosen(len(folder.test), options))
     parts = [folder.train, *([] if test is None else [test])]
