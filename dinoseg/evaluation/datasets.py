@@ -67,8 +67,11 @@ def existing(place: str | Path) -> Path:
 def with_truth(dataset: Dataset) -> Dataset:
     """The data set itself. Raises ``DatasetError`` when no picture of it has its truth."""
     if all(sample.missing for sample in dataset.samples):
+        faulty = any(sample.fault for sample in dataset.samples)
+        what = "can be scored" if faulty else "has both picture and mask"
         raise DatasetError(
-            f"{dataset.name} looks like {dataset.layout}, but none of its {len(dataset.samples)} pictures has both "
-            f"picture and mask. {dataset.gaps(dataset.samples)} {LAYOUTS}"
+            f"{dataset.name} looks like {dataset.layout}, but none of its {len(dataset.samples)} pictures {what}. "
+            + dataset.gaps(dataset.samples)
+            + ("" if faulty else f" {LAYOUTS}")
         )
     return dataset

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError
 from dinoseg.evaluation.lists import SUFFIXES, Names, names_in, without_suffix
-from dinoseg.evaluation.metrics import Boxes, Mask
+from dinoseg.evaluation.metrics import Boxes, Mask, inside
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.labels import VOID, read_labels
@@ -219,14 +219,6 @@ def size_of(image: Path) -> tuple[int, int]:
         return decode(as_source(image), reduce_to=1).size
     except ImageError as error:
         raise DatasetError(f"its annotation says no size, and {error}") from error
-
-
-def inside(box: NDArray[np.float64], size: tuple[int, int]) -> Mask:
-    """The pixels of a box ``(4,)``, ``(H, W)``."""
-    x0, y0, x1, y1 = np.round(box).astype(int).clip(0)
-    mask = np.zeros(size, bool)
-    mask[y0:y1, x0:x1] = True
-    return mask
 
 
 def by_value(values: NDArray[np.uint8]) -> list[Mask]:

@@ -121,6 +121,15 @@ def mask_box(mask: Mask) -> tuple[int, int, int, int]:
     return x, y, x + width, y + height
 
 
+def inside(box: ArrayLike, size: tuple[int, int]) -> Mask:
+    """The pixels of a box ``(4,)``, however far it reaches beyond them, ``(H, W)``."""
+    height, width = size
+    x0, y0, x1, y1 = np.asarray(box, np.float64).round().clip(0, (width, height, width, height)).astype(int)
+    mask = np.zeros(size, bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
 class SeriesStatistics(NamedTuple):
     """DAVIS statistics of one object or sequence over its frames."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -13,11 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.coco import box_of, decode, load_json, score_of
-from dinoseg.evaluation.layouts import by_stem, inside
+from dinoseg.evaluation.coco_entries import (
+    Annotation,
+    Box,
+    Id,
+    by_picture,
+    checked,
+    entries,
+    id_of,
+    load_json,
+    name_of,
+    refuse_foreign,
+    size_of,
+    told,
+)
+from dinoseg.evaluation.layouts import by_stem
 from dinoseg.evaluation.lists import without_suffix
-from dinoseg.evaluation.metrics import Boxes, Mask
-from dinoseg.evaluation.samples import Sample
+from dinoseg.evaluation.metrics import Boxes, Mask, inside
+from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.images.labels import VOID, read_labels
 from dinoseg.images.text import alike
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
@@ -26,8 +38,6 @@ from dinoseg.types import Fit, Instance, Segmentation, Source
 
 Reader: TypeAlias = "Callable[[Sample], Predicted | None]"
 """Reads the prediction for a picture; none where there is none."""
-Box: TypeAlias = tuple[float, float, float, float]
-"""``x0, y0, x1, y1`` px, half open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,43 +162,65 @@ def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
 class CocoPredictions:
     """Annotations of a data set's json, found by file name, or of a list of results, found by COCO's image id.
 
-    Where none of them has a segmentation (or an empty one), as detectors write it, they are boxes.
+    Where none of them has a segmentation (or an empty one), as detectors write it, they are boxes. Raises
+    ``DatasetError`` for a json that is neither, and for annotations of pictures that it does not list.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         content = load_json(path)
-        try:
-            results = isinstance(content, list)
-            self.annotations = defaultdict(list)
-            for annotation in content if results else content["annotations"]:
-                self.annotations[annotation["image_id"]].append(annotation)
-            self.only_boxes = all_boxes(x for found in self.annotations.values() for x in found)
-            self.pictures = None if results else {alike(x["file_name"]): x for x in content["images"]}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DatasetError(f"{path} is not COCO's json ({type(error).__name__}: {error}).") from error
+        self.pictures: dict[str, dict[str, Any]] | None = None
+        if isinstance(content, list):
+            self.annotations = by_picture(path, checked(path, content, "results"), "results")
+        else:
+            annotations = by_picture(path, entries(path, content, "annotations"), "annotations")
+            self.pictures, names = {}, {}
+            for index, picture in enumerate(entries(path, content, "images")):
+                name = name_of(picture)
+                if name is None:
+                    raise DatasetError(f"{path}: images[{index}] {told(picture, 'file_name')}.")
+                names[id_of(picture, "id", f"{path}: images[{index}]")] = name
+                self.pictures[alike(name)] = picture
+            refuse_foreign(path, annotations, names, "it")
+            self.annotations = annotations
+        self.only_boxes = all_boxes(x for found in self.annotations.values() for x in found)
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise ``DatasetError`` for results of pictures that are not in the data set."""
+        if self.pictures is not None:
+            return
+        if not dataset.numbers:
+            raise DatasetError(f"{self.path} names pictures by COCO's ids: the data must be a COCO json too.")
+        step = " A json with images of its own may name them by file_name instead."
+        refuse_foreign(self.path, self.annotations, dataset.numbers, dataset.name, step)
 
     def __call__(self, sample: Sample) -> Predicted | None:
         """A picture that is listed without annotation has no object; a list of results lists all pictures."""
         if self.pictures is None:
-            if sample.number is None:
-                raise DatasetError(f"{self.path} names pictures by COCO's ids: the data must be a COCO json too.")
-            return self.of(sample, sample.number, sample.truth().foreground.shape)
+            assert sample.number is not None
+            assert sample.size is not None
+            return self.of(sample, sample.number, sample.size)
         picture = self.pictures.get(alike(sample.id))
-        return self.of(sample, picture["id"], (picture["height"], picture["width"])) if picture else None
+        if picture is None:
+            return None
+        size = size_of(picture)
+        if size is None:
+            raise DatasetError(
+                f"{self.path}: the picture {sample.id} {told(picture, 'height')} and {told(picture, 'width')}."
+            )
+        return self.of(sample, picture["id"], size)
 
-    def of(self, sample: Sample, number: int, size: tuple[int, ...]) -> Predicted:
+    def of(self, sample: Sample, number: Id, size: tuple[int, int]) -> Predicted:
         """The prediction for a picture of ``(H, W)`` px."""
-        frame = (size[0], size[1])
-        source, found = Source(sample.id, self.path), self.annotations[number]
-        scores = list(map(score_of, found))
+        source, found = Source(sample.id, self.path), self.annotations.get(number, [])
+        scores = [annotation.score for annotation in found]
         if self.only_boxes:
-            return from_boxes(source, frame, zip(map(box_of, found), scores, strict=True))
-        masks = [decode(annotation, frame) for annotation in found]
-        return from_masks(source, frame, zip(masks, scores, range(1, len(found) + 1), strict=True))
+            return from_boxes(source, size, zip((annotation.box for annotation in found), scores, strict=True))
+        masks = [annotation.mask(size) for annotation in found]
+        return from_masks(source, size, zip(masks, scores, range(1, len(found) + 1), strict=True))
 
 
-def all_boxes(annotations: Iterable[dict[str, Any]]) -> bool:
+def all_boxes(annotations: Iterable[Annotation]) -> bool:
     """Whether there are some, all with a bbox and none with a segmentation."""
-    shapes = [(bool(annotation.get("segmentation")), "bbox" in annotation) for annotation in annotations]
-    return bool(shapes) and all(boxed and not masked for masked, boxed in shapes)
+    boxed = [annotation.boxed and not annotation.masked for annotation in annotations]
+    return bool(boxed) and all(boxed)

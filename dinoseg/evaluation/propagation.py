@@ -140,7 +140,7 @@ class Follow:
         self.asked = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
         backbone = open_segmenter(self.asked, options.random_weights).backbone
         assert backbone is not None
-        self.random_weights = options.random_weights
+        self.random_weights, self.lenient = options.random_weights, options.partial
         self.propagator = Propagator(backbone, self.how, size=options.size, batch=options.batch)
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
@@ -150,6 +150,10 @@ class Follow:
             try:
                 yield from map(prediction, self.follow(video))
             except ImageError as error:
+                yield from [error.reason] * len(video)
+            except DatasetError as error:
+                if not self.lenient:
+                    raise
                 yield from [error.reason] * len(video)
 
     def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:

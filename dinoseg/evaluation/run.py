@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -54,12 +55,12 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     refuse_data(name, protocol, dataset)
     samples = dataset.select(options.split, options.every)
     refuse_gaps(dataset, samples, options)
-    make = Files if options.predictions else protocol.maker or Road
+    make = partial(Files, dataset) if options.predictions else protocol.maker or Road
     maker: Maker = make(options, protocol, name)
     with claimed(options.output) if options.output else nullcontext():
         kept = kept_rows(name, protocol, dataset, maker, options)
         maker = Smoothed(maker, options.smooth) if options.smooth else maker
-        rows, failed = measure_all(protocol, samples, maker, progress, kept)
+        rows, failed = measure_all(protocol, samples, maker, progress, kept, lenient=options.partial)
         report = Report(
             protocol=name,
             definition=protocol.definition,
@@ -105,11 +106,11 @@ def refuse_data(name: str, protocol: Protocol, dataset: Dataset) -> None:
 
 
 def refuse_gaps(dataset: Dataset, samples: Sequence[Sample], options: EvaluateOptions) -> None:
-    """Raise ``DatasetError``, before anything is computed, when files are missing and no partial score is asked for."""
+    """Raise ``DatasetError``, before anything is computed, when pictures lack something and none may be left out."""
     lacking = sum(sample.missing is not None for sample in samples)
     if lacking and not options.partial:
         raise DatasetError(
-            f"{lacking} of {len(samples)} pictures of {dataset.name} lack a file. {dataset.gaps(samples)} "
+            f"{lacking} of {len(samples)} pictures of {dataset.name} cannot be scored. {dataset.gaps(samples)} "
             "--partial scores the others."
         )
 
@@ -165,7 +166,7 @@ class Road:
 class Files:
     """Predictions that lie in files; no network is loaded."""
 
-    def __init__(self, options: EvaluateOptions, protocol: Protocol, name: str) -> None:
+    def __init__(self, dataset: Dataset, options: EvaluateOptions, protocol: Protocol, name: str) -> None:
         if protocol.method is not None:
             raise OptionError(f"{name} measures attention maps, which files do not hold: leave out --predictions.")
         assert options.predictions is not None
@@ -176,10 +177,22 @@ class Files:
         self.only_boxes = isinstance(self.read, CocoPredictions) and self.read.only_boxes
         if self.only_boxes and not protocol.takes_boxes:
             raise OptionError(f"{self.place} holds boxes without masks, and {name} needs masks: ap and corloc do not.")
+        if isinstance(self.read, CocoPredictions):
+            self.read.check(dataset)
+        self.partial = options.partial
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
         """The prediction for each picture, or why there is none."""
-        return (self.read(sample) or "missing_prediction" for sample in samples)
+        return map(self.of, samples)
+
+    def of(self, sample: Sample) -> Predicted | str:
+        """See ``__call__``. Raises ``DatasetError`` for a broken one, unless a partial score is asked for."""
+        try:
+            return self.read(sample) or "missing_prediction"
+        except DatasetError as error:
+            if not self.partial:
+                raise
+            return error.reason
 
     def facts(self) -> dict[str, Any]:
         """The part of the report that says what was scored."""
@@ -210,22 +223,42 @@ def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
 
 
 def measure_all(
-    protocol: Protocol, samples: Sequence[Sample], maker: Maker, progress: Progress | None, kept: Kept
+    protocol: Protocol,
+    samples: Sequence[Sample],
+    maker: Maker,
+    progress: Progress | None,
+    kept: Kept,
+    *,
+    lenient: bool,
 ) -> tuple[list[Row], list[tuple[str, str]]]:
-    """Rows of the pictures that could be scored, in order; id and reason of the others."""
+    """Rows of the pictures that could be scored, in order; id and reason of the others.
+
+    Raises ``DatasetError`` for a truth that is broken or of another size, unless it is ``lenient``.
+    """
     present = [sample for sample in samples if not sample.missing]
     failed = [(sample.id, sample.missing) for sample in samples if sample.missing]
     rows = kept.rows_of(present)
     todo = [sample for sample in present if sample.id not in rows]
     for done, (sample, result) in enumerate(zip(todo, maker(todo), strict=True), len(rows) + 1):
-        if isinstance(result, str):
-            failed.append((sample.id, result))
+        row = result if isinstance(result, str) else measured(protocol, sample, result, lenient=lenient)
+        if isinstance(row, str):
+            failed.append((sample.id, row))
         else:
-            rows[sample.id] = measure(protocol, sample, result)
-            kept.add(sample, rows[sample.id])
+            rows[sample.id] = row
+            kept.add(sample, row)
         if progress:
             progress(done, len(present))
     return [rows[sample.id] for sample in present if sample.id in rows], failed
+
+
+def measured(protocol: Protocol, sample: Sample, result: Segmentation, *, lenient: bool) -> Row | str:
+    """One picture, or why it could not be scored; see ``measure_all``."""
+    try:
+        return measure(protocol, sample, result)
+    except DatasetError as error:
+        if not lenient:
+            raise
+        return error.reason
 
 
 def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:
@@ -237,6 +270,8 @@ def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:
             f"{sample.mask} is {width} x {height} px, but {result.source.content!s} {w} x {h}: masks are never "
             "resized. Take both as their makers pack them."
         )
+    if truth.only_boxes and not protocol.takes_boxes:
+        raise DatasetError(f"{sample.mask} has boxes without masks of {sample.id}: ap and corloc need no masks.")
     values, evidence = protocol.measure(truth, result), protocol.collect(truth, result)
     return Row(sample.id, values, sample.sequence, truth.classes, evidence=evidence)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -57,8 +57,12 @@ class Sample:
     truth: Callable[[], Truth]
     sequence: str = ""
     """Name of the video that the picture is a frame of."""
-    number: int | None = None
+    number: int | float | str | None = None
     """COCO's id of the picture."""
+    size: tuple[int, int] | None = None
+    """``(H, W)`` that COCO's json says, the frame of annotations and results."""
+    fault: str = ""
+    """What the data set's own entry of the picture lacks, where it lacks something."""
     also: tuple[Path, ...] = ()
     """Further files from which the truth is read, where they are there."""
 
@@ -69,7 +73,9 @@ class Sample:
 
     @property
     def missing(self) -> str | None:
-        """``missing_image`` or ``missing_mask`` when that file is not there."""
+        """``missing_image`` or ``missing_mask`` when that file is not there, ``broken_entry`` for a fault."""
+        if self.fault:
+            return "broken_entry"
         if self.lacking is None:
             return None
         return "missing_image" if self.lacking == self.image else "missing_mask"
@@ -90,13 +96,17 @@ class Dataset:
     """Otherwise only boxes are annotated, and the foreground is what lies in them."""
     source: str = ""
     """What its makers pack it in and what that is unpacked to, where that is known."""
+    numbers: frozenset[int | float | str] = frozenset()
+    """COCO's ids of all pictures of a json, those included that a list leaves out."""
 
     def gaps(self, samples: Iterable[Sample]) -> str:
-        """Sentences that name the files that these pictures lack, up to three, and where they come from."""
-        lacking = [str(sample.lacking) for sample in samples if sample.lacking]
-        more = " ..." if len(lacking) > 3 else "."
+        """Sentences that say what these pictures lack, up to three of a kind, and where their files come from."""
+        faults = [sample.fault for sample in samples if sample.fault]
+        lacking = [str(sample.lacking) for sample in samples if sample.lacking and not sample.fault]
         packed = f" They are in {self.source}." if self.source else ""
-        return f"Not there: {', '.join(lacking[:3])}{more}{packed} Is it half a download?"
+        told = [f"Broken: {first_of(faults)}"] if faults else []
+        told += [f"Not there: {first_of(lacking)}{packed} Is it half a download?"] if lacking else []
+        return " ".join(told)
 
     def listed(self, image_set: str | None) -> Dataset:
         """The pictures that a text file names, with or without folder and extension; all where there is no list.
@@ -132,6 +142,11 @@ class Dataset:
             return list(self.samples[positions][::every])
         videos = [[x for x in self.samples if x.sequence == name] for name in sequences[positions]]
         return [frame for video in videos for frame in video[::every]]
+
+
+def first_of(texts: Sequence[str]) -> str:
+    """Up to three of them, and whether there are more."""
+    return ", ".join(texts[:3]) + (" ..." if len(texts) > 3 else ".")
 
 
 def by_id(samples: Iterable[Sample]) -> tuple[Sample, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from unicodedata import normalize
 
 from dinoseg.files import open_regular
@@ -41,6 +42,14 @@ def read_text(path: Path) -> str:
     """All of a text file, without a byte order mark. Raises ``OSError``, and ``ValueError`` for what is no text."""
     with open_text(path) as file:
         return file.read()
+
+
+def read_json(path: Path) -> Any:
+    """What a json file holds. Raises ``OSError``, and ``ValueError`` for what is no json or nested without end."""
+    try:
+        return json.loads(read_text(path))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:

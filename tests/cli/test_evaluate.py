@@ -161,7 +161,7 @@ def half_a_download(root: Path) -> list[str]:
         ),
         (
             half_a_download,
-            "2 of 3 pictures of VOC2012 lack a file. Not there: ROOT/VOC2012/SegmentationClass/photo_001.png, "
+            "2 of 3 pictures of VOC2012 cannot be scored. Not there: ROOT/VOC2012/SegmentationClass/photo_001.png, "
             "ROOT/VOC2012/JPEGImages/photo_002.jpg. They are in VOCtrainval_11-May-2012.tar "
             "(host.robots.ox.ac.uk/pascal/VOC/voc2012), unpacked to VOCdevkit/VOC2012. Is it half a download? "
             "--partial scores the others.",

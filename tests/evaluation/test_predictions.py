@@ -22,7 +22,7 @@ LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 
 
 def sample(id_: str = "cat.jpg", number: int | None = None) -> Sample:
-    return Sample(id_, Path(id_), Path("mask.png"), lambda: Truth(LEFT, list), number=number)
+    return Sample(id_, Path(id_), Path("mask.png"), lambda: Truth(LEFT, list), number=number, size=SIZE)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_results_are_found_by_cocos_image_id(tmp_path: Path) -> None:
     assert (found.scores, len(nothing.instances)) == ([0.9, 0.2], 0)
     assert evaluate("corloc", truth, predictions=place).scores[0].value == 1
     with pytest.raises(DatasetError, match="the data must be a COCO json too"):
-        read(sample())
+        evaluate("corloc", write_pairs(tmp_path / "pairs", 1), predictions=place)
 
 
 def test_boxes_are_scored_by_protocols_of_boxes(tmp_path: Path) -> None:
@@ -130,13 +130,13 @@ def test_boxes_are_scored_by_protocols_of_boxes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ({"bbox": [1, 2, 3]}, "a result of picture 1 has a broken bbox"),
-        ({"bbox": [1, 2, 3, "much"]}, "broken bbox"),
-        ({"bbox": [1, 2, 3, float("nan")]}, "broken bbox"),
-        ({"bbox": [1, 2, -3, 4]}, "broken bbox"),
-        ({"bbox": [1, 2, 3, 4], "score": "high"}, "a result of picture 1 has the score 'high'"),
+        ({"bbox": [1, 2, 3]}, r"results\[0\] of picture 1 has the bbox \[1, 2, 3\]"),
+        ({"bbox": [1, 2, 3, "much"]}, "has the bbox"),
+        ({"bbox": [1, 2, 3, float("nan")]}, "has the bbox"),
+        ({"bbox": [1, 2, -3, 4]}, "has the bbox"),
+        ({"bbox": [1, 2, 3, 4], "score": "high"}, r"results\[0\] of picture 1 has the score 'high'"),
         ({"bbox": [1, 2, 3, 4], "score": float("nan")}, "the score nan"),
-        ({"score": 0.5}, "a result of picture 1 has no segmentation"),  # neither
+        ({"score": 0.5}, r"results\[0\] of picture 1 has no segmentation"),  # neither
     ],
 )
 def test_broken_results_are_named(tmp_path: Path, entry: dict[str, Any], told: str) -> None:
@@ -169,9 +169,14 @@ def test_a_data_set_is_found_by_file_name(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("{", "cannot be read as json"),
-        ("{}", "is not COCO's json"),
-        ('[{"score": 1}]', "is not COCO's json"),
-        ("3", "is not COCO's json"),
+        ("{}", "has no list 'annotations'"),
+        ('[{"score": 1}]', r"results\[0\] has no image_id"),
+        ('[{"image_id": []}]', r"results\[0\] has the image_id \[\]"),
+        ("[7]", r"results\[0\] is 7"),
+        ("3", "has no list 'annotations'"),
+        ('{"images": [], "annotations": [{"image_id": 5}]}', r"1 of 1 objects .* it does not list \(image_id 5\)"),
+        ('{"images": [{"id": 5}], "annotations": []}', r"images\[0\] has no file_name"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_broken_json_is_named(tmp_path: Path, content: str, told: str) -> None:
@@ -197,3 +202,46 @@ def test_files_hold_no_attention(tmp_path: Path) -> None:
     root = write_pairs(tmp_path, 1)
     with pytest.raises(OptionError, match="measures attention maps, which files do not hold"):
         evaluate("attention-jaccard", root, predictions=root / "masks")
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([501, 502], "2 of 2 objects .* instances_val2017 does not list \\(image_id 501, 502\\); its 3 pictures"),
+        ([1, 502], "1 of 2 objects"),
+        (["1", "2"], "Number and text are not the same id. A json with images of its own may name them"),
+        (["photo_001.jpg", "photo_002.jpg"], "image_id 'photo_001.jpg', 'photo_002.jpg'"),
+    ],
+)
+def test_results_of_foreign_pictures_are_refused(tmp_path: Path, ids: list[Any], told: str) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]), tmp_path / "results.json"
+    place.write_text(json.dumps([{"image_id": id_, "bbox": [16, 16, 32, 32]} for id_ in ids]))
+    with pytest.raises(DatasetError, match=told):
+        evaluate("corloc", truth, predictions=place)
+
+
+def test_results_may_be_of_more_pictures_than_a_list_names(tmp_path: Path) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]), tmp_path / "results.json"
+    place.write_text(json.dumps([{"image_id": id_, "bbox": [16, 16, 32, 32]} for id_ in (0.0, 1.0, 2)]))
+    (tmp_path / "one.txt").write_text("photo_001.jpg\n")
+    report = evaluate("corloc", truth, predictions=place, image_set=str(tmp_path / "one.txt"))
+    assert (report.images, report.scores[0].value) == (1, 1)
+
+
+def test_images_of_the_predictions_own_map_ids_to_names(tmp_path: Path) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)]), tmp_path / "own.json"
+    images = [{"id": f"x{i}", "file_name": f"photo_00{i}.jpg", "height": SIZE[0], "width": SIZE[1]} for i in range(3)]
+    place.write_text(json.dumps({"images": images, "annotations": [polygon("x1", 1, 16, 16, 32)]}))  # type: ignore[arg-type]
+    assert evaluate("corloc", truth, predictions=place).scores[0].value == 1
+
+
+@pytest.mark.parametrize("side", [0, -96, 2**31 - 1, 2**40, 1e300, float("inf"), float("nan"), None, "96"])
+def test_a_predicted_picture_of_no_size_is_named_and_passed_over(tmp_path: Path, side: Any) -> None:
+    truth, place = write_coco(tmp_path, [polygon(1, 1, 16, 16, 32)], 2), tmp_path / "own.json"
+    images = [{"id": i, "file_name": f"photo_00{i}.jpg", "height": SIZE[0], "width": SIZE[1]} for i in range(2)]
+    images[0]["height"] = side
+    place.write_text(json.dumps({"images": images, "annotations": [polygon(i, 1, 16, 16, 32) for i in range(2)]}))
+    with pytest.raises(DatasetError, match=r"own\.json: the picture photo_000\.jpg has the height"):
+        evaluate("foreground", truth, predictions=place)
+    report = evaluate("foreground", truth, predictions=place, partial=True)
+    assert (report.failed, report.images) == ((("photo_000.jpg", "dataset"),), 1)

@@ -107,7 +107,7 @@ def test_g94_half_a_download_is_told_before_anything_is_computed(tmp_path: Path)
     (root / "masks" / "photo_002.png").unlink()
     (root / "images" / "photo_003.jpg").unlink()
     told = (
-        r"2 of 4 pictures of set lack a file\. Not there: \S+/masks/photo_002\.png, \S+/images/photo_003\.jpg\. "
+        r"2 of 4 pictures of set cannot be scored\. Not there: \S+/masks/photo_002\.png, \S+/images/photo_003\.jpg\. "
         r"Is it half a download\? --partial scores the others\."
     )
     with pytest.raises(DatasetError, match=told):
