@@ -11,6 +11,15 @@ CHUNK = 1024
 """Queries at once: their similarities to the whole database are held."""
 
 
+def fitting(k: int, labels: Tensor) -> int:
+    """``k``, or fewer: as many as the rarest class of ``labels`` ``(m,)`` has pictures.
+
+    Beyond that a picture of it is outvoted by what is left of the other classes, however near its own are.
+    """
+    counts = labels.bincount()
+    return min(k, int(counts[counts > 0].min()))
+
+
 def knn_votes(
     train: Tensor,
     labels: Tensor,

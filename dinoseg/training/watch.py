@@ -18,14 +18,14 @@ from dinoseg.errors import ImageError
 from dinoseg.images.decode import decode
 from dinoseg.images.fit import resize
 from dinoseg.recognition.features import Embedder, centre_crop, cls_token, crop_side, raw_pixels
-from dinoseg.recognition.knn import knn_votes, true_ranks
+from dinoseg.recognition.knn import fitting, knn_votes, true_ranks
 from dinoseg.recognition.labelled import TEST, TRAIN
 from dinoseg.types import Fit, Source
 
 PICTURES = 2000
 """At most so many are compared, evenly spaced: the score is then good to one part in a hundred."""
 NEIGHBOURS = 20
-"""At most so many vote, and half of what a class has on average."""
+"""At most so many vote (``fitting``)."""
 BATCH = 32
 SHOWN = 6
 TILE = 128
@@ -100,8 +100,7 @@ class Watch:
 
 def top1(vectors: torch.Tensor, labels: torch.Tensor) -> float:
     """Share of ``(n, d)`` whose own class their weighted neighbours vote for first."""
-    classes = len(labels.unique())
-    k = min(NEIGHBOURS, max(1, len(labels) // (2 * classes)))  # a small class is not outvoted by what is left
+    k = fitting(NEIGHBOURS, labels)
     votes = knn_votes(vectors, labels, vectors, int(labels.max()) + 1, k=k, leave_one_out=True)
     return float((true_ranks(votes, labels) == 0).float().mean())
 

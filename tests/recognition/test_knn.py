@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dinoseg.recognition import knn as module
-from dinoseg.recognition.knn import knn_votes, true_ranks
+from dinoseg.recognition.knn import fitting, knn_votes, true_ranks
 
 
 def share(ranks: torch.Tensor, k: int) -> float:
@@ -58,6 +58,14 @@ def test_no_picture_votes_for_itself_and_chunks_change_nothing(monkeypatch: pyte
         torch.testing.assert_close(whole[index : index + 1], alone)
     monkeypatch.setattr(module, "CHUNK", 3)
     torch.testing.assert_close(knn_votes(vectors, labels, vectors, 3, k=4, leave_one_out=True), whole)
+
+
+@pytest.mark.parametrize(
+    ("k", "labels", "expected"),
+    [(20, [0] * 30 + [1] * 25, 20), (20, [0] * 30 + [1] * 20, 20), (20, [0] * 30 + [1] * 6, 6), (20, [0, 2, 2], 1)],
+)
+def test_a_rare_class_bounds_the_neighbours(k: int, labels: list[int], expected: int) -> None:
+    assert fitting(k, torch.tensor(labels)) == expected
 
 
 def test_few_pictures_are_enough() -> None:

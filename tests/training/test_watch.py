@@ -43,6 +43,12 @@ def test_classes_that_can_be_told_are_told():
     assert Watch.of(sources(3), size=32, batch=4).look(small_teacher(), floors=False) == {"knn": 1}
 
 
+def test_a_rare_class_is_not_outvoted_by_what_is_left_of_another():
+    labels = torch.tensor([0] * 20 + [1] * 3)
+    vectors = torch.tensor([[1.0, 0.0], [0.99, 0.1411]])[labels]  # cosine 0.99: 3 others weigh more than 2 of its own
+    assert top1(vectors, labels) == 1
+
+
 def test_labels_at_random_are_not():
     vectors = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
     assert top1(vectors, torch.arange(400) % 2) == pytest.approx(0.5, abs=0.1)

@@ -35,15 +35,18 @@ class Classifier:
 
 
 def judge(
-    gallery: Gallery, classifier: Classifier, shots: Sequence[int], variants: Mapping[str, Classifier]
+    gallery: Gallery, classifier: Classifier, shots: Sequence[int], variants: Mapping[str, Classifier], after: str = ""
 ) -> tuple[list[Score], list[Row]]:
-    """All scores of the network, the headline first; top-1 of variants, of few shots and of floors; rows by picture."""
+    """All scores of the network, the headline first; top-1 of variants, of few shots and of floors; rows by picture.
+
+    ``after`` is put behind the names of the first.
+    """
     found = predict(gallery, classifier, NETWORK)
-    scores = conclude(found, (), "", "labelled")
+    scores = conclude(found, (), after, "labelled")
     for name, variant in variants.items():
         scores += conclude(predict(gallery, variant, NETWORK), ("top-1",), f", {name}", "labelled")
     scores += [few_shots(gallery, classifier, count) for count in shots]
-    scores += conclude(predict(gallery, classifier, RAW), ("top-1",), f", {RAW}", "floor")
+    scores += conclude(predict(gallery, classifier, RAW), ("top-1",), f"{after}, {RAW}", "floor")
     scores += conclude(majority(gallery), ("top-1",), ", most frequent class", "floor")
     return scores, rows_of(gallery, found)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from dinoseg.evaluation.recognition.classify import Classifier, ClassScores, Labels, judge
+from dinoseg.evaluation.recognition.gallery import Gallery
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol, on_labelled
-from dinoseg.recognition.knn import TEMPERATURE, knn_votes
+from dinoseg.evaluation.report import Row, Score
+from dinoseg.recognition.knn import TEMPERATURE, fitting, knn_votes
 
 K = 20
 """The published best."""
@@ -32,12 +35,20 @@ def classifier(k: int) -> Classifier:
     return Classifier(partial(learn, k=k), partial(among, k=k))
 
 
-judge_knn = partial(judge, classifier=classifier(K), variants={f"k {k}": classifier(k) for k in OTHERS})
+def judge_knn(gallery: Gallery, *, shots: Sequence[int]) -> tuple[list[Score], list[Row]]:
+    """Scores with ``K`` and ``OTHERS``, those that the rarest class allows."""
+    labels = torch.from_numpy(gallery.train.labels)
+    k = fitting(K, labels)
+    variants = {f"k {other}": classifier(other) for other in OTHERS if other == fitting(other, labels)}
+    return judge(gallery, classifier(k), shots, variants, "" if k == K else f", k {k}")
+
+
 KNN = FeatureProtocol(
     f"Weighted k nearest neighbours (Wu et al. 2018; Caron et al. 2021): cosine of CLS tokens, weights "
-    f"exp(cosine / {TEMPERATURE}), k {K} unless a score says another. Where the folder is not divided into train and "
-    "val, each picture is classified by all others (leave one out). Precision, recall, F1 and AUROC (one against the "
-    "rest) are means over classes. N per class: mean over 10 draws of examples, its interval is the spread of the "
-    "draws; all other intervals are over pictures.",
+    f"exp(cosine / {TEMPERATURE}), k {K} unless a score says another; never more than the rarest class has pictures, "
+    "which would be outvoted. Where the folder is not divided into train and val, each picture is classified by all "
+    "others (leave one out). Precision, recall, F1 and AUROC (one against the rest) are means over classes. N per "
+    "class: mean over 10 draws of examples, its interval is the spread of the draws; all other intervals are over "
+    "pictures.",
     on_labelled(judge_knn),
 )

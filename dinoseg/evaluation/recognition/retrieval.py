@@ -19,7 +19,9 @@ FIRST = (1, 5, 10)
 def judge(gallery: Gallery, shots: Sequence[int] = ()) -> tuple[list[Score], list[Row]]:  # noqa: ARG001 (a Judge)
     """Mean average precision, precision of the first few, and that of raw pixels."""
     queries = gallery.tested.pictures.take(gallery.asked)
-    measured = zip(measure(gallery, NETWORK, "", FIRST), measure(gallery, RAW, f", {RAW}", ()), strict=True)
+    rarest = int(np.bincount(gallery.train.labels).min()) - (gallery.test is None)  # the query itself is not wanted
+    first = [k for k in FIRST if k <= max(rarest, 1)]
+    measured = zip(measure(gallery, NETWORK, "", first), measure(gallery, RAW, f", {RAW}", ()), strict=True)
     rows = [
         Row(source.id, network | raw, classes=(gallery.classes[label],))
         for source, label, (network, raw) in zip(queries.sources, queries.labels, measured, strict=True)
@@ -45,6 +47,7 @@ def measure(gallery: Gallery, vectors: str, after: str, first: Sequence[int]) ->
 RETRIEVAL = FeatureProtocol(
     "Retrieval by class: every tested picture ranks the training pictures (all others, where the folder is not "
     "divided) by the cosine of CLS tokens; those of its class are wanted. Average precision with trapezoids (Philbin "
-    "et al. 2007, as on Oxford and Paris), mean over queries. Labels are only used for measuring.",
+    "et al. 2007, as on Oxford and Paris), mean over queries. Precision of the first k only where every class has k "
+    "pictures to be found. Labels are only used for measuring.",
     on_labelled(judge, learns=False),
 )

@@ -61,14 +61,42 @@ def test_colours_are_told_apart(protocol: str, part: str, model: str, request: p
     report = evaluate(protocol, request.getfixturevalue(part), shots=(1, 5), **options(model))
     values = {score.name: score for score in report.scores}
     assert report.headline is not None
-    assert report.headline.name == "top-1"
+    k = {"linear": "", "knn": ", k 7" if part == "divided" else ", k 8"}[protocol]  # as many as a class has
+    assert report.headline.name == f"top-1{k}"
     assert report.headline.value > 0.9
     assert report.images == (12 if part == "divided" else 24)
     assert values["top-1, 5 per class"].units == 10
     assert values["top-1, 5 per class"].value > 0.8
     assert values["top-1, most frequent class"].value == pytest.approx(1 / 3)
-    assert values["top-1, raw pixels"].kind == "floor"
+    assert values[f"top-1{k}, raw pixels"].kind == "floor"
     assert {row.predicted for row in report.rows} == set(COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "names"),
+    [
+        (6, ["top-1, k 6", "top-1, k 6, raw pixels"]),
+        (12, ["top-1, k 12", "top-1, k 10", "top-1, k 12, raw pixels"]),
+        (20, ["top-1", "top-1, k 10", "top-1, raw pixels"]),
+    ],
+)
+def test_no_more_neighbours_than_a_class_has(model: str, tmp_path: Path, pictures: int, names: list[str]) -> None:
+    for seed, (name, colour) in enumerate(COLOURS.items()):
+        write_class(tmp_path / name, colour, pictures, seed)
+    scores = {score.name: score.value for score in evaluate("knn", tmp_path, **options(model)).scores}
+    assert [name for name in scores if name.startswith("top-1") and "frequent" not in name] == names
+    assert min(scores[name] for name in names if "pixels" not in name) > 0.9
+
+
+def test_retrieval_counts_no_further_than_a_class_reaches(model: str, undivided: Path, tmp_path: Path) -> None:
+    def firsts(root: Path) -> list[str]:
+        report = evaluate("retrieval", root, **options(model))
+        return [score.name for score in report.scores if score.name.startswith("precision")]
+
+    assert firsts(undivided) == ["precision of the first 1", "precision of the first 5"]
+    for seed, (name, colour) in enumerate(COLOURS.items()):
+        write_class(tmp_path / name, colour, 5, seed)
+    assert firsts(tmp_path) == ["precision of the first 1"]  # four others
 
 
 def test_leave_one_out_never_sees_the_picture_itself(model: str, tmp_path: Path) -> None:
