@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,11 @@ from dinoseg.outputs.strict_json import plain
 
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
 NOTHING = "**No score**: no picture could be scored."
-FILES = ("report.json", "report.md", "scores.csv")
+REPORT = "report.json"
+"""Written last: where it is, the others are whole and of the same evaluation."""
+FILES = (REPORT, "report.md", "scores.csv")
+UNFINISHED = "rows.jsonl"
+"""There while an evaluation is not done (``resume``): other files beside it are of one that was killed."""
 COLUMNS = ("id", "status", "sequence", "classes", "predicted")
 """Of scores.csv, before the values."""
 
@@ -165,21 +169,28 @@ class Report:
         csv.writer(text, lineterminator="\n").writerows(map(harmless, line) for line in lines)
         return text.getvalue()
 
-    def save(self, directory: str | Path) -> list[Path]:
-        """Write report.json, report.md and scores.csv; returns their paths."""
+    def save(self, directory: str | Path, pictures: Mapping[str, bytes] | None = None) -> list[Path]:
+        """Write scores.csv, report.md, pictures by name, and last report.json; returns their paths."""
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        page = json.dumps(self.to_json(), indent=2, allow_nan=False)
-        for name, content in zip(FILES, (page + "\n", self.to_markdown(), self.to_csv()), strict=True):
+        readable = {"scores.csv": self.to_csv(), "report.md": self.to_markdown()}
+        contents = {name: text.encode("utf-8", "backslashreplace") for name, text in readable.items()} | (pictures or {})
+        contents[REPORT] = json.dumps(self.to_json(), indent=2, allow_nan=False).encode() + b"\n"
+        (folder / REPORT).unlink(missing_ok=True)
+        for name, content in contents.items():
             with atomic_write(folder / name) as file:
-                file.write(content.encode("utf-8", "backslashreplace"))
-        return [folder / name for name in FILES]
+                file.write(content)
+        return [folder / name for name in contents]
 
 
 def check_place(directory: Path, overwrite: bool, files: Sequence[str] = FILES) -> None:
-    """Raise ``OutputConflict`` before anything is measured: when the folder holds a report, or cannot hold one."""
+    """Raise ``OutputConflict`` before anything is measured: when the folder holds a report, or cannot hold one.
+
+    What an evaluation that was killed has written is no report.
+    """
     check_writable(directory)
-    for name in () if overwrite else files:
+    unfinished = (directory / UNFINISHED).exists() and not (directory / REPORT).exists()
+    for name in () if overwrite or unfinished else files:
         if (directory / name).exists():
             raise OutputConflict(f"{directory / name} is there already: name another folder, or pass --overwrite.")
 

@@ -14,30 +14,32 @@ import numpy as np
 
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
-from dinoseg.evaluation.report import Row
+from dinoseg.evaluation.report import UNFINISHED, Row
 from dinoseg.evaluation.samples import Sample
 from dinoseg.outputs.claim import differences
 from dinoseg.outputs.strict_json import plain
-
-FILE = "rows.jsonl"
 
 
 class Kept:
     """``rows.jsonl`` beside the report: what was asked for, then one line for each picture that was scored.
 
     Lines are handed to the system one by one; what a kill tore off is measured again, and so is a picture whose files
-    have changed since. A picture that failed has no line: it is tried again. Nothing is kept without a folder, nor of
-    predictions in files, which are read again faster than they could be checked, nor by protocols of whole pictures.
+    have changed since. A picture that failed has no line: it is tried again. Nothing is kept without a folder. Of
+    predictions in files, which are read again faster than they could be checked, and by protocols of whole pictures, no
+    rows are kept: the file only says that the evaluation is not done.
     """
 
-    def __init__(self, folder: Path | None, asked: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    def __init__(
+        self, folder: Path | None, asked: Mapping[str, Any], *, rows: bool = True, overwrite: bool = False
+    ) -> None:
         """Read what is there. Raises ``OutputConflict`` for rows of other options, unless they may be overwritten."""
-        self.path = folder / FILE if folder else None
+        self.path = folder / UNFINISHED if folder else None
+        self.rows = rows
         self.lines: dict[str, dict[str, Any]] = {}
         if self.path is None:
             return
         first, *lines = list(read_lines(self.path)) or [plain(asked)]
-        if first != plain(asked) and not overwrite:
+        if lines and first != plain(asked) and not overwrite:
             told = "; ".join(differences(first, plain(asked)))
             raise OutputConflict(
                 f"{self.path} is of an unfinished evaluation with other options ({told}): name another folder, or "
@@ -55,7 +57,7 @@ class Kept:
 
     def add(self, sample: Sample, row: Row) -> None:
         """One more row, safe from the end of this process."""
-        if self.path:
+        if self.path and self.rows:
             line = {field.name: getattr(row, field.name) for field in fields(row)}
             with self.path.open("ab") as file:
                 file.write(to_line(line | {"files": state(sample)}))

@@ -83,7 +83,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         )
         if options.output:
             report.save(options.output)
-        if not failed:
+        if options.predictions or not failed:
             kept.finish()
     return report
 
@@ -127,7 +127,7 @@ def kept_rows(name: str, protocol: Protocol, dataset: Dataset, maker: Maker, opt
         "head": head_of(maker),
         "version": __version__,
     }
-    return Kept(None if options.predictions else options.output, facts, overwrite=options.overwrite)
+    return Kept(options.output, facts, rows=not options.predictions, overwrite=options.overwrite)
 
 
 def head_of(maker: Maker) -> str | None:

@@ -132,12 +132,11 @@ def test_h111_foreign_names_stay_in_their_cell() -> None:
 def test_files_are_written_and_names_that_are_no_text_survive(tmp_path: Path) -> None:
     odd = replace(REPORT, rows=(Row("bad\udcff.jpg", {"IoU": 1.0}),))
     paths = odd.save(tmp_path / "new" / "folder")
-    assert (
-        [path.name for path in paths] == list(FILES) == sorted(x.name for x in (tmp_path / "new" / "folder").iterdir())
-    )
-    assert json.loads(paths[0].read_text())["protocol"] == "foreground"
+    assert [path.name for path in paths] == ["scores.csv", "report.md", "report.json"]
+    assert sorted(FILES) == sorted(x.name for x in (tmp_path / "new" / "folder").iterdir())
+    assert "bad\\udcff.jpg,scored" in paths[0].read_text()
     assert paths[1].read_text() == odd.to_markdown()
-    assert "bad\\udcff.jpg,scored" in paths[2].read_text()
+    assert json.loads(paths[2].read_text())["protocol"] == "foreground"
 
 
 def test_a_report_is_not_replaced_unasked(tmp_path: Path) -> None:

@@ -7,17 +7,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
+from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict, TruncatedImage
 from dinoseg.evaluation import evaluate
+from dinoseg.evaluation import report as report_module
 from dinoseg.evaluation import run as module
-from dinoseg.evaluation.report import Report
-from dinoseg.evaluation.resume import FILE, packed, unpacked
+from dinoseg.evaluation.report import UNFINISHED, Report
+from dinoseg.evaluation.resume import packed, unpacked
 from dinoseg.pipeline import Finished
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
@@ -86,7 +89,7 @@ def test_the_rest_is_measured_and_the_report_is_the_same(
     assert content(report) == content(undisturbed)
     assert report.scores
     assert json.loads((out / "report.json").read_text())["images"] == len(undisturbed.rows)
-    assert (out / FILE).exists() == bool(options)  # a repaired picture may still come
+    assert (out / UNFINISHED).exists() == bool(options)  # a repaired picture may still come
 
 
 @pytest.mark.parametrize("smooth", [0, 1])
@@ -110,7 +113,7 @@ def test_a_picture_that_failed_is_tried_again(tmp_path: Path, faked: type[FakeSe
     report = evaluate("foreground", root, method="prior", output=out, overwrite=True)
     assert faked.seen == ["photo_001.jpg"]
     assert report.headline is not None
-    assert not (out / FILE).exists()
+    assert not (out / UNFINISHED).exists()
 
 
 def test_a_mask_that_has_changed_is_compared_again(tmp_path: Path, faked: type[FakeSegmenter]) -> None:
@@ -149,12 +152,62 @@ def test_other_options_are_refused_unless_they_may_overwrite(tmp_path: Path, fak
     assert len(faked.seen) == 3
 
 
+class Disk:
+    """Stands for ``atomic_write`` on a disk that fails at the n-th file of a report, as a kill would."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def __call__(self, path: Path) -> AbstractContextManager[BinaryIO]:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return atomic_write(path)
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+@pytest.mark.parametrize("predictions", [False, True])
+def test_an_evaluation_that_is_killed_while_it_writes_its_report_goes_on(
+    tmp_path: Path, faked: type[FakeSegmenter], monkeypatch: pytest.MonkeyPatch, files: int, predictions: bool
+) -> None:
+    root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
+    options: dict[str, Any] = {"predictions": root / "masks"} if predictions else {"method": "prior"}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(report_module, "atomic_write", Disk(files))
+        evaluate("foreground", root, output=out, **options)
+    assert not (out / "report.json").exists()
+    faked.seen.clear()
+    report = evaluate("foreground", root, output=out, **options)
+    assert faked.seen == []
+    assert json.loads((out / "report.json").read_text())["images"] == 3
+    assert (out / "scores.csv").read_text() == report.to_csv()
+    assert not (out / UNFINISHED).exists()
+
+
+def test_a_report_that_is_replaced_is_never_half_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
+    evaluate("foreground", root, predictions=root / "masks", output=out)
+    monkeypatch.setattr(report_module, "atomic_write", Disk(1))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("saliency", root, predictions=root / "masks", output=out, overwrite=True)
+    assert not (out / "report.json").exists()
+
+
+def test_files_of_somebody_else_are_no_unfinished_report(tmp_path: Path) -> None:
+    root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
+    out.mkdir()
+    (out / "scores.csv").write_text("mine")
+    with pytest.raises(OutputConflict, match=r"scores\.csv is there already"):
+        evaluate("foreground", root, predictions=root / "masks", output=out)
+    assert (out / "scores.csv").read_text() == "mine"
+
+
 @pytest.mark.parametrize("torn", [b'{"id": "photo_000.jpg", "va', b"\xff\xfe", b""])
 def test_a_line_that_a_kill_tore_is_measured_again(tmp_path: Path, faked: type[FakeSegmenter], torn: bytes) -> None:
     root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
     stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
-    first, second, _ = (out / FILE).read_bytes().splitlines(keepends=True)
-    (out / FILE).write_bytes(first + second + torn)
+    first, second, _ = (out / UNFINISHED).read_bytes().splitlines(keepends=True)
+    (out / UNFINISHED).write_bytes(first + second + torn)
     stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
     evaluate("foreground", root, method="prior", output=out)
     assert faked.seen == ["photo_002.jpg"]

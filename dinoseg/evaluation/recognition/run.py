@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from dinoseg.atomic import atomic_write
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.zoo import choose_device, load_backbone
 from dinoseg.errors import OptionError
@@ -18,6 +17,7 @@ from dinoseg.evaluation.recognition import figures
 from dinoseg.evaluation.recognition.gallery import Progress
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
 from dinoseg.evaluation.report import FILES, Report, check_place, versions
+from dinoseg.evaluation.resume import Kept
 from dinoseg.options import EvaluateOptions, ModelOptions
 from dinoseg.outputs.claim import claimed
 
@@ -52,6 +52,7 @@ def run_features(
         check_place(options.output, options.overwrite, (*FILES, *figures.FILES))
     backbone = open_backbone(options)
     with claimed(options.output) if options.output else nullcontext():
+        unfinished = Kept(options.output, {"protocol": name}, rows=False)
         found = protocol.measure(Path(str(data)), backbone, options, progress)
         model = f"random weights in the shape of {options.model}" if options.random_weights else options.model
         report = FeatureReport(
@@ -79,10 +80,8 @@ def run_features(
             seconds=time.perf_counter() - start,
         )
         if options.output:
-            report.save(options.output)
-            for file_name, content in found.figures().items():
-                with atomic_write(options.output / file_name) as file:
-                    file.write(content)
+            report.save(options.output, found.figures())
+        unfinished.finish()
     return report
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -12,6 +14,7 @@ import pytest
 
 from dinoseg.errors import DatasetError, OptionError, OutputConflict
 from dinoseg.evaluation import evaluate
+from dinoseg.evaluation import report as report_module
 from dinoseg.evaluation.recognition import copies
 from tests.networks import save_teacher
 
@@ -193,3 +196,23 @@ def test_copies_need_distractors(model: str, divided: Path, monkeypatch: pytest.
     monkeypatch.setattr(copies, "Embedder", None)  # told before anything is computed
     with pytest.raises(DatasetError, match=r"holds 4 pictures .* copies needs 20 or more"):
         evaluate("copies", divided / "val" / "red", **options(model))
+
+
+def test_a_report_that_was_killed_while_it_was_written_goes_on(
+    model: str, undivided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, write = tmp_path / "out", report_module.atomic_write
+
+    def dying(path: Path) -> AbstractContextManager[BinaryIO]:
+        if path.name == "tree.png":
+            raise KeyboardInterrupt
+        return write(path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(report_module, "atomic_write", dying)
+        evaluate("knn", undivided, output=out, **options(model))
+    assert (out / "features.png").exists()
+    assert not (out / "report.json").exists()
+    evaluate("knn", undivided, output=out, **options(model))
+    names = {"features.png", "tree.png", "report.json", "report.md", "scores.csv"}
+    assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == names
