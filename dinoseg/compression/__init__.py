@@ -69,11 +69,12 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     Raises ``CompressionError`` for a network that cannot be pruned, ``OutputConflict`` for a file that is there.
     """
     started = time.perf_counter()
-    work = prepare_output(options)
+    used, held_out = divide(images, options.seed)
+    refuse_output(options)
     teacher = load(model, heads=options.heads, offline=options.offline)
     check_prunable(teacher, options.neurons)
     teacher = teacher.to(choose_device(options.device))
-    used, held_out = divide(images, options.seed)
+    work = working_folder(options)
     sizes = square(options.grid * teacher.spec.patch), square(options.grid * options.patch)
     with locked(work):
         claim(work, options, teacher, used)
@@ -101,10 +102,14 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     )
 
 
-def prepare_output(options: CompressOptions) -> Path:
-    """The working folder beside the output. Raises ``OutputConflict`` where something would be lost."""
+def refuse_output(options: CompressOptions) -> None:
+    """Raise ``OutputConflict`` where something would be lost."""
     if options.output.exists() and not (options.overwrite or options.resume):
         raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
+
+
+def working_folder(options: CompressOptions) -> Path:
+    """The working folder beside the output, made. Raises ``OutputConflict`` where it cannot be."""
     work = options.output.with_name(options.output.name + ".work")
     try:
         work.mkdir(parents=True, exist_ok=True)

@@ -57,9 +57,10 @@ def with_evaluate_options(options: Callable[P, EvaluateOptions]) -> Callable[Con
 
         ``data``: a data set's folder (image + mask folders, VOC, DAVIS, COCO), a COCO json, or a pair of folders;
         for knn, linear and retrieval a folder of classes, for copies any folder of pictures.
-        Keywords are those of ``EvaluateOptions``. Raises ``DatasetError`` when the data is not as it must be,
-        ``OptionError``, ``WeightsError``, and ``OutputConflict`` when ``output`` holds a report, or rows of an
-        evaluation with other options that was stopped; of one with the same options only the rest is measured.
+        Keywords are those of ``EvaluateOptions``. Raises ``InputNotFound`` for a path that is not there,
+        ``DatasetError`` when the data is not as it must be, ``OptionError``, ``WeightsError``, and ``OutputConflict``
+        when ``output`` holds a report, or rows of an evaluation with other options that was stopped; of one with the
+        same options only the rest is measured.
         """
         from dinoseg.evaluation.run import run
 

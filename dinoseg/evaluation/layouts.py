@@ -15,6 +15,7 @@ from dinoseg.errors import DatasetError, ImageError
 from dinoseg.evaluation.lists import SUFFIXES, Names, names_in, without_suffix
 from dinoseg.evaluation.metrics import Boxes, Mask, inside
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
+from dinoseg.files import open_regular
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.labels import VOID, read_labels
 from dinoseg.images.text import alike, spelled, spellings
@@ -177,7 +178,8 @@ def voc_annotation(path: Path) -> Annotation:
     Raises ``DatasetError`` for a file that is missing or broken, and for an object without an upright box.
     """
     try:
-        tree = ET.parse(path)  # noqa: S314 (expat itself stops entities that grow)
+        with open_regular(path) as file:
+            tree = ET.parse(file)  # noqa: S314 (expat itself stops entities that grow)
         height, width = (side_of(tree, side) for side in ("height", "width"))
         things = list(tree.iter("object"))
         boxes = np.array([corners_of(thing) for thing in things], np.float64).reshape(-1, 4) - (1, 1, 0, 0)
@@ -300,6 +302,8 @@ def set_file(root: Path, name: str, source: str) -> Path:
     lists = [path for path in sorted(root.glob("ImageSets/*/*.txt")) if "_" not in path.stem]  # VOC has 60 of classes
     there = [path.relative_to(root / "ImageSets").with_suffix("").as_posix() for path in lists]
     has = f" There are {', '.join(there)}." if there else ""
+    if Path(name).suffix == ".txt":
+        raise DatasetError(f"--image-set {name} is not there: name a text file, or a list of {root}.{has}")
     raise DatasetError(missing_part(root, listing, source) + has)
 
 

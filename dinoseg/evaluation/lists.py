@@ -54,10 +54,15 @@ def names_in(listing: Path, known: Known) -> dict[str, str | None]:
     """The names in a list, each once and in order, and what they mean.
 
     A line is a name, spaces and all; only where it means nothing, what may stand behind a name is taken off it (VOC's
-    flags, a second file). Raises ``DatasetError`` for a name that leaves the data set's folder.
+    flags, a second file). Raises ``DatasetError`` for a name that leaves the data set's folder, and for a list that
+    cannot be read.
     """
+    try:
+        lines = [line for _, line in lines_of(listing)]
+    except OSError as error:
+        raise DatasetError(f"{listing} cannot be read ({error.strerror}).") from error
     found: dict[str, str | None] = {}
-    for _, line in lines_of(listing):
+    for line in lines:
         if ".." in PurePosixPath(line.strip().replace("\\", "/")).parts:
             raise DatasetError(f"{listing} names {line.strip()}, which is outside of the data set.")
         if meant := known(line):

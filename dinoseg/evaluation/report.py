@@ -173,9 +173,13 @@ class Report:
         """Write scores.csv, report.md, pictures by name, and last report.json; returns their paths."""
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        readable = {"scores.csv": self.to_csv(), "report.md": self.to_markdown()}
-        contents = {name: text.encode("utf-8", "backslashreplace") for name, text in readable.items()} | (pictures or {})
-        contents[REPORT] = json.dumps(self.to_json(), indent=2, allow_nan=False).encode() + b"\n"
+        page = json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n"
+        contents = {
+            "scores.csv": self.to_csv().encode("utf-8", "backslashreplace"),
+            "report.md": self.to_markdown().encode("utf-8", "backslashreplace"),
+            **(pictures or {}),
+            REPORT: page.encode(),
+        }
         (folder / REPORT).unlink(missing_ok=True)
         for name, content in contents.items():
             with atomic_write(folder / name) as file:

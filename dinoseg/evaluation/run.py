@@ -28,6 +28,7 @@ from dinoseg.evaluation.resume import Kept
 from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.evaluation.smoothing import Smoothed
 from dinoseg.images.decode import as_source
+from dinoseg.images.find import expand
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
 from dinoseg.methods.head import SegmentationHead
@@ -46,6 +47,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     """See ``evaluate``."""
     start = time.perf_counter()
     protocol = make_protocol(name)
+    refuse_missing(data, options)
     if isinstance(protocol, FeatureProtocol):
         return run_features(name, protocol, data, options, command(name, data, options), progress or (lambda *_: None))
     refuse_options(name, protocol, options)
@@ -86,6 +88,14 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         if options.predictions or not failed:
             kept.finish()
     return report
+
+
+def refuse_missing(data: Data, options: EvaluateOptions) -> None:
+    """Raise ``InputNotFound`` for what is named and not there: told before anything that rests on it."""
+    for place in data if isinstance(data, tuple) else (data,):
+        expand(str(Path(place).expanduser()))
+    if options.predictions:
+        expand(str(options.predictions))
 
 
 def refuse_options(name: str, protocol: Protocol, options: EvaluateOptions) -> None:

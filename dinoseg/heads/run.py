@@ -12,10 +12,11 @@ from tqdm.auto import tqdm
 
 from dinoseg import __version__
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import MaskError, OutputConflict, TrainingError
+from dinoseg.errors import InputNotFound, MaskError, OutputConflict, TrainingError
 from dinoseg.heads.examples import Example, examples
 from dinoseg.heads.fitting import fit_head, passes
 from dinoseg.images.find import find
+from dinoseg.images.text import spelled
 from dinoseg.methods.head_network import save_head
 from dinoseg.options import InputOptions, ModelOptions, TrainHeadOptions
 from dinoseg.pipeline import Segmenter
@@ -51,12 +52,13 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     before the first photograph is read, ``TrainingError`` where too few have a mask to learn from.
     """
     started = time.perf_counter()
-    check_output(options)
-    backbone = load_backbone(options)
-    segmenter = Segmenter(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
     sources = list(find([images] if isinstance(images, str | Path) else images, InputOptions()))
     masks = find_masks(sources, options.labels) if options.labels else {}
     sources = choose(sources, masks, options)
+    refuse_output(options)
+    backbone = load_backbone(options)
+    segmenter = Segmenter(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
+    make_folder(options)
     looked = list(tqdm(examples(segmenter, sources, masks), "look", len(sources), unit="image", disable=None))
     used = [each for each in looked if isinstance(each, Example)]
     failed = tuple(each for each in looked if isinstance(each, Failure))
@@ -80,10 +82,14 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     )
 
 
-def check_output(options: TrainHeadOptions) -> None:
-    """Make the folder of the output. Raises ``OutputConflict`` where a file would be lost or none can be written."""
+def refuse_output(options: TrainHeadOptions) -> None:
+    """Raise ``OutputConflict`` where a file would be lost."""
     if options.output.exists() and not options.overwrite:
         raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
+
+
+def make_folder(options: TrainHeadOptions) -> None:
+    """Make the folder of the output. Raises ``OutputConflict`` where none can be made."""
     try:
         options.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -91,7 +97,12 @@ def check_output(options: TrainHeadOptions) -> None:
 
 
 def find_masks(sources: Sequence[Source | Failure], folder: Path) -> dict[str, Path]:
-    """The mask files of the photographs that have one, by id. Raises ``MaskError`` where none has."""
+    """The mask files of the photographs that have one, by id.
+
+    Raises ``InputNotFound`` for a folder that is not there, ``MaskError`` where no photograph has a mask.
+    """
+    if not folder.is_dir():
+        raise InputNotFound(f"{folder}: there is no such folder of masks.")
     found = {source.id: mask for source in sources for mask in places(folder, source.id) if mask.is_file()}
     if not found:
         raise MaskError(f"{folder} holds no mask of these photographs: cat.jpg's is cat.png or cat.jpg.png.")
@@ -101,7 +112,7 @@ def find_masks(sources: Sequence[Source | Failure], folder: Path) -> dict[str, P
 def places(folder: Path, id_: str) -> list[Path]:
     """Where the mask of a photograph may lie, the surest place last."""
     names = (Path(id_).name, id_)  # ids of one of several folders begin with its name
-    return [folder / place for name in names for place in (Path(name).with_suffix(".png"), f"{name}.png")]
+    return [spelled(folder, place) for name in names for place in (str(Path(name).with_suffix(".png")), f"{name}.png")]
 
 
 def choose(

@@ -10,7 +10,7 @@ from dinoseg.atomic import locked
 from dinoseg.backbone.weights import load_file
 from dinoseg.compression import compress, crops
 from dinoseg.compression.aims import AIMS
-from dinoseg.errors import CompressionError, OptionError, OutputConflict
+from dinoseg.errors import CompressionError, InputNotFound, OptionError, OutputConflict, WeightsError
 from dinoseg.options import CompressOptions
 from tests.helpers import write_images
 from tests.networks import save_teacher
@@ -127,3 +127,12 @@ def test_too_few_photographs_are_an_error(tmp_path, teacher_and_photos):
     write_images(tmp_path / "few", 3)
     with pytest.raises(CompressionError, match="3 photographs found"):
         compress(teacher_and_photos[0], [tmp_path / "few"], options(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("model", "photographs", "error"), [("teacher", "nowhere", InputNotFound), ("nowhere", "photos", WeightsError)]
+)
+def test_a_path_that_is_not_there_leaves_no_folder(tmp_path, teacher_and_photos, model, photographs, error):
+    with pytest.raises(error, match="nowhere"):
+        compress(str(tmp_path / f"{model}.safetensors"), [tmp_path / photographs], options(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "teacher.safetensors"]

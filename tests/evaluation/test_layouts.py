@@ -177,6 +177,12 @@ def test_a_list_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path
         open_dataset(tmp_path, "Main/trainval")
 
 
+def test_a_text_file_that_is_not_there_is_no_list_of_voc(tmp_path: Path) -> None:
+    write_voc(tmp_path, [CLASS_MAP])
+    with pytest.raises(DatasetError, match=r"--image-set mine\.txt is not there: .* There are Segmentation/val\."):
+        open_dataset(tmp_path, "mine.txt")
+
+
 @pytest.mark.parametrize("name", ["../photo_000", "a/../../b"])
 def test_g106_a_list_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     write_voc(tmp_path, [CLASS_MAP])

@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 import pytest
 
+from dinoseg.errors import DatasetError
 from dinoseg.evaluation.lists import Names, names_in, without_suffix
 
 IDS = ("b.png", "b c.png", "dir/a.jpg", "frame.0001.jpg", "frame.jpg", "two.jpg", "two.png", "x/same.jpg", "y/same.jpg")
@@ -45,6 +46,11 @@ def test_lines_that_say_that_a_class_is_not_there_are_left_out(tmp_path: Path) -
     (tmp_path / "list").write_text("b -1\nb c  1\nb c -1\n")
     assert names_in(tmp_path / "list", Names(IDS)) == {"b c": "b c.png"}
     assert names_in(tmp_path / "list", Names(["b -1.png"])) == {"b -1": "b -1.png", "b c": None}  # a name after all
+
+
+def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"list cannot be read \(No such file"):
+        names_in(tmp_path / "list", Names(IDS))
 
 
 def test_accents_may_be_composed_either_way() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinoseg.errors import DatasetError, OptionError
+from dinoseg.errors import DatasetError, InputNotFound, OptionError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.predictions import boxes_of, open_predictions
 from dinoseg.evaluation.samples import Sample, Truth
@@ -190,6 +190,14 @@ def test_places_without_predictions(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(DatasetError, match="holds no "):
             open_predictions(place)
+
+
+@pytest.mark.parametrize("protocol", ["saliency", "davis-unsupervised-objects", "attention-jaccard", "knn"])
+@pytest.mark.parametrize("there", ["data", "predictions"])
+def test_a_path_that_is_not_there_is_told_before_anything_else(tmp_path: Path, protocol: str, there: str) -> None:
+    places = {"data": tmp_path / "nowhere", "predictions": tmp_path / "nowhere"} | {there: tmp_path}
+    with pytest.raises(InputNotFound, match="nowhere"):
+        evaluate(protocol, places["data"], predictions=places["predictions"], smooth=2)
 
 
 @pytest.mark.parametrize("more", [{"method": "kmeans"}, {"random_weights": True}, {"param": ("k=3",)}])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dinoseg import pipeline
-from dinoseg.errors import DatasetError, OptionError, OutputConflict, TruncatedImage
+from dinoseg.errors import DatasetError, InputNotFound, OptionError, OutputConflict, TruncatedImage
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import run as module
 from dinoseg.evaluation.checkout import commit
@@ -172,6 +172,7 @@ def test_an_earlier_report_is_kept_unless_asked(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("faked")
 def test_b34_a_place_that_cannot_hold_the_report_is_refused_before_the_data_is_read(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
+    (tmp_path / "no data").mkdir()
     with pytest.raises(OutputConflict, match="name another folder"):
         evaluate("foreground", tmp_path / "no data", output=tmp_path / "out")
 
@@ -188,7 +189,7 @@ def test_d62_the_folder_of_the_report_belongs_to_one_run(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("faked")
 def test_wrong_use_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError):
+    with pytest.raises(InputNotFound):
         evaluate("foreground", tmp_path / "no data", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import PIL.Image
@@ -10,7 +11,7 @@ import pytest
 
 from dinoseg import heads
 from dinoseg.backbone.weights import read_state
-from dinoseg.errors import MaskError, OptionError, OutputConflict, TrainingError
+from dinoseg.errors import InputNotFound, MaskError, OptionError, OutputConflict, TrainingError
 from dinoseg.heads.run import choose, find_masks
 from dinoseg.methods.head_network import load_head
 from dinoseg.options import TrainHeadOptions
@@ -88,6 +89,13 @@ def test_a_file_that_is_there_stays(train, tmp_path) -> None:
     assert load_head(str(tmp_path / "head.safetensors"))
 
 
+@pytest.mark.parametrize("what", [{"images": "nowhere"}, {"labels": Path("nowhere")}])
+def test_a_path_that_is_not_there_is_told_before_anything_is_made(train, tmp_path, what) -> None:
+    with pytest.raises(InputNotFound, match="nowhere"):
+        train(output="new/head.safetensors", model="unknown", **what)
+    assert not (tmp_path / "new").exists()
+
+
 def test_too_few_masks_leave_no_file(train, photos, tmp_path) -> None:
     with pytest.raises(TrainingError, match="a head needs at least 8"):
         train(photos / "00.png")
@@ -98,13 +106,16 @@ def test_masks_are_found_by_the_name_of_their_photograph(tmp_path: Path) -> None
     for name in ("a.png", "b.jpg.png", "sub/c.png", "d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    ids = ("a.jpg", "b.jpg", "sub/c.jpg", "photos/d.jpg", "none.jpg")
+    (tmp_path / normalize("NFC", "é.png")).touch()
+    apart = normalize("NFD", "é.jpg")
+    ids = ("a.jpg", "b.jpg", "sub/c.jpg", "photos/d.jpg", "none.jpg", apart)
     found = find_masks([Source(id_, id_) for id_ in ids], tmp_path)
     assert {id_: path.relative_to(tmp_path).as_posix() for id_, path in found.items()} == {
         "a.jpg": "a.png",
         "b.jpg": "b.jpg.png",
         "sub/c.jpg": "sub/c.png",
         "photos/d.jpg": "d.png",  # of one of several folders
+        apart: normalize("NFC", "é.png"),
     }
     with pytest.raises(MaskError, match=r"cat\.jpg's is cat\.png"):
         find_masks([Source("none.jpg", "none.jpg")], tmp_path)

@@ -53,7 +53,7 @@ def run_features(
     backbone = open_backbone(options)
     with claimed(options.output) if options.output else nullcontext():
         unfinished = Kept(options.output, {"protocol": name}, rows=False)
-        found = protocol.measure(Path(str(data)), backbone, options, progress)
+        found = protocol.measure(Path(str(data)).expanduser(), backbone, options, progress)
         model = f"random weights in the shape of {options.model}" if options.random_weights else options.model
         report = FeatureReport(
             protocol=name,

@@ -208,9 +208,10 @@ def test_a_report_that_was_killed_while_it_was_written_goes_on(
             raise KeyboardInterrupt
         return write(path)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(report_module, "atomic_write", dying)
-        evaluate("knn", undivided, output=out, **options(model))
+        with pytest.raises(KeyboardInterrupt):
+            evaluate("knn", undivided, output=out, **options(model))
     assert (out / "features.png").exists()
     assert not (out / "report.json").exists()
     evaluate("knn", undivided, output=out, **options(model))
