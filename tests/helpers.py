@@ -1,4 +1,4 @@
-"""Images made in code."""
+"""Images made in code, and where the results of reference programs lie."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+
+GOLDEN = Path(__file__).with_name("golden")
+"""What reference programs gave on random weights; its README says how each array was made, and how near to be."""
 
 
 def disk_photo(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ from dinoseg.errors import DinosegError, FrameSize, MaskError, TruncatedImage
 from dinoseg.options import PropagateOptions
 from dinoseg.propagate import Memory, Propagator, Tracked, frame_fit, grow, one_hot, propagate
 from dinoseg.types import Failure, Photo
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 from tests.networks import small_teacher
 
 OPTIONS = PropagateOptions()
@@ -71,10 +69,9 @@ def test_ties_with_the_last_neighbour_are_kept() -> None:
     torch.testing.assert_close(soft, labels.mean(dim=(0, 2, 3))[:, None, None].expand_as(soft))
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("radius", "neighbours"), [(2, 5), (0, 5), (12, 10)])
-def test_a_step_is_the_reference_programs(shared: Path, radius: int, neighbours: int) -> None:
-    golden = np.load(shared / "golden" / "training.npz")
+def test_a_step_is_the_reference_programs(radius: int, neighbours: int) -> None:
+    golden = np.load(GOLDEN / "training.npz")
     context = F.normalize(torch.from_numpy(golden["prop/context"]).unflatten(2, (6, 9)).permute(0, 2, 3, 1), dim=-1)
     tokens = F.normalize(torch.from_numpy(golden["prop/target_tokens"]).unflatten(0, (6, 9)), dim=-1)  # (6, 9, 8)
     options = PropagateOptions(radius=radius, neighbours=neighbours)
@@ -82,10 +79,9 @@ def test_a_step_is_the_reference_programs(shared: Path, radius: int, neighbours:
     np.testing.assert_allclose(soft, golden[f"prop/out_radius{radius}_top{neighbours}"], atol=1e-5)
 
 
-@pytest.mark.shared
-def test_a_video_is_the_reference_programs(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "training.npz")
-    backbone = load(str(shared / "golden" / "tiny_vit_p16_plain.pth"), heads=3)
+def test_a_video_is_the_reference_programs() -> None:
+    golden = np.load(GOLDEN / "training.npz")
+    backbone = load(str(GOLDEN / "tiny_vit_p16_plain.pth"), heads=3)
     frames = [Photo(str(index), pixels, pixels.shape[:2]) for index, pixels in enumerate(golden["video/frames"])]
     propagator = Propagator(backbone)
     tracked = [found for found in propagator.run(frames, golden["video/first_labels"]) if isinstance(found, Tracked)]

@@ -11,6 +11,7 @@ from torch import nn
 
 from dinoseg.backbone.vit import Backbone, BackboneSpec, attention_rows, resize_positions
 from dinoseg.backbone.weights import build, load_file
+from tests.helpers import GOLDEN
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -147,14 +148,13 @@ def normalised(backbone: Backbone, image: np.ndarray) -> torch.Tensor:
     return backbone.normalise(torch.from_numpy(image[:height, :width].copy()).permute(2, 0, 1)[None])
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(
     ("prefix", "file", "heads"), [("p16_", "tiny_vit_p16_plain.pth", 3), ("p8_", "tiny_vit_p8_train.pth", 2)]
 )
 @torch.inference_mode()
-def test_golden_dino_v1(shared, prefix, file, heads):
-    golden = np.load(shared / "golden" / "attention.npz")
-    backbone = load_file(shared / "golden" / file, heads=heads)
+def test_golden_dino_v1(prefix, file, heads):
+    golden = np.load(GOLDEN / "attention.npz")
+    backbone = load_file(GOLDEN / file, heads=heads)
     names = cases(golden, prefix)
     assert len(names) >= 4
     for name in names:
@@ -170,13 +170,12 @@ def test_golden_dino_v1(shared, prefix, file, heads):
             np.testing.assert_allclose(whole, golden[f"{name}/attention_full"], atol=1e-5)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("prefix", "file"), [("v2_", "tiny_v2_p14.pth"), ("v2reg_", "tiny_v2reg_p14.pth")])
 @torch.inference_mode()
-def test_golden_dinov2(shared, prefix, file):
-    golden = np.load(shared / "golden" / "attention_dinov2.npz")
-    images = np.load(shared / "golden" / "attention.npz")
-    backbone = load_file(shared / "golden" / file, heads=2)
+def test_golden_dinov2(prefix, file):
+    golden = np.load(GOLDEN / "attention_dinov2.npz")
+    images = np.load(GOLDEN / "attention.npz")
+    backbone = load_file(GOLDEN / file, heads=2)
     names = sorted({key.split("/")[0] for key in golden if key.startswith(prefix)})
     assert len(names) == 3
     for name in names:

@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
-import pytest
 
 from dinoseg.draw.colours import map_to_rgb, object_colours, voc_palette
+from tests.helpers import GOLDEN
 
 
 def test_voc_palette():
@@ -22,9 +22,8 @@ def test_voc_palette():
     assert len(np.unique(palette, axis=0)) == 256
 
 
-@pytest.mark.shared
-def test_voc_palette_golden(shared):
-    golden = np.load(shared / "golden/evaluation.npz")["palette_first32"]
+def test_voc_palette_golden():
+    golden = np.load(GOLDEN / "evaluation.npz")["palette_first32"]
     np.testing.assert_array_equal(voc_palette()[:32], golden)
 
 

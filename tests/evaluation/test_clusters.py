@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from dinoseg.evaluation.clusters import class_ious, iou_hungarian, majority, pixel_hungarian, table_of
+from tests.helpers import GOLDEN
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(
     ("case", "clusters", "classes", "match"),
     [
@@ -21,10 +19,8 @@ from dinoseg.evaluation.clusters import class_ious, iou_hungarian, majority, pix
         ("over8to5", 8, 5, majority),
     ],
 )
-def test_matching_and_iou_are_the_reference_programs(
-    shared: Path, case: str, clusters: int, classes: int, match: object
-) -> None:
-    golden = np.load(shared / "golden" / "evaluation.npz")
+def test_matching_and_iou_are_the_reference_programs(case: str, clusters: int, classes: int, match: object) -> None:
+    golden = np.load(GOLDEN / "evaluation.npz")
     table = table_of(golden[f"miou/{case}/pred"], golden[f"miou/{case}/gt"], (clusters, classes))
     matching = match(table)  # type: ignore[operator]
     assert [list(pair) for pair in enumerate(matching)] == golden[f"miou/{case}/match"].tolist()

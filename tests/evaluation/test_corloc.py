@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from dinoseg.evaluation.metrics import box_iou
 from dinoseg.evaluation.samples import Truth
 from tests.evaluation.results import segmentation
 from tests.evaluation.sets import square
+from tests.helpers import GOLDEN
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 
@@ -58,8 +57,7 @@ def test_g100_the_floors_have_boxes_too() -> None:
     assert measure(truth((0, 0, 40, 40)), segmentation([]))["CorLoc whole image"] == 0
 
 
-@pytest.mark.shared
-def test_box_overlap_is_the_reference_programs(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_box_overlap_is_the_reference_programs() -> None:
+    golden = np.load(GOLDEN / "methods.npz")
     found = box_iou(golden["box_iou/pred"][None], golden["box_iou/gt"])
     np.testing.assert_allclose(found[0], golden["box_iou/iou"], atol=1e-6)

@@ -17,6 +17,7 @@ from dinoseg.evaluation.predictions import from_masks
 from dinoseg.evaluation.samples import Truth
 from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask
+from tests.helpers import GOLDEN
 
 OLD = 1 * square(10, 10, 20) + 2 * square(50, 60, 30)
 
@@ -45,9 +46,8 @@ def scored(root: Path, truth: dict[str, NDArray[np.uint8]], found: dict[str, NDA
     return {score.name.removeprefix("ORACLE "): score.value for score in report.scores}
 
 
-@pytest.mark.shared
-def test_golden(tmp_path: Path, shared: Path) -> None:
-    golden = np.load(shared / "golden" / "evaluation.npz")
+def test_golden(tmp_path: Path) -> None:
+    golden = np.load(GOLDEN / "evaluation.npz")
     names = ("alpha", "beta", "gamma")
     truth, found = ({x: golden[f"davis/{x}/{kind}_unsup"] for x in names} for kind in ("gt", "pred"))
     values = scored(tmp_path, truth, found)
@@ -56,9 +56,8 @@ def test_golden(tmp_path: Path, shared: Path) -> None:
     np.testing.assert_allclose([values[name] for name in names], golden["davis/unsup_global"], atol=1e-12)
 
 
-@pytest.mark.shared
-def test_golden_objects(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "evaluation.npz")
+def test_golden_objects() -> None:
+    golden = np.load(GOLDEN / "evaluation.npz")
     names = [str(name).split("_")[0] for name in golden["davis/unsup_objects"]]
     parts = [f"{letter}_{part}" for letter in "JF" for part in SeriesStatistics._fields]
     expected = np.stack([golden[f"davis/unsup_{part}"] for part in parts], axis=1)  # (objects, 6)

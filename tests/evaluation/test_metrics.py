@@ -26,10 +26,11 @@ from dinoseg.evaluation.metrics import (
     reweighted,
     series_statistics,
 )
+from tests.helpers import GOLDEN
 
-GOLDEN = np.load(Path(__file__).parents[1] / "data" / "j_and_f.npz")
-SMALL = sorted({key.rsplit("/", 1)[0] for key in GOLDEN.files if key.startswith("small/")})
-SERIES = sorted({key.rsplit("/", 1)[0] for key in GOLDEN.files if key.startswith("stat/")})
+STORED = np.load(Path(__file__).parents[1] / "data" / "j_and_f.npz")
+SMALL = sorted({key.rsplit("/", 1)[0] for key in STORED.files if key.startswith("small/")})
+SERIES = sorted({key.rsplit("/", 1)[0] for key in STORED.files if key.startswith("stat/")})
 EXACT = {"rel": 0, "abs": 1e-12}
 
 
@@ -38,22 +39,21 @@ def unpacked(golden: Any, key: str) -> np.ndarray:
 
 
 def test_j_and_f_of_whole_frames_are_the_toolkits() -> None:
-    predicted, truth = unpacked(GOLDEN, "frames/predicted"), unpacked(GOLDEN, "frames/truth")
-    assert [jaccard(p, t) for p, t in zip(predicted, truth, strict=True)] == pytest.approx(GOLDEN["frames/J"], **EXACT)
+    predicted, truth = unpacked(STORED, "frames/predicted"), unpacked(STORED, "frames/truth")
+    assert [jaccard(p, t) for p, t in zip(predicted, truth, strict=True)] == pytest.approx(STORED["frames/J"], **EXACT)
     assert [boundary_f(p, t) for p, t in zip(predicted, truth, strict=True)] == pytest.approx(
-        GOLDEN["frames/F"], **EXACT
+        STORED["frames/F"], **EXACT
     )
 
 
 @pytest.mark.parametrize("case", SMALL)
 def test_j_and_f_at_odd_sizes_are_the_toolkits(case: str) -> None:
-    predicted, truth = GOLDEN[f"{case}/pred"], GOLDEN[f"{case}/gt"]
-    assert [jaccard(predicted, truth), boundary_f(predicted, truth)] == pytest.approx(GOLDEN[f"{case}/JF"], **EXACT)
+    predicted, truth = STORED[f"{case}/pred"], STORED[f"{case}/gt"]
+    assert [jaccard(predicted, truth), boundary_f(predicted, truth)] == pytest.approx(STORED[f"{case}/JF"], **EXACT)
 
 
-@pytest.mark.shared
-def test_j_and_f_of_all_golden_frames_with_and_without_void(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "evaluation.npz")
+def test_j_and_f_of_all_golden_frames_with_and_without_void() -> None:
+    golden = np.load(GOLDEN / "evaluation.npz")
     predicted, truth = unpacked(golden, "frame/pred_packed"), unpacked(golden, "frame/gt_packed")
     void = np.zeros(truth.shape[1:], bool)
     void[150:260, 300:420] = True
@@ -66,9 +66,8 @@ def test_j_and_f_of_all_golden_frames_with_and_without_void(shared: Path) -> Non
     np.testing.assert_array_equal([contour(mask) for mask in truth[: len(contours)]], contours)
 
 
-@pytest.mark.shared
-def test_a_whole_davis_evaluation_is_the_toolkits(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "evaluation.npz")
+def test_a_whole_davis_evaluation_is_the_toolkits() -> None:
+    golden = np.load(GOLDEN / "evaluation.npz")
     names = [str(name) for name in golden["davis/semi_objects"]]
     for index, name in enumerate(names):
         sequence, number = name.rsplit("_", 1)
@@ -81,7 +80,7 @@ def test_a_whole_davis_evaluation_is_the_toolkits(shared: Path) -> None:
 
 @pytest.mark.parametrize("case", SERIES)
 def test_statistics_are_the_toolkits_but_for_its_8_bit_wrap(case: str) -> None:
-    series, expected = GOLDEN[f"{case}/series"], GOLDEN[f"{case}/mean_recall_decay"]
+    series, expected = STORED[f"{case}/series"], STORED[f"{case}/mean_recall_decay"]
     found = series_statistics(series)
     assert found[:2] == pytest.approx(expected[:2], **EXACT)
     if len(series) < 256:

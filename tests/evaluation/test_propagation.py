@@ -17,7 +17,7 @@ from dinoseg.evaluation.report import Row
 from dinoseg.evaluation.samples import Truth
 from dinoseg.types import Source
 from tests.evaluation.sets import write_davis, write_mask, write_pairs
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 from tests.networks import small_teacher
 
 
@@ -29,9 +29,8 @@ def row(name: str, index: int, truth: np.ndarray, predicted: np.ndarray) -> Row:
     return Row(f"{name}/{index}", measure(known, result), name, evidence=collect(known, result))
 
 
-@pytest.mark.shared
-def test_the_rules_are_the_davis_toolkits(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "evaluation.npz")
+def test_the_rules_are_the_davis_toolkits() -> None:
+    golden = np.load(GOLDEN / "evaluation.npz")
     rows = [
         row(name, index, truth, predicted)
         for name in ("alpha", "beta", "gamma")

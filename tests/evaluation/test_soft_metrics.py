@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,14 @@ from dinoseg.evaluation.soft_metrics import (
     precision_recall_curve,
     s_measure,
 )
+from tests.helpers import GOLDEN
 
 CLOSE: dict[str, Any] = {"rel": 0, "abs": 1e-6}
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> Any:
-    return np.load(shared / "golden" / "evaluation.npz")
+def golden() -> Any:
+    return np.load(GOLDEN / "evaluation.npz")
 
 
 @pytest.mark.shared

@@ -1,13 +1,12 @@
 """``attention``: the reference's masks, and heads that are asked for."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from dinoseg.errors import OptionError
 from dinoseg.methods.attention import AttentionMap
+from tests.helpers import GOLDEN
 from tests.methods.scenes import disk, features, features_of, found, spec_of
 
 
@@ -16,10 +15,9 @@ def as_it_is(head: int, **parameters) -> AttentionMap:
     return AttentionMap(head=head, blur=0, **parameters)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", ["p16_224x224", "p16_96x160", "p8_75x101", "resize"])  # native, oblong, cropped
-def test_by_mass_it_is_the_picture_of_the_reference(shared: Path, case):
-    golden = np.load(shared / "golden" / "attention.npz")
+def test_by_mass_it_is_the_picture_of_the_reference(case):
+    golden = np.load(GOLDEN / "attention.npz")
     masks = golden[f"{case}/mask60"]
     attention = golden[f"{case}/cls_attention_up" if case == "resize" else f"{case}/cls_attention"]
     given = features(attention, np.ones((*attention.shape[1:], 2)))

@@ -16,6 +16,7 @@ from dinoseg.images.fit import fit
 from dinoseg.methods import cut as cut_module
 from dinoseg.methods.cut import EPS, affinity, normalised_cuts, solvable, start_of
 from dinoseg.methods.lanczos import smallest_pairs
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, iou
 
 
@@ -42,11 +43,10 @@ def reference(weights):
     return values, vectors[:, 0]
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("case", CASES)
-def test_golden_binary_graph(shared: Path, case, dtype):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_binary_graph(case, dtype):
+    golden = np.load(GOLDEN / "methods.npz")
     features = golden[f"{case}/feats"][1:]
     vector = golden[f"{case}/tc_eigvec"].ravel()
     assert (graph_of(features) == 1).sum() == golden[f"{case}/tc_edges"]
@@ -63,10 +63,9 @@ def test_golden_binary_graph(shared: Path, case, dtype):
     assert cut.vector[cut.seed] > 0
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)
-def test_golden_weighted_graph(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_weighted_graph(case):
+    golden = np.load(GOLDEN / "methods.npz")
     cut = cut_of(golden[f"{case}/feats"][1:], weighted=True, dtype=torch.float64)
     vector = golden[f"{case}/tcw_eigvec"].ravel()
     np.testing.assert_allclose(cut.eigenvalues, golden[f"{case}/tcw_eigvals"], rtol=0, atol=1e-5)
@@ -75,11 +74,10 @@ def test_golden_weighted_graph(shared: Path, case):
     np.testing.assert_allclose(cut.vector, vector, rtol=0, atol=close * abs(vector).max())
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("name", ["tc", "tcw"])
 @pytest.mark.parametrize("case", CASES)
-def test_golden_third_vector_and_sides(shared: Path, case, name):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_third_vector_and_sides(case, name):
+    golden = np.load(GOLDEN / "methods.npz")
     features = torch.from_numpy(golden[f"{case}/feats"][1:]).double()
     (cut,) = normalised_cuts(features[None], 0.2, weighted=name == "tcw")
     side = (cut.vector > cut.vector.mean()) == (cut.vector[cut.seed] > cut.vector.mean())

@@ -1,22 +1,20 @@
 """``dino-seg`` against the reference's boxes, with its defect and without."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dinoseg.errors import OptionError
 from dinoseg.methods.dino_seg import DinoSeg
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, disk, features, found, golden_box, golden_features, spec_of
 
 LAST_IS_LARGEST = [("net14", 2)]  # where the defect of the published program shows
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("head", range(3))
 @pytest.mark.parametrize("case", CASES)
-def test_golden_box(shared: Path, case, head):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_box(case, head):
+    golden = np.load(GOLDEN / "methods.npz")
     given = golden_features(golden, case)
     box = golden[f"{case}/dinoseg_boxes"][head].tolist()
     for published in (True, False):
@@ -25,10 +23,9 @@ def test_golden_box(shared: Path, case, head):
         assert same == (published or (case, head) not in LAST_IS_LARGEST)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("quirk", ["one", "last"])
-def test_golden_defect_alone(shared: Path, quirk):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_defect_alone(quirk):
+    golden = np.load(GOLDEN / "methods.npz")
     mask, (x0, y0, x1, y1) = golden[f"quirk_dinoseg_{quirk}/mask"], golden[f"quirk_dinoseg_{quirk}/box"]
     attention = np.where(mask, 1.0, 1e-4)[None] / 65  # without the ties of the golden row
     given = features(attention, np.ones((*mask.shape, 2)))

@@ -1,18 +1,16 @@
 """``found`` against the reference's arrays."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dinoseg.methods.found import Found, background, head_weights, weigh_heads
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, disk, features, features_of, found, golden_box, golden_features, iou
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)
-def test_golden_background(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_background(case):
+    golden = np.load(GOLDEN / "methods.npz")
     given = golden_features(golden, case)
     attention = given.attention[0].numpy().astype(np.float64)
     patches = given.facets["key"][0].flatten(0, 1).numpy().astype(np.float64)
@@ -24,11 +22,10 @@ def test_golden_background(shared: Path, case):
     np.testing.assert_array_equal(mask, golden[f"{case}/found_noweight_bkg"])
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("weigh", "name"), [(True, "found_bkg"), (False, "found_noweight_bkg")])
-def test_golden_object(shared: Path, case, weigh, name):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_object(case, weigh, name):
+    golden = np.load(GOLDEN / "methods.npz")
     proposals = found(Found(weigh=weigh), golden_features(golden, case))
     if golden[f"{case}/{name}"].all():  # all is background: the reference raises
         assert proposals.reason == "no_object"
@@ -36,10 +33,9 @@ def test_golden_object(shared: Path, case, weigh, name):
         np.testing.assert_array_equal(proposals.objects[0].soft, ~golden[f"{case}/{name}"])
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", [case for case in CASES if case != "net14"])
-def test_golden_box(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_box(case):
+    golden = np.load(GOLDEN / "methods.npz")
     (proposal,) = found(Found(pieces="largest"), golden_features(golden, case)).objects
     assert golden_box(golden, case, proposal.soft > 0.5) == golden[f"{case}/found_box"].tolist()
 

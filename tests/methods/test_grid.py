@@ -1,11 +1,10 @@
 """Border, components, smoothing."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dinoseg.methods.grid import border_of, components, smooth, trimmed
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES
 
 
@@ -33,11 +32,10 @@ def test_smooth_works_on_each_map_and_keeps_means():
     assert smooth(maps, 0) is maps
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("dilate", [3, 5])
 @pytest.mark.parametrize("case", CASES)
-def test_golden_boxes_of_trimmed_regions(shared: Path, case, dilate):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_boxes_of_trimmed_regions(case, dilate):
+    golden = np.load(GOLDEN / "methods.npz")
     labels, patch = golden[f"{case}/ds_multi_fixed4"], golden[f"{case}/patch"]
     boxes = golden[f"{case}/ds_region_boxes_e2d{dilate}"]
     for number, box in zip(golden[f"{case}/ds_region_labels"], boxes, strict=True):

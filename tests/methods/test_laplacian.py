@@ -1,7 +1,5 @@
 """The graph of cosines and colours against the reference's eigenvectors."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ import torch
 from dinoseg.methods import laplacian
 from dinoseg.methods.laplacian import NEIGHBOURS, colour_graph, laplacian_pairs
 from dinoseg.types import Photo
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 from tests.methods.scenes import CASES, disk, features_of, photo_of
 
 
@@ -30,20 +28,18 @@ def misfits(pairs, expected):
     return abs(pairs.vectors.numpy() * signs[:, None] - expected).max(axis=1) / abs(expected).max(axis=1)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("case", CASES)
-def test_golden_eigenvectors(shared: Path, case, dtype):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_eigenvectors(case, dtype):
+    golden = np.load(GOLDEN / "methods.npz")
     pairs = golden_pairs(golden, case, dtype=dtype)
     np.testing.assert_allclose(pairs.eigenvalues[:-1], golden[f"{case}/ds_eigvals"][1:], rtol=0, atol=1e-5)
     assert misfits(pairs, golden[f"{case}/ds_eigvecs"][1:]).max() < 1e-3
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)
-def test_golden_eigenvectors_with_colour(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_eigenvectors_with_colour(case):
+    golden = np.load(GOLDEN / "methods.npz")
     pairs = golden_pairs(golden, case, colour=10)
     np.testing.assert_allclose(pairs.eigenvalues[:-1], golden[f"{case}/ds_knn_eigvals"][1:], rtol=0, atol=5e-4)
     assert misfits(pairs, golden[f"{case}/ds_knn_eigvecs"][1:]).max() < 0.05  # other neighbours of equal distance

@@ -1,21 +1,19 @@
 """``lost`` against the reference's arrays."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dinoseg.methods.lost import Lost, grow
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, features, found, golden_box, golden_features
 
 KS = (100, 25)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("k", KS)
 @pytest.mark.parametrize("case", CASES)
-def test_golden_growth(shared: Path, case, k):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_growth(case, k):
+    golden = np.load(GOLDEN / "methods.npz")
     grown = grow(golden[f"{case}/feats"][1:].astype(np.float64), k)
     assert grown is not None
     np.testing.assert_array_equal(grown.degree, golden[f"{case}/lost_degree"])
@@ -27,11 +25,10 @@ def test_golden_growth(shared: Path, case, k):
     np.testing.assert_allclose(grown.expansion, golden[f"{case}/lost_k{k}_expansion"].ravel(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("k", KS)
 @pytest.mark.parametrize("case", CASES)
-def test_golden_box(shared: Path, case, k):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_box(case, k):
+    golden = np.load(GOLDEN / "methods.npz")
     proposals = found(Lost(k=k), golden_features(golden, case))
     if case == "net14":  # the reference's box is the whole image, which is no object here
         assert golden[f"{case}/lost_k{k}_box"].tolist() == [0, 0, *golden[f"{case}/image_size"][::-1]]

@@ -1,13 +1,13 @@
 """``maskcut`` against the reference's masks, and when it ends."""
 
 from itertools import combinations, zip_longest
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dinoseg.methods.cut import Cut
 from dinoseg.methods.maskcut import MaskCut, foreground
+from tests.helpers import GOLDEN
 from tests.methods.scenes import (
     CASES,
     batch_of,
@@ -23,11 +23,10 @@ from tests.methods.scenes import (
 )
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("tau", [0.15, 0.2])
 @pytest.mark.parametrize("case", [case for case in CASES if case != "two12x20"])  # the reference takes squares only
-def test_golden_masks(shared: Path, case, tau):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_masks(case, tau):
+    golden = np.load(GOLDEN / "methods.npz")
     given = golden_features(golden, case)
     masks = [proposal.soft > 0.5 for proposal in found(MaskCut(tau=tau), given).objects]
     nothing = np.zeros(given.grid, bool)
@@ -43,11 +42,10 @@ class Watched(MaskCut):
         return self.made[-1:]
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("tau", [0.15, 0.2])
 @pytest.mark.parametrize("case", [case for case in CASES if case != "two12x20"])
-def test_golden_eigenvectors_of_each_round(shared: Path, case, tau):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_eigenvectors_of_each_round(case, tau):
+    golden = np.load(GOLDEN / "methods.npz")
     method = Watched(tau=tau)
     found(method, golden_features(golden, case))
     vectors = golden[f"{case}/mc_tau{tau}_eigvecs"].reshape(3, -1)

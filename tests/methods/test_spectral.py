@@ -1,7 +1,5 @@
 """``spectral`` against the reference's eigenvectors and regions."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from skimage.measure import label
@@ -9,13 +7,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from dinoseg.methods.base import View
 from dinoseg.methods.spectral import Spectral, eigengap, front, smaller_side
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, features, fit_of, found, golden_features, iou, three_disks
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)
-def test_golden_single_region(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_single_region(case):
+    golden = np.load(GOLDEN / "methods.npz")
     (proposal,) = found("spectral", golden_features(golden, case)).objects
     np.testing.assert_array_equal(proposal.soft > 0.5, golden[f"{case}/ds_single"])
     pieces = label(proposal.soft > 0.5)  # 8-connected
@@ -25,10 +23,9 @@ def test_golden_single_region(shared: Path, case):
     assert box == golden[f"{case}/ds_box"].tolist()
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", ["three20"])  # in all others the reference's k-means depends on its seed
-def test_golden_regions(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_regions(case):
+    golden = np.load(GOLDEN / "methods.npz")
     expected = golden[f"{case}/ds_multi_fixed4"]
     proposals = found(Spectral(regions="many", clusters=4), golden_features(golden, case)).objects
     labels = sum(number * proposal.soft for number, proposal in enumerate(proposals, 1))
@@ -36,10 +33,9 @@ def test_golden_regions(shared: Path, case):
     np.testing.assert_array_equal(labels == 0, expected == 0)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)  # the regions themselves depend on the seed of the reference's k-means
-def test_golden_number_of_regions(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_number_of_regions(case):
+    golden = np.load(GOLDEN / "methods.npz")
     assert eigengap(golden[f"{case}/ds_eigvals"][1:]) == len(np.unique(golden[f"{case}/ds_multi_adaptive"]))
 
 

@@ -1,12 +1,11 @@
 """Mass, Otsu and the shift to 0.5."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dinoseg.methods.threshold import mass_mask, min_max, otsu_soft
 from dinoseg.types import Fit
+from tests.helpers import GOLDEN
 from tests.methods.scenes import disk, fit_of
 
 
@@ -27,9 +26,8 @@ def test_mass_keeps_the_fewest_largest_cells(values, mass, kept):
     assert mask.ravel().tolist() == [bool(keep) for keep in kept]
 
 
-@pytest.mark.shared
-def test_mass_masks_are_those_of_the_reference(shared: Path):
-    golden = np.load(shared / "golden" / "attention.npz")
+def test_mass_masks_are_those_of_the_reference():
+    golden = np.load(GOLDEN / "attention.npz")
     cases = [key.removesuffix("/mask60_margin") for key in golden.files if key.endswith("/mask60_margin")]
     assert len(cases) >= 9
     for case in cases:

@@ -1,12 +1,11 @@
 """``tokencut`` against the reference's arrays, and its defaults per family."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dinoseg.methods.base import View
 from dinoseg.methods.tokencut import TokenCut
+from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, disk, features, features_of, fit_of, found, golden_box, iou
 
 
@@ -19,10 +18,9 @@ def component(golden, case, method):
     return proposal.soft > 0.5
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", CASES)
-def test_golden_component(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_component(case):
+    golden = np.load(GOLDEN / "methods.npz")
     mask = component(golden, case, TokenCut())
     np.testing.assert_array_equal(mask, golden[f"{case}/tc_component"])
     height, width = golden[f"{case}/image_size"]
@@ -30,18 +28,16 @@ def test_golden_component(shared: Path, case):
     np.testing.assert_array_equal(mask[rows][:, columns], golden[f"{case}/tcs_mask"])
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("case", [case for case in CASES if case not in ("frame16", "net14")])  # close calls
-def test_golden_component_of_the_weighted_graph(shared: Path, case):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_component_of_the_weighted_graph(case):
+    golden = np.load(GOLDEN / "methods.npz")
     np.testing.assert_array_equal(component(golden, case, TokenCut(weighted=True)), golden[f"{case}/tcw_component"])
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("weighted", "name"), [(False, "tc_box"), (True, "tcw_box")])
 @pytest.mark.parametrize("case", CASES)
-def test_golden_box(shared: Path, case, weighted, name):
-    golden = np.load(shared / "golden" / "methods.npz")
+def test_golden_box(case, weighted, name):
+    golden = np.load(GOLDEN / "methods.npz")
     mask = component(golden, case, TokenCut(weighted=weighted))
     assert golden_box(golden, case, mask) == golden[f"{case}/{name}"].tolist()
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from dinoseg.recognition import knn as module
 from dinoseg.recognition.knn import fitting, knn_votes, true_ranks
+from tests.helpers import GOLDEN
 
 
 def share(ranks: torch.Tensor, k: int) -> float:
     return 100 * float((ranks < k).float().mean())
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "k", "temperature"),
     [
@@ -29,8 +27,8 @@ def share(ranks: torch.Tensor, k: int) -> float:
         ("k20_T1.0", 20, 1.0),
     ],
 )
-def test_scores_are_the_reference_programs(shared: Path, name: str, k: int, temperature: float) -> None:
-    golden = np.load(shared / "golden" / "training.npz")
+def test_scores_are_the_reference_programs(name: str, k: int, temperature: float) -> None:
+    golden = np.load(GOLDEN / "training.npz")
     train, labels, test, truth = (
         torch.from_numpy(golden[f"knn/{part}"]) for part in ("train", "train_labels", "test", "test_labels")
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from dinoseg.recognition.ranking import average_precision, precision_at, rankings
+from tests.helpers import GOLDEN
 
 
 def flags(positions: list[int], n: int) -> np.ndarray:
@@ -18,10 +18,9 @@ def flags(positions: list[int], n: int) -> np.ndarray:
     return result
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("query", range(4))
-def test_precision_is_the_reference_programs(shared: Path, query: int) -> None:
-    golden = np.load(shared / "golden" / "training.npz")
+def test_precision_is_the_reference_programs(query: int) -> None:
+    golden = np.load(GOLDEN / "training.npz")
     ranking = golden["map/ranks"][:, query]
     wanted, junk = (flags(ast.literal_eval(str(golden[f"map/{part}"][query])), 30) for part in ("ok", "junk"))
     expected = golden["map/aps"][query]

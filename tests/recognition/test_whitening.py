@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from dinoseg.backbone.vit import Features
 from dinoseg.recognition.whitening import Whitening, cls_and_gem
+from tests.helpers import GOLDEN
 
 
-@pytest.mark.shared
-def test_directions_are_the_reference_programs(shared: Path) -> None:
-    golden = np.load(shared / "golden" / "training.npz")
+def test_directions_are_the_reference_programs() -> None:
+    golden = np.load(GOLDEN / "training.npz")
     vectors = torch.from_numpy(golden["pca/input"])
     whiten = Whitening.learn(vectors, dims=4)
     np.testing.assert_allclose((vectors @ whiten.directions).abs().numpy(), golden["pca/output_abs"], atol=1e-4)

@@ -5,13 +5,13 @@ import pytest
 from scipy.ndimage import binary_fill_holes, label
 
 from dinoseg.refine.bilateral import SIGMAS, bistochastic, make_grid, solve
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 from tests.methods.scenes import iou
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
-    with np.load(shared / "golden/methods.npz") as arrays:
+def golden():
+    with np.load(GOLDEN / "methods.npz") as arrays:
         return {name.removeprefix("refine/"): arrays[name] for name in arrays if name.startswith("refine/")}
 
 

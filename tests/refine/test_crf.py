@@ -1,17 +1,15 @@
 """The dense CRF against the published program and against its sums written out."""
 
 import numpy as np
-import pytest
 from scipy.special import expit
 
 from dinoseg.refine.crf import ALPHA, APPEARANCE, BETA, GAMMA, ITERATIONS, POSITION, mean_field
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 from tests.methods.scenes import iou
 
 
-@pytest.mark.shared
-def test_golden(shared):
-    with np.load(shared / "golden/methods.npz") as golden:
+def test_golden():
+    with np.load(GOLDEN / "methods.npz") as golden:
         result = mean_field(2 * golden["refine/coarse"].astype(np.float32) - 1, golden["refine/image"])
         assert iou(result > 0.5, golden["refine/densecrf"]) > 0.99
 

@@ -1,7 +1,5 @@
 """Single operations against the reference's arrays and against Pillow and torchvision, in grey levels."""
 
-from pathlib import Path
-
 import numpy as np
 import PIL.Image
 import PIL.ImageFilter
@@ -11,7 +9,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from dinoseg.training import operations
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 
 
 def blur(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
@@ -65,21 +63,19 @@ def assert_equal_pictures(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert difference.max() <= 6
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("name", SINGLE)
-def test_single_operations_are_those_of_the_reference(name: str, shared: Path):
-    arrays = np.load(shared / "golden" / "training.npz")
+def test_single_operations_are_those_of_the_reference(name: str):
+    arrays = np.load(GOLDEN / "training.npz")
     operation, parameter = SINGLE[name]
     parameters = [] if parameter is None else [torch.tensor([parameter])]
     ours = levels(operation(as_batch(arrays["aug/image"]), *parameters))[0, ::2, ::2]
     assert_equal_pictures(ours, arrays[f"aug/{name}"])
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("crop_resize", CROP)
 @pytest.mark.parametrize("box", [(10, 20, 60, 80), (5, 7, 30, 22)])  # shrunk, enlarged
-def test_crops_are_those_of_the_reference(box, crop_resize, shared: Path):
-    arrays = np.load(shared / "golden" / "training.npz")
+def test_crops_are_those_of_the_reference(box, crop_resize):
+    arrays = np.load(GOLDEN / "training.npz")
     crop = crop_resize(as_photographs(arrays["aug/image"]), torch.tensor([[box]]), 48, torch.tensor([[False]]))
     difference = np.abs(levels(crop[0])[0] - arrays["aug/crop_{}_{}_{}_{}_to_48".format(*box)].astype(int))
     assert difference.max() <= 1

@@ -1,7 +1,6 @@
 """Whole steps against the reference training loop, and what must not move."""
 
 import copy
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from dinoseg.training import recipe
 from dinoseg.training.learner import Measures
 from dinoseg.training.recipe import DINO, MEASURES
 from dinoseg.training.schedules import Schedules, Settings
+from tests.helpers import GOLDEN
 from tests.training.tiny import options, small_head
 
 SETTINGS = Settings(lr=0.01, weight_decay=0.1, momentum=0.9, teacher_temp=0.04, frozen=False)
@@ -39,9 +39,8 @@ def parameters_like(network: torch.nn.Module, arrays: dict[str, np.ndarray], pre
     }
 
 
-@pytest.mark.shared
-def test_six_whole_steps_are_those_of_the_reference(shared: Path, monkeypatch: pytest.MonkeyPatch):
-    arrays = np.load(shared / "golden" / "training.npz")
+def test_six_whole_steps_are_those_of_the_reference(monkeypatch: pytest.MonkeyPatch):
+    arrays = np.load(GOLDEN / "training.npz")
     small_head(monkeypatch, hidden=20, bottleneck=10)
     norms: list[torch.Tensor] = []
     clip = recipe.clip_each
@@ -76,9 +75,8 @@ def compare(network: torch.nn.Module, expected: dict[str, torch.Tensor]) -> None
         assert difference.max() <= 2e-6, name
 
 
-@pytest.mark.shared
-def test_decayed_parameters_are_those_of_the_reference(shared: Path, monkeypatch: pytest.MonkeyPatch):
-    arrays = np.load(shared / "golden" / "training.npz")
+def test_decayed_parameters_are_those_of_the_reference(monkeypatch: pytest.MonkeyPatch):
+    arrays = np.load(GOLDEN / "training.npz")
     dino = DINO(options(**GOLDEN_STEPS), torch.device("cpu"))
     names = {id(p): name.replace(".vit.", ".") for name, p in dino.student.named_parameters()}
     for group, key in zip(dino.optimiser.param_groups, ("regularised", "not_regularised"), strict=True):

@@ -1,7 +1,5 @@
 """Multi-crop: what is drawn, and that what is drawn is what is done."""
 
-from pathlib import Path
-
 import numpy as np
 import PIL.Image
 import PIL.ImageFilter
@@ -12,7 +10,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from dinoseg.training.views import ALONE, GLOBALS, LOCAL, draw, draw_boxes, draw_views, make_views, multi_crop
-from tests.helpers import disk_photo
+from tests.helpers import GOLDEN, disk_photo
 from tests.training.tiny import options
 
 N = 4000
@@ -22,10 +20,9 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("kind", "area"), [("global", GLOBALS[0].area), ("local", LOCAL.area)])
-def test_boxes_are_distributed_as_the_references(kind, area, shared: Path):
-    arrays = np.load(shared / "golden" / "training.npz")
+def test_boxes_are_distributed_as_the_references(kind, area):
+    arrays = np.load(GOLDEN / "training.npz")
     height, width = arrays["aug/image"].shape[:2]
     boxes = draw_boxes(torch.tensor([[height, width]] * N), torch.tensor([area] * N), seeded())
     h, w = boxes[:, 2].double(), boxes[:, 3].double()

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from dinoseg.options import TrainOptions
-
-GOLDEN = Path(__file__).parents[1] / "data" / "training.npz"
+from tests.helpers import GOLDEN
 
 
 def golden() -> Any:
     """What the reference program gave for loss, head, schedules and clipping."""
-    return np.load(GOLDEN)
+    return np.load(GOLDEN / "training.npz")
 
 
 def options(output: Path = Path("run"), **changes: Any) -> TrainOptions:
