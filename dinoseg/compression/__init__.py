@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ from tqdm.auto import tqdm
 from dinoseg import __version__
 from dinoseg.atomic import atomic_write, locked
 from dinoseg.backbone.distance import look, mean_cosine, statistics
-from dinoseg.backbone.export import save_backbone
+from dinoseg.backbone.export import all_finite, save_backbone
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load
@@ -32,11 +33,12 @@ from dinoseg.compression.crops import CropFeed, Size, evenly
 from dinoseg.compression.heal import Healing, HealOptions
 from dinoseg.compression.patch import resize_patch_kernel
 from dinoseg.compression.prune import check_prunable, prune
-from dinoseg.errors import CompressionError, OutputConflict
+from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
 from dinoseg.images.find import find
 from dinoseg.options import CompressOptions, InputOptions
 from dinoseg.types import Source
 
+log = logging.getLogger(__name__)
 CALIBRATE, HEAL, HELD_OUT = 0, 1, 2  # streams of crops
 HELD_OUT_CROPS = 72
 HELD_OUT_SHARE = 0.05
@@ -66,7 +68,8 @@ class CompressReport:
 def compress(model: str, images: Sequence[str | Path], options: CompressOptions) -> CompressReport:
     """Compress ``model`` (a zoo name or a file) with unlabelled photographs into ``options.output``.
 
-    Raises ``CompressionError`` for a network that cannot be pruned, ``OutputConflict`` for a file that is there.
+    Raises ``CompressionError`` for a network that cannot be pruned, ``OutputConflict`` for a file that is there,
+    ``NonFiniteLoss`` where healing lost all numbers: nothing is written then.
     """
     started = time.perf_counter()
     used, held_out = divide(images, options.seed)
@@ -104,6 +107,8 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
 
 def refuse_output(options: CompressOptions) -> None:
     """Raise ``OutputConflict`` where something would be lost."""
+    if options.output.is_dir():
+        raise OutputConflict(f"{options.output} is a folder: name a file with --output.")
     if options.output.exists() and not (options.overwrite or options.resume):
         raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
 
@@ -130,7 +135,7 @@ def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequenc
     settings = {**asked, "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
     file = work / SETTINGS
     if file.exists() and options.resume:
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = settings_in(file)
         other = [key for key in settings if before.get(key) != settings[key]]
         if other:
             told = ", ".join(f"{key} was {before.get(key)}, now {settings[key]}" for key in other)
@@ -142,6 +147,17 @@ def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequenc
         old.unlink(missing_ok=True)
     with atomic_write(file) as content:
         content.write(json.dumps(settings, indent=1).encode() + b"\n")
+
+
+def settings_in(file: Path) -> dict[str, Any]:
+    """What a compression was begun with. Raises ``OutputConflict`` where the file does not say it."""
+    try:
+        before = json.loads(file.read_bytes())
+    except ValueError:
+        before = None
+    if not isinstance(before, dict):
+        raise OutputConflict(f"{file} is damaged: start again with --overwrite.")
+    return before
 
 
 def divide(images: Sequence[str | Path], seed: int) -> tuple[list[Source], list[Source]]:
@@ -165,19 +181,30 @@ def held_out_set(feed: CropFeed, sizes: tuple[Size, Size]) -> list[tuple[Tensor,
 
 
 class Judge:
-    """Cosine of a student's patch tokens to the teacher's on held-out photographs."""
+    """Cosine of a student's patch tokens to the teacher's on held-out photographs.
+
+    Raises ``CompressionError`` for a teacher that gives no numbers.
+    """
 
     def __init__(self, teacher: Backbone, crops: list[tuple[Tensor, Tensor]]) -> None:
         self.crops = [small for _, small in crops]
         with torch.no_grad():
             self.seen = [look(teacher, large) for large, _ in crops]
+        if not all(all_finite([seen.facets["token"], seen.attention]) for seen in self.seen):
+            raise CompressionError(
+                f"{teacher.spec.name} gives NaN or infinite numbers for photographs: check its file."
+            )
         self.known = statistics(merged(self.seen))
 
     @torch.no_grad()
     def __call__(self, student: Backbone) -> float:
-        """Mean cosine, -1..1, of tokens less the teacher's mean token."""
+        """Mean cosine, -1..1, of tokens less the teacher's mean token. Raises ``NonFiniteLoss``."""
         pairs = zip(self.crops, self.seen, strict=True)
         cosines = [mean_cosine(look(student, small), seen, self.known).item() for small, seen in pairs]
+        if not np.isfinite(cosines).all():
+            raise NonFiniteLoss(
+                "The student gives NaN or infinite numbers: start again with --overwrite, a smaller --lr."
+            )
         return round(float(np.average(cosines, weights=[len(small) for small in self.crops])), 4)
 
 
@@ -198,7 +225,8 @@ def pruned_student(
 ) -> tuple[Backbone, float]:
     """The student after patch resize and pruning; kept in the working folder, so that it is made once."""
     file = work / "pruned.safetensors"
-    if not file.exists():
+    student = kept(file)
+    if student is None:
         student = with_patch(teacher, options.patch)
         crops = feed.batches(CALIBRATE, evenly(options.calibration_crops, 64, *sizes))
         on_device = [(large.to(teacher.device), small.to(teacher.device)) for large, small in crops]
@@ -206,8 +234,18 @@ def pruned_student(
             prune(teacher, student, on_device, options.neurons, progress=bar.update)
         student.spec = replace(student.spec, hidden=options.neurons)
         save_backbone(student, file, store="float32")
-    student = load_file(file).to(teacher.device)
+        student = load_file(file)
+    student = student.to(teacher.device)
     return student, judge(student)
+
+
+def kept(file: Path) -> Backbone | None:
+    """The network in a file of the working folder, if it is there and whole."""
+    try:
+        return load_file(file) if file.exists() else None
+    except WeightsError as error:
+        log.warning("%s It is made again.", error)
+        return None
 
 
 def with_patch(teacher: Backbone, patch: int) -> Backbone:

@@ -7,6 +7,7 @@ Minitron (2024) and DistilBERT (2019) distil after pruning; what is matched is t
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +21,13 @@ from torch import Tensor
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.distance import TokenStatistics, look, token_distance
+from dinoseg.backbone.states import load_state, save_state
 from dinoseg.backbone.vit import Backbone
 from dinoseg.compression.aims import Aim
 from dinoseg.compression.crops import CropFeed, Request
+from dinoseg.errors import CorruptWeights, NonFiniteLoss
 
+log = logging.getLogger(__name__)
 WARMUP = 1 / 8
 """Share of the steps."""
 SAVE_EVERY = 20  # steps
@@ -98,30 +102,37 @@ class Healing:
             betas=(0.9, 0.98),
         )
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.curve: list[dict[str, float]] = []
+        """Lines of the log."""
         self.step = 0
 
     def run(self, stream: int, measure: Callable[[], float], progress: Callable[[int, float], None]) -> None:
         """Heal to the end and leave the averaged weights in the student. ``measure`` gives the held-out cosine."""
         patches = self.teacher.spec.patch, self.student.spec.patch
         left = (request(step, self.options, patches) for step in range(self.step, self.options.steps))
-        loss, started = None, time.perf_counter()
+        started = time.perf_counter()
         for large, small in self.feed.batches(stream, left):
             loss = self.one_step(large, small)
             progress(self.options.batch, loss)
-            if self.step % SAVE_EVERY == 0:
-                self.save()
+            if self.step % SAVE_EVERY == 0 or self.step == self.options.steps:
                 self.note(loss, measure, time.perf_counter() - started)
-        if loss is not None:  # else all was done before
-            self.save()
-            self.note(loss, measure, time.perf_counter() - started)
+                self.save()
         self.swap_average()
 
     def one_step(self, large: Tensor, small: Tensor) -> float:
-        """One batch: the teacher looks at ``(b, 3, H, W)``, the student at the same crops ``(b, 3, h, w)``."""
+        """One batch: the teacher looks at ``(b, 3, H, W)``, the student at the same crops ``(b, 3, h, w)``.
+
+        Raises ``NonFiniteLoss``.
+        """
         with torch.no_grad():
             target = look(self.teacher, large, amp=self.amp)
         seen = look(self.student, small, amp=self.amp)
         loss = token_distance(seen, target, self.known) + self.aim(seen, target)
+        if not math.isfinite(shown := loss.item()):
+            raise NonFiniteLoss(
+                f"The loss of healing became {shown} at step {self.step}: start again with --overwrite and a smaller "
+                f"--lr than {self.options.lr:g}."
+            )
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.options)
         self.optimiser.zero_grad(set_to_none=True)
@@ -133,7 +144,7 @@ class Healing:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 self.average[name].lerp_(parameter, 1 - keep)
-        return loss.item()
+        return shown
 
     def swap_average(self) -> None:
         """Exchange the weights at hand with their running average."""
@@ -154,27 +165,33 @@ class Healing:
         """One line of the curve: steps, crops, loss of this batch, held-out cosine of the averaged weights."""
         with self.averaged():
             cosine = measure()
-        line = {"step": self.step, "crops": min(self.step * self.options.batch, self.options.crops)}
-        line |= {"loss": round(loss, 5), "cosine": round(cosine, 5), "seconds": round(seconds, 1)}  # type: ignore[dict-item]
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        crops = min(self.step * self.options.batch, self.options.crops)
+        values = {"loss": round(loss, 5), "cosine": round(cosine, 5), "seconds": round(seconds, 1)}
+        self.curve.append({"step": self.step, "crops": crops, **values})
+        with atomic_write(self.log) as file:
+            file.write("".join(json.dumps(line) + "\n" for line in self.curve).encode())
 
     def save(self) -> None:
-        """Checkpoint, whole or not at all."""
+        """Checkpoint, with the curve up to it."""
         state = {
             "step": self.step,
             "weights": {name: p.detach() for name, p in self.parameters.items()},
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
+            "curve": self.curve,
         }
-        with atomic_write(self.checkpoint) as file:
-            torch.save(state, file)
+        save_state(self.checkpoint, state)
 
     def load(self) -> None:
-        """Go on from the checkpoint if there is one."""
+        """Go on from the checkpoint if there is one that is whole."""
         if not self.checkpoint.exists():
             return
-        state = torch.load(self.checkpoint, map_location=self.student.device, weights_only=True)
+        try:
+            state = load_state(self.checkpoint, self.student.device)
+        except CorruptWeights as error:
+            log.warning("%s: this part of the healing starts at its beginning.", error)
+            return
+        self.curve = state["curve"]
         self.step, self.average = state["step"], state["average"]
         with torch.no_grad():
             for name, parameter in self.parameters.items():

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dinoseg.backbone.export import all_finite
 from dinoseg.errors import NonFiniteLoss
 from dinoseg.heads.examples import CELLS, Example
 from dinoseg.methods.head_network import HeadNetwork
@@ -56,7 +57,7 @@ def fit_head(examples: Sequence[Example], epochs: int, seed: int, device: torch.
         schedule.step()
         losses.append(loss.item())
     mean = float(np.mean(losses[-(len(batches) // epochs) :]))
-    if not math.isfinite(mean):
+    if not (math.isfinite(mean) and all_finite(network.parameters())):
         raise NonFiniteLoss("The loss of the head is no number: the features of the network are too large or NaN.")
     return network.eval().requires_grad_(False), mean
 

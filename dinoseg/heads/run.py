@@ -84,6 +84,8 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
 
 def refuse_output(options: TrainHeadOptions) -> None:
     """Raise ``OutputConflict`` where a file would be lost."""
+    if options.output.is_dir():
+        raise OutputConflict(f"{options.output} is a folder: name a file with --output.")
     if options.output.exists() and not options.overwrite:
         raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
 

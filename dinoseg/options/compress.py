@@ -52,7 +52,7 @@ class CompressOptions:
         require(self.calibration_crops >= 1, "--calibration-crops", self.calibration_crops, "1 or more")
         require(self.heal_crops >= 0, "--heal-crops", self.heal_crops, "0 or more")
         require(self.batch >= 1, "--batch", self.batch, "1 or more")
-        require(self.lr > 0, "--lr", self.lr, "above 0")
+        require(0 < self.lr <= 1, "--lr", self.lr, "above 0, at most 1")
         require(2 <= self.grid <= 64, "--grid", self.grid, "2..64 patches")
         require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
         require(self.seed >= 0, "--seed", self.seed, "0 or more")

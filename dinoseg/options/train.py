@@ -142,7 +142,7 @@ class TrainOptions:
         require(self.prototypes >= 2, "--prototypes", self.prototypes, "2 or more")
 
     def _check_rates(self) -> None:
-        require(0 < self.lr < math.inf, "--lr", self.lr, "above 0")
+        require(0 < self.lr <= 1, "--lr", self.lr, "above 0, at most 1")
         for name, epochs in (
             ("--warmup-epochs", self.warmup),
             ("--teacher-temp-epochs", self.teacher_temp_epochs),
@@ -153,4 +153,4 @@ class TrainOptions:
         require(all(0 < t < math.inf for t in self.teacher_temp), "--teacher-temp", self.teacher_temp, "above 0")
         require(self.freeze_last_layer >= 0, "--freeze-last-layer", self.freeze_last_layer, "0 or more")
         require(0 <= self.drop_path < 1, "--drop-path", self.drop_path, "0 or more and below 1")
-        require(self.clip > 0, "--clip", self.clip, "above 0")
+        require(0 < self.clip < math.inf, "--clip", self.clip, "above 0 and finite")

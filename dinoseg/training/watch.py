@@ -94,7 +94,8 @@ class Watch:
             image = backbone.normalise(torch.from_numpy(pixels).to(backbone.device).permute(2, 0, 1))  # (3, side, side)
             attention = backbone(image[None]).attention[0].mean(0).float().cpu().numpy()  # (g, g)
             strip.paste(Image.fromarray(resize(pixels, frame.size)), (column * TILE, 0))
-            strip.paste(Image.fromarray(heat(attention, frame)), (column * TILE, TILE))
+            if np.isfinite(attention).all():
+                strip.paste(Image.fromarray(heat(attention, frame)), (column * TILE, TILE))
         return strip
 
 

@@ -1,19 +1,28 @@
 """The whole of `compress`, on a small network."""
 
 import json
+import math
 
 import pytest
 import torch
 from safetensors import safe_open
 
+from dinoseg import compression
 from dinoseg.atomic import locked
 from dinoseg.backbone.weights import load_file
 from dinoseg.compression import compress, crops
 from dinoseg.compression.aims import AIMS
-from dinoseg.errors import CompressionError, InputNotFound, OptionError, OutputConflict, WeightsError
+from dinoseg.errors import (
+    CompressionError,
+    InputNotFound,
+    NonFiniteLoss,
+    OptionError,
+    OutputConflict,
+    WeightsError,
+)
 from dinoseg.options import CompressOptions
 from tests.helpers import write_images
-from tests.networks import save_teacher
+from tests.networks import save_teacher, small_teacher
 
 
 @pytest.fixture
@@ -89,9 +98,13 @@ def test_a_resumed_compression_gives_the_same_file(tmp_path, teacher_and_photos)
     compress(*teacher_and_photos, options(tmp_path))
     whole = (tmp_path / "student.safetensors").read_bytes()
     (tmp_path / "student.safetensors").unlink()
-    (tmp_path / "student.safetensors.work" / "heal-object.pt").unlink()  # killed between the two
+    work = tmp_path / "student.safetensors.work"
+    checkpoint = (work / "heal-object.pt").read_bytes()
+    (work / "heal-object.pt").unlink()  # killed between the two, after a line of the curve
     compress(*teacher_and_photos, options(tmp_path, resume=True))
     assert (tmp_path / "student.safetensors").read_bytes() == whole
+    assert len((work / "heal-object.jsonl").read_text().splitlines()) == 1
+    assert len((work / "heal-object.pt").read_bytes()) == pytest.approx(len(checkpoint), abs=16)  # but for seconds
 
 
 def test_a_compression_that_was_finished_is_only_read_again(tmp_path, teacher_and_photos):
@@ -115,6 +128,56 @@ def test_e66_e67_wrong_options_are_refused(tmp_path):
         options(tmp_path, resume=True, overwrite=True)
     with pytest.raises(OptionError, match="--seed -1"):
         options(tmp_path, seed=-1)
+
+
+@pytest.mark.parametrize("lr", [0.0, -1.0, 2.0, 1e30, math.inf, math.nan])
+def test_rates_out_of_range_are_refused(lr, tmp_path):
+    with pytest.raises(OptionError, match="--lr"):
+        options(tmp_path, lr=lr)
+
+
+@pytest.mark.parametrize("crops", [8, 24])  # the only step spoils the weights; the next one has no loss
+def test_a_network_that_lost_its_numbers_is_not_written(crops, tmp_path, teacher_and_photos):
+    asked = options(tmp_path, heal_crops=crops)
+    object.__setattr__(asked, "lr", 1e30)  # what an option may not be, a step may do
+    with pytest.raises(NonFiniteLoss, match="a smaller --lr"):
+        compress(*teacher_and_photos, asked)
+    assert not asked.output.exists()
+
+
+def test_a_teacher_that_gives_no_numbers_is_refused(tmp_path, teacher_and_photos, monkeypatch):
+    teacher = small_teacher()
+    teacher.vit.norm.weight.mul_(1e38)  # finite itself
+    monkeypatch.setattr(compression, "load", lambda *_, **__: teacher)
+    with pytest.raises(CompressionError, match="small gives NaN or infinite"):
+        compress(*teacher_and_photos, options(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["heal-object.pt", "pruned.safetensors"])
+@pytest.mark.parametrize("how", ["empty", "cut", "byte"])
+def test_what_is_damaged_in_the_working_folder_is_told_and_made_again(name, how, tmp_path, teacher_and_photos, caplog):
+    compress(*teacher_and_photos, options(tmp_path))
+    output, file = tmp_path / "student.safetensors", tmp_path / "student.safetensors.work" / name
+    whole, content = output.read_bytes(), file.read_bytes()
+    if how == "byte" and name.startswith("pruned"):  # a number of a weight is not told from another
+        content, how = b"\xff" + content[1:], "header"
+    damaged = {"empty": b"", "cut": content[: len(content) // 2], "header": content}
+    damaged["byte"] = content[:999] + bytes([content[999] ^ 0xFF]) + content[1000:]
+    file.write_bytes(damaged[how])
+    compress(*teacher_and_photos, options(tmp_path, resume=True))
+    assert output.read_bytes() == whole
+    assert name in caplog.text
+
+
+def test_damaged_settings_and_a_folder_in_the_way_are_typed_errors(tmp_path, teacher_and_photos):
+    compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
+    (tmp_path / "student.safetensors.work" / "settings.json").write_text("{")
+    with pytest.raises(OutputConflict, match=r"settings\.json is damaged: .*--overwrite"):
+        compress(*teacher_and_photos, options(tmp_path, heal_crops=0, resume=True))
+    (tmp_path / "folder").mkdir()
+    asked = {"patch": 6, "neurons": 24, "device": "cpu", "overwrite": True}
+    with pytest.raises(OutputConflict, match="is a folder"):
+        compress(*teacher_and_photos, CompressOptions(output=tmp_path / "folder", **asked))
 
 
 def test_d62_two_compressions_of_one_file_do_not_meet(tmp_path, teacher_and_photos):
