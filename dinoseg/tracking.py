@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from dinoseg import __version__
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import ImageError
+from dinoseg.errors import ImageError, MaskError
 from dinoseg.folder import refuse_results
 from dinoseg.images.feed import WORKERS, read_ahead
+from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import Video, open_video
 from dinoseg.options import OutputOptions, PropagateOptions, SegmentOptions, TrackOptions, deciding, with_options
@@ -36,7 +37,7 @@ def track(video: str | Path, options: TrackOptions) -> Iterator[Segmentation | F
     ``UsageError`` for wrong options and masks, ``ImageError`` for a video or first frame that cannot be used.
     """
     opened = open_video(Path(video), options.value_range)
-    for result in Tracker(options).run(opened.frames()):
+    for result in Tracker(options).run(opened):
         yield result if isinstance(result, Failure) else segmentation(result, opened)
 
 
@@ -46,18 +47,33 @@ class Tracker:
     def __init__(self, options: TrackOptions) -> None:
         self.options = options
         self.labels = object_numbers(options.mask) if options.mask else None
+        self.turned: Frame | None = None
         self.segmenter = None if options.mask else Segmenter(**common(options, SegmentOptions))
         backbone = (self.segmenter and self.segmenter.backbone) or load_backbone(options)
         how = PropagateOptions(**common(options, PropagateOptions))
         self.propagator = Propagator(backbone, how, size=options.size, batch=options.batch)
 
-    def run(self, frames: Iterator[Photo | Failure]) -> Iterator[Tracked | Failure]:
+    def run(self, video: Video) -> Iterator[Tracked | Failure]:
         """See ``Propagator.run``; without a mask the first frame is segmented."""
+        frames = video.frames()
         first = next(frames)
         if isinstance(first, Failure):
             raise first.error
-        labels = self.found(first) if self.labels is None else self.labels
+        labels = self.found(first) if self.labels is None else self.upright(self.labels, first, video)
         yield from self.propagator.run(chain([first], frames), labels)
+
+    def upright(self, labels: NDArray[np.uint8], first: Photo, video: Video) -> NDArray[np.uint8]:
+        """The mask in the frame of the upright picture, where EXIF turns the first one. Raises ``MaskError``."""
+        content = video.source(first.id).content
+        frame = frame_of(content) if video.files is not None and isinstance(content, Path) else None
+        if frame is None or not frame.turned:
+            return labels
+        turn = frame.turn(labels.shape, self.options.stored_frame)
+        if turn is None and labels.shape != first.size:
+            told = " x ".join(map(str, labels.shape[::-1]))
+            raise MaskError(f"the mask is {told} px, the first frame {first.id} is {frame}.")
+        self.turned = frame if turn else None
+        return turn.array(labels) if turn else labels
 
     def found(self, first: Photo) -> NDArray[np.uint8]:
         """Objects of the first frame by the method, ``(H, W)``. Raises ``ImageError`` when there is none."""
@@ -107,6 +123,8 @@ class Summary:
     failed: tuple[Failure, ...]
     device: str
     seconds: float
+    turned: str = ""
+    """What was done where the mask was in the frame before EXIF turns the first picture."""
 
 
 def track_folder(
@@ -122,7 +140,7 @@ def track_folder(
     refuse_results([path], output.output)
     video, tracker = open_video(path, options.value_range), Tracker(options)
     prints = fingerprints(video)
-    results = tracker.run(video.frames())
+    results = tracker.run(video)
     first = next(results)
     done, failed, skipped = 0, [], 0
     with OutputFolder(output, run_of(tracker, video)) as folder:
@@ -135,7 +153,9 @@ def track_folder(
                 done += isinstance(result, Tracked)
                 progress(result)
         folder.finish()
-    return Summary(done, skipped, tuple(failed), str(tracker.propagator.backbone.device), time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    turned = f"the mask was turned upright with its picture: {tracker.turned}" if tracker.turned else ""
+    return Summary(done, skipped, tuple(failed), str(tracker.propagator.backbone.device), seconds, turned)
 
 
 def writer(

@@ -78,3 +78,10 @@ def broken_images() -> dict[str, bytes]:
         "half.tiff": encode(photo, "TIFF")[:2000],
         "phone.jpg": b"\0\0\0\x18ftypheic" + bytes(100),
     }
+
+
+def exif_of(orientation: int) -> PIL.Image.Exif:
+    """EXIF that says nothing but how a picture is turned (1..8)."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    return exif

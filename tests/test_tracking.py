@@ -11,12 +11,13 @@ import PIL.Image
 import pytest
 
 from dinoseg.backbone.export import save_backbone
-from dinoseg.errors import ImageError, MaskError, OutputConflict, TruncatedImage
+from dinoseg.errors import ImageError, MaskError, OptionError, OutputConflict, TruncatedImage
+from dinoseg.images.turns import TURNS
 from dinoseg.options import FrameOptions, TrackOptions
 from dinoseg.tracking import Summary, track, track_folder
 from dinoseg.types import Failure, Segmentation
 from tests.evaluation.sets import write_mask
-from tests.helpers import disk_photo
+from tests.helpers import disk_photo, exif_of
 from tests.images.test_video import write_video
 from tests.networks import small_teacher
 
@@ -149,3 +150,28 @@ def test_without_a_mask_a_method_finds_the_objects(frames: Path, model: str) -> 
         PIL.Image.new("RGB", (96, 64), (9, 9, 9)).save(path)
     with pytest.raises(ImageError, match=r"prior finds no object .*--mask"):
         next(track(frames, model=model, method="prior", size=96))
+
+
+@pytest.mark.parametrize(("orientation", "stored"), [(6, False), (3, True)])
+def test_a_mask_of_the_stored_picture_turns_with_it(frames: Path, model: str, orientation: int, stored: bool) -> None:
+    drawn = np.asarray(PIL.Image.open(frames.parent / "mask.png"))
+    for path in frames.iterdir():
+        PIL.Image.open(path).save(path, exif=exif_of(orientation))
+    options = TrackOptions(model=model, mask=frames.parent / "mask.png", size=96, stored_frame=stored)
+    summary = track_folder(frames, options, FrameOptions(output=frames.parent / "out"), lambda _: None)
+    labels = np.asarray(PIL.Image.open(frames.parent / "out" / "labels" / "8.png.png"))
+    np.testing.assert_array_equal(labels, TURNS[orientation].array(drawn))
+    assert f"(EXIF orientation {orientation})" in summary.turned
+
+
+def test_a_mask_of_neither_frame_is_told_with_both(frames: Path, model: str) -> None:
+    for path in frames.iterdir():
+        PIL.Image.open(path).save(path, exif=exif_of(6))
+    write_mask(frames.parent / "mask.png", np.ones((8, 8)))
+    with pytest.raises(MaskError, match=r"the mask is 8 x 8 px, .* \(EXIF orientation 6\)"):
+        run(frames, model)
+
+
+def test_a_frame_is_said_of_a_mask(model: str) -> None:
+    with pytest.raises(OptionError, match="--stored-frame is of --mask"):
+        TrackOptions(model=model, stored_frame=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dinoseg.cli.arguments import MODEL, OUTPUT
-from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, tell_json, tell_table
+from dinoseg.cli.console import as_json, inform, progress_bar, say_counts, say_failures, tell_json, tell_table
 from dinoseg.cli.exits import of_counts
 from dinoseg.cli.segment import result_places
 from dinoseg.options import FrameOptions, TrackOptions
@@ -40,6 +40,8 @@ def track(
     say_failures(summary.failed, len(summary.failed), f"{output.output / 'manifest.jsonl'} names all of them")
     counts = {"done": summary.done, "done before": summary.skipped, "failed": len(summary.failed)}
     say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
+    if summary.turned:
+        inform(summary.turned)
     places = result_places(output)
     if output.json:
         facts = {name: getattr(summary, name) for name in ("done", "skipped", "device", "seconds")}

@@ -23,7 +23,8 @@ def train_head(
     report = train_head(images, **asdict(options))
     say_failures(report.failed, len(report.failed), "--json names all of them")
     inform(
-        f"learned from {report.used} of {report.photographs} photographs, {report.labelled} of them labelled; "
+        f"learned from {report.used} of {report.photographs} photographs, {report.labelled} of them labelled"
+        f"{f' ({report.turned} labels turned upright with their photographs, by EXIF)' if report.turned else ''}; "
         f"loss of the last epoch {report.loss:.3f}"
     )
     if json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from dinoseg.evaluation.metrics import Boxes, Mask, inside
 from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.images.labels import VOID, read_labels
 from dinoseg.images.text import alike
+from dinoseg.images.turns import Turn
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.pipeline import Finished
 from dinoseg.types import Fit, Instance, Segmentation, Source
@@ -108,6 +109,17 @@ def from_boxes(source: Source, size: tuple[int, int], found: Iterable[tuple[Box,
         (inside(box, size), score, label) for label, (box, (_, score)) in enumerate(zip(exact, ranked, strict=True), 1)
     ]
     return PredictedBoxes(**common(source, size, masks), exact=exact)
+
+
+def turned(found: Predicted, turn: Turn) -> Predicted:
+    """A prediction in another frame."""
+    size = turn.size(found.size)
+    if isinstance(found, PredictedBoxes):
+        boxes = turn.boxes(found.exact, found.size).tolist()
+        return from_boxes(found.source, size, zip(map(tuple, boxes), found.scores, strict=True))
+    masks = zip(map(turn.array, found.masks), found.scores, [x.label for x in found.instances], strict=True)
+    soft = None if found.kept is None else np.array([turn.array(each) for each in found.kept])
+    return from_masks(found.source, size, masks, kept=soft)
 
 
 def common(source: Source, size: tuple[int, int], ranked: Iterable[tuple[Mask, float, int]]) -> dict[str, Any]:
@@ -199,7 +211,9 @@ class CocoPredictions:
         if self.pictures is None:
             assert sample.number is not None
             assert sample.size is not None
-            return self.of(sample, sample.number, sample.size)
+            return self.of(
+                sample, sample.number, frame_of_results(self.annotations.get(sample.number, ()), sample.size)
+            )
         picture = self.pictures.get(alike(sample.id))
         if picture is None:
             return None
@@ -218,6 +232,13 @@ class CocoPredictions:
             return from_boxes(source, size, zip((annotation.box for annotation in found), scores, strict=True))
         masks = [annotation.mask(size) for annotation in found]
         return from_masks(source, size, zip(masks, scores, range(1, len(found) + 1), strict=True))
+
+
+def frame_of_results(found: Sequence[Annotation], size: tuple[int, int]) -> tuple[int, int]:
+    """``(H, W)`` of results: that of the data set's json, its sides swapped where all run lengths say so."""
+    shapes = [annotation.content.get("segmentation") for annotation in found]
+    said = [shape.get("size") for shape in shapes if isinstance(shape, dict)]
+    return size[::-1] if said and all(each == [*size[::-1]] for each in said) else size
 
 
 def all_boxes(annotations: Iterable[Annotation]) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError, OptionError
 from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.frames import Frames
 from dinoseg.evaluation.metrics import Mask, boundary_f, jaccard, series_statistics
 from dinoseg.evaluation.predictions import Predicted, from_masks
 from dinoseg.evaluation.protocols import Protocol, by_sequence, score
@@ -140,6 +141,7 @@ class Follow:
         self.asked = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
         backbone = open_segmenter(self.asked, options.random_weights).backbone
         assert backbone is not None
+        self.frames = Frames(options)
         self.random_weights, self.lenient = options.random_weights, options.partial
         self.propagator = Propagator(backbone, self.how, size=options.size, batch=options.batch)
 
@@ -158,7 +160,7 @@ class Follow:
 
     def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:
         """One video's frames."""
-        numbers = numbers_of(video[0].truth())
+        numbers = numbers_of(self.frames.truth(video[0])[0])
         sources = [Source(sample.id, sample.image) for sample in video]
         frames = read_ahead(sources, frame_of, workers=AHEAD, ahead=AHEAD)
         return self.propagator.run(frames, np.where(numbers == VOID, 0, numbers).astype(np.uint8))

@@ -7,7 +7,7 @@ import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,9 @@ class Row:
     classes: tuple[str, ...] = ()
     predicted: str = ""
     """The class that was found, where one is looked for."""
+    exif: tuple[str, ...] = ()
+    """``pictures`` where EXIF turns the picture, ``truth`` and ``predictions`` that were turned with it, ``untold``
+    where sizes do not tell in which frame they are."""
     evidence: Any = None
     """What a score over the whole data set needs of this picture (``Protocol.collect``); in no file."""
 
@@ -100,6 +103,8 @@ class Report:
     """Of all that is drawn; a method's own seed is among the options."""
     versions: dict[str, str]
     seconds: float
+    exif: dict[str, int] = field(default_factory=dict, kw_only=True)
+    """How many rows say what in ``Row.exif``."""
 
     @property
     def headline(self) -> Score | None:
@@ -134,7 +139,20 @@ class Report:
         return [
             f"- data: {self.dataset} ({self.layout}), split {self.split}{thinned}: {self.images} pictures scored",
             f"- foreground: {self.foreground}",
+            *self.turned(),
             *self.made_by(),
+        ]
+
+    def turned(self) -> list[str]:
+        """How many pictures EXIF turns, where it does."""
+        if not self.exif:
+            return []
+        count, truth, predictions, untold = (
+            self.exif.get(x, 0) for x in ("pictures", "truth", "predictions", "untold")
+        )
+        unclear = f"; **of {untold} the sizes do not tell in which frame it is**: see --stored-frame" if untold else ""
+        return [
+            f"- EXIF turns {count} pictures, and with them the truth of {truth}, predictions of {predictions}{unclear}"
         ]
 
     def made_by(self) -> list[str]:

@@ -118,4 +118,4 @@ def unpacked(value: dict[str, Any]) -> Any:
 def to_row(line: Mapping[str, Any]) -> Row:
     """The row of a line; tuples within its evidence are lists now."""
     known = {field.name: line[field.name] for field in fields(Row)}
-    return Row(**known | {"classes": tuple(line["classes"])})
+    return Row(**known | {"classes": tuple(line["classes"]), "exif": tuple(line["exif"])})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
@@ -18,6 +19,7 @@ from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.floors import write_random_weights
+from dinoseg.evaluation.frames import Frames
 from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.predictions import CocoPredictions, Predicted, of_road, open_predictions
 from dinoseg.evaluation.protocols import Maker, Protocol
@@ -30,12 +32,13 @@ from dinoseg.evaluation.smoothing import Smoothed
 from dinoseg.images.decode import as_source
 from dinoseg.images.find import expand
 from dinoseg.images.fit import BUDGET
+from dinoseg.images.frames import frame_of
 from dinoseg.methods import make_method
 from dinoseg.methods.head import SegmentationHead
 from dinoseg.options import EvaluateOptions, SegmentOptions, deciding
 from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
-from dinoseg.types import Failure, Segmentation
+from dinoseg.types import Failure
 
 UNDECIDING = frozenset(("split", "partial", "output", "overwrite", "json"))
 """Options that decide nothing about the scores of single pictures."""
@@ -62,7 +65,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     with claimed(options.output) if options.output else nullcontext():
         kept = kept_rows(name, protocol, dataset, maker, options)
         maker = Smoothed(maker, options.smooth) if options.smooth else maker
-        rows, failed = measure_all(protocol, samples, maker, progress, kept, lenient=options.partial)
+        rows, failed = measure_all(protocol, samples, maker, progress, kept, options)
         report = Report(
             protocol=name,
             definition=protocol.definition,
@@ -82,6 +85,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
             seed=SEED,
             versions=versions(),
             seconds=time.perf_counter() - start,
+            exif=dict(Counter(note for row in rows for note in row.exif)),
         )
         if options.output:
             report.save(options.output)
@@ -238,19 +242,18 @@ def measure_all(
     maker: Maker,
     progress: Progress | None,
     kept: Kept,
-    *,
-    lenient: bool,
+    options: EvaluateOptions,
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Rows of the pictures that could be scored, in order; id and reason of the others.
 
-    Raises ``DatasetError`` for a truth that is broken or of another size, unless it is ``lenient``.
+    Raises ``DatasetError`` for a truth that is broken or of another size, unless a partial score is asked for.
     """
     present = [sample for sample in samples if not sample.missing]
     failed = [(sample.id, sample.missing) for sample in samples if sample.missing]
     rows = kept.rows_of(present)
     todo = [sample for sample in present if sample.id not in rows]
     for done, (sample, result) in enumerate(zip(todo, maker(todo), strict=True), len(rows) + 1):
-        row = result if isinstance(result, str) else measured(protocol, sample, result, lenient=lenient)
+        row = result if isinstance(result, str) else measured(protocol, sample, result, options)
         if isinstance(row, str):
             failed.append((sample.id, row))
         else:
@@ -261,29 +264,30 @@ def measure_all(
     return [rows[sample.id] for sample in present if sample.id in rows], failed
 
 
-def measured(protocol: Protocol, sample: Sample, result: Segmentation, *, lenient: bool) -> Row | str:
+def measured(protocol: Protocol, sample: Sample, result: Predicted, options: EvaluateOptions) -> Row | str:
     """One picture, or why it could not be scored; see ``measure_all``."""
     try:
-        return measure(protocol, sample, result)
+        return measure(protocol, sample, result, Frames(options))
     except DatasetError as error:
-        if not lenient:
+        if not options.partial:
             raise
         return error.reason
 
 
-def measure(protocol: Protocol, sample: Sample, result: Segmentation) -> Row:
+def measure(protocol: Protocol, sample: Sample, result: Predicted, frames: Frames) -> Row:
     """One picture. Raises ``DatasetError`` with both sizes when its truth is of another size."""
-    truth = sample.truth()
+    truth, result, exif = frames.both(sample, result)
     if truth.foreground.shape != result.size:
         (height, width), (h, w) = truth.foreground.shape, result.size
+        frame = f" The picture is {frame_of(sample.image)}." if exif else ""
         raise DatasetError(
             f"{sample.mask} is {width} x {height} px, but {result.source.content!s} {w} x {h}: masks are never "
-            "resized. Take both as their makers pack them."
+            f"resized. Take both as their makers pack them.{frame}"
         )
     if truth.only_boxes and not protocol.takes_boxes:
         raise DatasetError(f"{sample.mask} has boxes without masks of {sample.id}: ap and corloc need no masks.")
     values, evidence = protocol.measure(truth, result), protocol.collect(truth, result)
-    return Row(sample.id, values, sample.sequence, truth.classes, evidence=evidence)
+    return Row(sample.id, values, sample.sequence, truth.classes, evidence=evidence, exif=exif)
 
 
 def absent(dataset: Dataset, rows: Sequence[Row]) -> tuple[str, ...]:

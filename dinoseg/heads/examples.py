@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dinoseg.backbone.vit import Features
 from dinoseg.errors import MaskError
+from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.methods.attention_cut import AttentionCut
 from dinoseg.methods.base import NetworkMethod
@@ -44,6 +45,8 @@ class Example:
     """Share of each cell that is object, ``(N, CELLS * CELLS)``, float16 in 0..1."""
     labelled: bool
     """Whether the mask was given."""
+    turned: bool = False
+    """Whether EXIF turned it with its photograph."""
 
 
 @dataclass(frozen=True)
@@ -67,29 +70,32 @@ class Watching(NetworkMethod):
 
 
 def examples(
-    segmenter: Segmenter, sources: Iterable[Source | Failure], masks: Mapping[str, Path]
+    segmenter: Segmenter, sources: Iterable[Source | Failure], masks: Mapping[str, Path], *, stored: bool = False
 ) -> Iterator[Example | Failure | None]:
     """An example of each photograph, None where its mask is not worth learning from; ``masks`` are by id.
 
+    ``stored``: masks are in the frame of the photographs as stored, where sizes do not tell.
     A photograph or mask that cannot be used is a ``Failure`` in its place.
     """
     watching = Watching()
     segmenter.method = watching
     for result in segmenter.run(sources):
-        yield result if isinstance(result, Failure) else example(result, watching.features, masks)
+        yield result if isinstance(result, Failure) else example(result, watching.features, masks, stored)
 
 
-def example(finished: Finished, seen: dict[str, Tensor], masks: Mapping[str, Path]) -> Example | Failure | None:
+def example(
+    finished: Finished, seen: dict[str, Tensor], masks: Mapping[str, Path], stored: bool
+) -> Example | Failure | None:
     """See ``examples``; takes its features out of ``seen``."""
     found, given = finished.segmentation, masks.get(finished.segmentation.id)
     features = seen.pop(found.id, None)
     if features is None or not (given or trusted(found)):
         return None
     try:
-        mask = read_mask(given, found.size) if given else found.mask
+        mask, turned = read_mask(given, found, stored) if given else (found.mask, False)
     except MaskError as error:
         return Failure(found.id, error, found.source)
-    return Example(features, in_cells(mask, found.fit), bool(given))
+    return Example(features, in_cells(mask, found.fit), bool(given), turned)
 
 
 def trusted(found: Segmentation) -> bool:
@@ -101,13 +107,17 @@ def trusted(found: Segmentation) -> bool:
     return bool(fine and found.scores[0] >= AGREEMENT)
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """A mask ``(H, W)`` that a person drew: any object. Raises ``MaskError``."""
+def read_mask(path: Path, found: Segmentation, stored: bool) -> tuple[NDArray[np.bool_], bool]:
+    """A mask ``(H, W)`` that a person drew (any object), and whether it was turned upright. Raises ``MaskError``."""
+    content = found.source.content
+    frame = (frame_of(Path(content)) if isinstance(content, str | Path) else None) or Frame(found.size, 1)
     mask = object_numbers(path) > 0
-    if mask.shape != size:
-        told = f"{mask.shape[1]} x {mask.shape[0]} px, its photograph {size[1]} x {size[0]}"
-        raise MaskError(f"{path} has {told}: a mask has the size of the upright photograph.")
-    return mask
+    turn = frame.turn(mask.shape, stored)
+    mask = turn.array(mask) if turn else mask
+    if mask.shape != found.size:
+        told = f"{mask.shape[1]} x {mask.shape[0]} px, its photograph is {frame}"
+        raise MaskError(f"{path} has {told}: a mask has the size of its photograph.")
+    return mask, turn is not None
 
 
 def in_cells(mask: NDArray[np.bool_], fit: Fit) -> Tensor:

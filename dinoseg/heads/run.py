@@ -38,6 +38,8 @@ class HeadReport:
     """That had a mask worth learning from."""
     labelled: int
     """Of these with a mask from ``labels``."""
+    turned: int
+    """Of these with a mask in the frame before EXIF turns the photograph: it was turned with it."""
     loss: float
     """Mean over the last epoch, nats per cell."""
     minutes: float
@@ -59,7 +61,8 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     backbone = load_backbone(options)
     segmenter = Segmenter(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
     make_folder(options)
-    looked = list(tqdm(examples(segmenter, sources, masks), "look", len(sources), unit="image", disable=None))
+    stream = examples(segmenter, sources, masks, stored=options.stored_frame)
+    looked = list(tqdm(stream, "look", len(sources), unit="image", disable=None))
     used = [each for each in looked if isinstance(each, Example)]
     failed = tuple(each for each in looked if isinstance(each, Failure))
     if len(used) < FEWEST:
@@ -76,6 +79,7 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
         photographs=len(sources),
         used=len(used),
         labelled=sum(each.labelled for each in used),
+        turned=sum(each.turned for each in used),
         loss=loss,
         minutes=round((time.perf_counter() - started) / 60, 1),
         failed=failed,

@@ -30,6 +30,7 @@ from dinoseg.errors import (
 from dinoseg.files import EMPTY, NotRegular, absent, home_path, open_regular
 from dinoseg.images.colour import ValueRange, array_to_rgb, image_to_rgb
 from dinoseg.images.formats import Format, open_image, unsupported
+from dinoseg.images.turns import TURNS
 from dinoseg.options import InputOptions
 from dinoseg.types import Image, Photo, Source
 
@@ -37,16 +38,6 @@ Decoded = tuple[NDArray[np.uint8], tuple[int, int], list[str]]
 """Pixels ``(h, w, 3)``, size ``(H, W)`` of the upright original, notes."""
 
 ORIENTATION = 0x0112
-UPRIGHT = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what turns the stored picture upright; 5 to 8 swap height and width."""
 USUAL = ("RGB", "RGBA", "L", "LA", "P", "1")
 """Modes whose way to RGB needs no remark."""
 DNG_VERSION, SUBFILE_TYPE, THUMBNAIL = 50706, 254, 1
@@ -148,11 +139,10 @@ class Reader:
         orientation, notes = read_orientation(image)  # after loading: a PNG may say it behind its pixels
         if not as_file and orientation != 1:
             orientation, notes = 1, [f"EXIF orientation {orientation} not followed: not the picture of a file"]
-        upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-        pixels, told = image_to_rgb(upright, self.value_range)  # (h, w, 3)
-        height, width = pixels.shape[:2]
-        if original is not None:
-            width, height = original[::-1] if orientation >= 5 else original
+        pixels, told = image_to_rgb(image, self.value_range)  # (h, w, 3)
+        width, height = original or image.size
+        if turn := TURNS.get(orientation):
+            pixels, (height, width) = turn.array(pixels), turn.size((height, width))
         return pixels, (height, width), notes + mode_notes(image) + told
 
 

@@ -30,6 +30,8 @@ class EvaluateOptions(SegmentOptions):
     """Measure a network of the model's shape that was never trained: a floor."""
     predictions: Path | None = None
     """Score these, run no method: a folder of masks named as the pictures, or a COCO json (ap, corloc: or of boxes)."""
+    stored_frame: Literal["truth", "predictions", "both"] | None = None
+    """Which are in the frame of the pictures before EXIF turns them, where sizes do not tell: 180 degrees, squares."""
     partial: Annotated[bool, Flag] = False
     """Give scores although pictures failed, labelled as partial."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None
@@ -46,5 +48,7 @@ class EvaluateOptions(SegmentOptions):
         require(min(self.shots, default=1) >= 1, "--shots", self.shots, "1 or more")
         if self.overwrite and self.output is None:
             raise OptionError("--overwrite replaces a report: name its folder with --output.")
+        if self.stored_frame in ("predictions", "both") and not self.predictions:
+            raise OptionError(f"--stored-frame {self.stored_frame}: results of a method are upright, files are not.")
         if self.predictions and (self.random_weights or self.param or self.method != SegmentOptions.method):
             raise OptionError("--predictions are scored as they are: leave out --method, --param and --random-weights.")

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dinoseg.options.declare import Whole, require
+from dinoseg.errors import OptionError
+from dinoseg.options.declare import Flag, Whole, require
 from dinoseg.options.files import OutputOptions
 from dinoseg.options.segment import SegmentOptions
 
@@ -42,12 +43,16 @@ class TrackOptions(PropagateOptions, SegmentOptions):
 
     mask: Path | None = None
     """Mask of the first frame, of its size: objects by number, or one object in white; instead of --method."""
+    stored_frame: Annotated[bool, Flag] = False
+    """The mask is in the frame before EXIF turns the first picture, where sizes do not tell (180 degrees, squares)."""
     size: Whole | None = None
     """Long side in px (default: a short side of 480 px, as published)."""
 
     def __post_init__(self) -> None:
         SegmentOptions.__post_init__(self)
         PropagateOptions.__post_init__(self)
+        if self.stored_frame and not self.mask:
+            raise OptionError("--stored-frame is of --mask: name it.")
 
 
 @Parameter(name="*")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from dinoseg.errors import OptionError
 from dinoseg.options.declare import Flag, Whole, require
 from dinoseg.options.model import ModelOptions
 
@@ -19,6 +20,8 @@ class TrainHeadOptions(ModelOptions):
     """The file to write (.safetensors)."""
     labels: Path | None = None
     """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
+    stored_frame: Annotated[bool, Flag] = False
+    """Labels are in the frame before EXIF turns the photographs, where sizes do not tell (180 degrees, squares)."""
     photographs: Whole = 500
     """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
     epochs: Whole | None = None
@@ -30,6 +33,8 @@ class TrainHeadOptions(ModelOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.stored_frame and not self.labels:
+            raise OptionError("--stored-frame is of --labels: name their folder.")
         require(self.photographs >= 1, "--photographs", self.photographs, "1 or more")
         require(self.epochs is None or self.epochs >= 1, "--epochs", self.epochs, "1 or more")
         require(self.seed >= 0, "--seed", self.seed, "0 or more")

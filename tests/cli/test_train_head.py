@@ -19,7 +19,7 @@ LINE = "train-head photos more.jpg -o head.safetensors --model net.pth --labels 
 
 def report(failed: int = 0) -> HeadReport:
     failures = tuple(Failure(f"{number}.jpg", TruncatedImage("ends early")) for number in range(failed))
-    return HeadReport("head.safetensors", "net.pth", 10, 7, 2, 0.25, 1.5, failures)
+    return HeadReport("head.safetensors", "net.pth", 10, 7, 2, 1, 0.25, 1.5, failures)
 
 
 def test_the_options_reach_the_training_and_the_file_is_told(
@@ -36,7 +36,9 @@ def test_the_options_reach_the_training_and_the_file_is_told(
     )
     out, err = capsys.readouterr()
     assert out == "head.safetensors\n"
-    assert "7 of 10 photographs, 2 of them labelled" in err
+    assert (
+        "7 of 10 photographs, 2 of them labelled (1 labels turned upright with their photographs, by EXIF); loss" in err
+    )
 
 
 def test_json_is_one_document_and_names_what_failed(

@@ -11,8 +11,10 @@ import pytest
 
 from dinoseg.errors import MaskError
 from dinoseg.heads.examples import CELLS, in_cells, read_mask, trusted
+from dinoseg.images.turns import TURNS
 from dinoseg.outputs.rle import encode_rle
 from dinoseg.types import Fit, Instance, Segmentation, Source
+from tests.helpers import exif_of
 
 SIZE = (48, 64)
 
@@ -74,10 +76,36 @@ def test_cells_of_a_scaled_and_padded_photograph() -> None:
 )
 def test_given_masks_of_any_common_kind(tmp_path: Path, values: np.ndarray, share: float) -> None:
     PIL.Image.fromarray(values.astype(np.uint8)).save(tmp_path / "a.png")
-    assert read_mask(tmp_path / "a.png", SIZE).mean() == share
+    mask, turned = read_mask(tmp_path / "a.png", result(None), stored=False)
+    assert (mask.mean(), turned) == (share, False)
 
 
 def test_a_given_mask_of_another_size(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.zeros((64, 48), np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(MaskError, match=r"a\.png has 48 x 64 px, its photograph 64 x 48"):
-        read_mask(tmp_path / "a.png", SIZE)
+    with pytest.raises(MaskError, match=r"a\.png has 48 x 64 px, its photograph is 64 x 48 px"):
+        read_mask(tmp_path / "a.png", result(None), stored=False)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored", "turned"),
+    [(6, False, True), (3, False, False), (3, True, True), (1, True, False)],  # sizes tell before anybody says
+)
+def test_a_given_mask_turns_with_its_photograph(tmp_path: Path, orientation: int, stored: bool, turned: bool) -> None:
+    drawn, path = box(0, 10, 0, 30), tmp_path / "a.jpg"
+    PIL.Image.new("RGB", SIZE[::-1]).save(path, exif=exif_of(orientation))
+    PIL.Image.fromarray(drawn).save(tmp_path / "a.png")
+    size = TURNS[6].size(SIZE) if orientation == 6 else SIZE
+    found = Segmentation("a.jpg", (), "no_object", Fit(size, size, (1, 1), 64), Source("a.jpg", path), "none")
+    mask, was = read_mask(tmp_path / "a.png", found, stored=stored)
+    assert was is turned
+    np.testing.assert_array_equal(mask, TURNS[orientation].array(drawn) if turned else drawn)
+
+
+def test_exif_is_named_where_a_mask_is_of_neither_frame(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", SIZE[::-1]).save(tmp_path / "a.jpg", exif=exif_of(6))
+    PIL.Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    found = Segmentation(
+        "a.jpg", (), None, Fit((64, 48), SIZE, (1, 1), 64), Source("a.jpg", tmp_path / "a.jpg"), "none"
+    )
+    with pytest.raises(MaskError, match=r"64 x 48 px as stored and 48 x 64 upright \(EXIF orientation 6\)"):
+        read_mask(tmp_path / "a.png", found, stored=False)

@@ -17,7 +17,7 @@ from dinoseg.methods.head_network import load_head
 from dinoseg.options import TrainHeadOptions
 from dinoseg.pipeline import Segmenter
 from dinoseg.types import Source
-from tests.helpers import disk_photo
+from tests.helpers import disk_photo, exif_of
 from tests.networks import save_teacher
 
 
@@ -140,3 +140,11 @@ def test_some_of_many_photographs_are_drawn_by_the_seed_and_labelled_ones_always
 def test_values_out_of_range(changes) -> None:
     with pytest.raises(OptionError, match="is out of range"):
         TrainHeadOptions(output=Path("head"), **changes)
+
+
+def test_labels_of_the_stored_frame_are_counted(train, photos: Path) -> None:
+    for path in photos.iterdir():
+        PIL.Image.open(path).save(path, exif=exif_of(6))
+    assert train(labels=photos.parent / "masks").turned == 12
+    with pytest.raises(OptionError, match="--stored-frame is of --labels"):
+        train(output="other.safetensors", stored_frame=True)
