@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.vit import Backbone, attention_rows
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError, QueryOutside
@@ -144,12 +145,13 @@ class Attender:
         patch = backbone.spec.patch
         source = source.with_values(options.value_range)
         photo = decode(source, max_pixels=self.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
-        pixels, fitted = fit(photo, patch, options.size)
-        image = backbone.prepare(pixels, fitted)
-        if options.rollout:
-            maps = rollout(backbone, image).unflatten(-1, fitted.grid)  # (1, gh, gw)
-        else:
-            maps = self.rows(image, fitted, photo)
+        with within_memory(f"{photo.id}: out of memory; use --size or --device cpu."):
+            pixels, fitted = fit(photo, patch, options.size)
+            image = backbone.prepare(pixels, fitted)
+            if options.rollout:
+                maps = rollout(backbone, image).unflatten(-1, fitted.grid)  # (1, gh, gw)
+            else:
+                maps = self.rows(image, fitted, photo)
         return Attention(photo.id, maps.float().cpu().numpy(), fitted, photo, self.title(), options.query)
 
     def rows(self, image: Tensor, fitted: Fit, photo: Photo) -> Tensor:

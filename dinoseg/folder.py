@@ -113,7 +113,7 @@ class FolderRun:
             return result
         found = result.segmentation
         try:
-            with within_memory(f"{found.id}: its results do not fit into memory; ask for fewer --formats."):
+            with within_memory(unwritable(found.id)):
                 self.folder.write(found, result.photo, result.soft, self.prints[found.id])
         except OutOfMemory as error:
             return self.write(Failure(found.id, error, found.source))
@@ -136,6 +136,11 @@ class FolderRun:
         """How it went."""
         counts = self.done, self.empty, self.skipped, self.failed
         return Summary(*counts, tuple(self.failures), self.listing.ignored, device, seconds, self.stages)
+
+
+def unwritable(id_: str) -> str:
+    """What is said of a photograph for whose results memory is too small."""
+    return f"{id_}: its results do not fit into memory; ask for fewer --formats."
 
 
 def refuse_results(inputs: Sequence[str | Path], output: Path, folders: Collection[str] = FORMATS.keys()) -> None:

@@ -106,9 +106,9 @@ class Propagator:
     @torch.inference_mode()
     def look(self, photos: Sequence[Photo], fit: Fit) -> Tensor:
         """Patch tokens after the final norm, of unit length, ``(B, gh, gw, d)``. Raises ``OutOfMemory``."""
-        images = torch.cat([self.prepare(photo, fit) for photo in photos])  # (B, 3, h, w)
         told = f"{photos[0].id}: {len(photos)} frame(s) of {fit.scaled} px a pass do not fit into memory"
         with within_memory(f"{told}; use a smaller --batch or --size."):
+            images = torch.cat([self.prepare(photo, fit) for photo in photos])  # (B, 3, h, w)
             tokens = self.backbone(images, facets=("token",)).facets["token"].float()
         return F.normalize(tokens, dim=-1)
 

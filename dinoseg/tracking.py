@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg import __version__
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import ImageError, MaskError
-from dinoseg.folder import refuse_results
+from dinoseg.errors import ImageError, MaskError, OutOfMemory
+from dinoseg.folder import refuse_results, unwritable
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
@@ -36,7 +37,7 @@ def track(video: str | Path, options: TrackOptions) -> Iterator[Segmentation | F
     ``Instance.label`` is the number that an object has in the mask. Keywords are those of ``TrackOptions``. Raises
     ``UsageError`` for wrong options and masks, ``ImageError`` for a video or first frame that cannot be used.
     """
-    opened = open_video(Path(video), options.value_range)
+    opened = open_video(video, options.value_range)
     for result in Tracker(options).run(opened):
         yield result if isinstance(result, Failure) else segmentation(result, opened)
 
@@ -166,10 +167,14 @@ def writer(
     def write(result: Tracked | Failure) -> Tracked | Failure:
         if isinstance(result, Failure):
             folder.fail(result)
-        else:
-            found = segmentation(result, video)
-            sharp = found.masks.astype(np.float32)  # (n, H, W)
-            folder.write(found, result.photo, sharp, prints.get(str(found.source.content)))
+            return result
+        try:
+            with within_memory(unwritable(result.photo.id)):
+                found = segmentation(result, video)
+                sharp = found.masks.astype(np.float32)  # (n, H, W)
+                folder.write(found, result.photo, sharp, prints.get(str(found.source.content)))
+        except OutOfMemory as error:
+            return write(Failure(result.photo.id, error, video.source(result.photo.id)))
         return result
 
     return write

@@ -43,7 +43,7 @@ class Photo:
 
     id: str
     pixels: NDArray[np.uint8]
-    """RGB, ``(h, w, 3)``, EXIF orientation applied, alpha over white."""
+    """sRGB, ``(h, w, 3)``, EXIF orientation applied, alpha over white."""
     size: tuple[int, int]
     """``(H, W)`` of the upright original; larger than ``pixels`` when it was decoded at reduced scale."""
     notes: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
@@ -58,6 +59,11 @@ def encode(pixels: NDArray[Any] | PIL.Image.Image, kind: str = "PNG", **options:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def exhaust_opencv(*_: object, **__: object) -> Any:
+    """What OpenCV raises where memory ends."""
+    return cv2.resize(np.zeros((2, 2), np.uint8), (2**21, 2**21))  # 4 TiB
 
 
 def broken_images() -> dict[str, bytes]:

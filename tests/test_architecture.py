@@ -22,7 +22,7 @@ ROAD = (
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
-    "options": {"errors", "options"},
+    "options": {"errors", "files", "options"},
     "types": {"errors"},
     "atomic": {"errors"},
     "files": set(),

@@ -139,3 +139,12 @@ def test_a_path_may_be_a_string() -> None:
 
     given = function("photos", output="run", from_file="list.txt", init="builtin")  # type: ignore[arg-type]
     assert (given.output, given.from_file, given.init) == (Path("run"), Path("list.txt"), "builtin")
+
+
+def test_a_tilde_in_python_is_the_home_folder(tmp_path, monkeypatch):
+    @with_options(TrackOptions)
+    def given(_, options):
+        return options
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert given(None, mask="~/first.png").mask == tmp_path / "first.png"

@@ -11,13 +11,15 @@ import PIL.Image
 import pytest
 
 from dinoseg.backbone.export import save_backbone
-from dinoseg.errors import ImageError, MaskError, OptionError, OutputConflict, TruncatedImage
+from dinoseg.errors import ImageError, MaskError, OptionError, OutOfMemory, OutputConflict, TruncatedImage
 from dinoseg.images.turns import TURNS
 from dinoseg.options import FrameOptions, TrackOptions
+from dinoseg.outputs.folder import OutputFolder
+from dinoseg.propagate import Propagator
 from dinoseg.tracking import Summary, track, track_folder
 from dinoseg.types import Failure, Segmentation
 from tests.evaluation.sets import write_mask
-from tests.helpers import disk_photo, exif_of
+from tests.helpers import disk_photo, exhaust_opencv, exif_of
 from tests.images.test_video import write_video
 from tests.networks import small_teacher
 
@@ -97,6 +99,38 @@ def test_a_broken_frame_costs_itself(frames: Path, model: str) -> None:
     assert (summary.done, [failure.id for failure in summary.failed]) == (4, ["10.png"])
     lines = (frames.parent / "out" / "manifest.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["status"] for line in lines) == ["done"] * 4 + ["failed"]
+
+
+def test_results_that_do_not_fit_into_memory_cost_that_frame(
+    frames: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = OutputFolder.write
+    monkeypatch.setattr(
+        OutputFolder, "write", lambda *args: exhaust_opencv() if args[1].id == "10.png" else write(*args)
+    )
+    summary = run(frames, model)
+    assert (summary.done, [(x.id, x.reason) for x in summary.failed]) == (4, [("10.png", "oom")])
+
+
+def test_frames_that_do_not_fit_into_memory_are_told_so(
+    frames: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Propagator, "prepare", exhaust_opencv)
+    with pytest.raises(OutOfMemory, match=r"8\.png: 1 frame\(s\) .* do not fit"):
+        run(frames, model)
+
+
+def test_frames_are_read_in_one_range_and_are_so_when_they_are_read_again(frames: Path, model: str) -> None:
+    for number, path in enumerate(sorted(frames.iterdir()), 1):
+        grey = np.asarray(PIL.Image.open(path).convert("L"), np.uint16)
+        PIL.Image.fromarray(grey * number).save(path)
+    mask = frames.parent / "mask.png"
+    found = list(track(frames, model=model, mask=mask, size=96, value_range=(0, 4000)))
+    assert len(found) == 5
+    for result in found:
+        with PIL.Image.open(frames / result.id) as image:
+            expected = np.asarray(image) * (255 / 4000)
+        np.testing.assert_allclose(result.photo().pixels[..., 0], expected, atol=0.51)
 
 
 @pytest.mark.parametrize(

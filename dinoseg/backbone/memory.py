@@ -18,8 +18,8 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an error of numpy, OpenCV or PyTorch, on any device, means that something did not fit into memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    if isinstance(error, cv2.error):
-        return getattr(error, "code", None) == cv2.Error.StsNoMem
+    if isinstance(error, cv2.error):  # its ``code`` is that of the last error of any thread
+        return "Insufficient memory" in str(error)
     return isinstance(error, RuntimeError) and any(told in str(error) for told in TOLD)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dinoseg.backbone.vit import Backbone, BackboneSpec
 from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound
+from dinoseg.files import open_regular
 
 log = logging.getLogger(__name__)
 WRAPPERS = ("teacher", "student", "model", "state_dict", "model_state_dict")
@@ -167,10 +168,12 @@ def count_heads(width: int, asked: int | None, metadata: Mapping[str, str], path
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a file, as stored. Never runs code. Raises ``WeightsError``."""
-    if not path.is_file():
-        raise WeightsNotFound(f"{path} is not there. `dinoseg models` lists what can be loaded by name.")
-    with path.open("rb") as file:
-        head = file.read(512)
+    try:
+        with open_regular(path) as file:
+            head = file.read(512)
+    except OSError as error:
+        told = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
+        raise WeightsNotFound(f"{path} {told}. `dinoseg models` lists what can be loaded by name.") from error
     if head.lstrip()[:1] == b"<":
         raise CorruptWeights(f"{path} is a web page, not weights: download the file itself.")
     if path.suffix == ".safetensors" or head[8:9] == b"{":
@@ -261,5 +264,5 @@ def sha256(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, size: int, time: int) -> str:  # noqa: ARG001 (the key of the cache)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

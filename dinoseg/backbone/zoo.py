@@ -17,6 +17,7 @@ from dinoseg.atomic import atomic_write
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
+from dinoseg.files import EMPTY, absent, home_path
 from dinoseg.options import ModelOptions
 
 
@@ -134,7 +135,9 @@ def find_weights(model: str, *, offline: bool = False) -> Path:
     entry = ZOO.get(model)
     if entry is not None:
         return cached(model) or fetch(model, offline=offline)
-    path = Path(model).expanduser()
+    if not model or "://" in model:
+        raise WeightsNotFound(f"{model or EMPTY} {absent(model)}; `dinoseg models` lists what can be loaded by name.")
+    path = home_path(model)
     if path.is_file():
         return path
     if path.is_dir():

@@ -84,6 +84,8 @@ def draw_all(
     sources: Iterable[Source | Failure], attender: Attender, folder: HeadsFolder, progress: Callable[[], object]
 ) -> Tally:
     """Make the figures that are missing."""
+    from dinoseg.backbone.memory import within_memory
+    from dinoseg.errors import ImageError
     from dinoseg.outputs.record import fingerprint
     from dinoseg.types import Failure
 
@@ -96,12 +98,12 @@ def draw_all(
             tally.skipped += 1
         else:
             known = fingerprint(source.content)
-            found = next(attender.stream([source]))
-            if isinstance(found, Failure):
-                tally.failed.append(found)
-                continue
-            folder.write(found, known)
-            tally.done += 1
+            try:
+                with within_memory(f"{source.id}: its figure does not fit into memory."):
+                    folder.write(attender(source), known)
+                tally.done += 1
+            except ImageError as error:
+                tally.failed.append(Failure(source.id, error, source))
     return tally
 
 

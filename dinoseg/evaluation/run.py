@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from dinoseg import __version__
-from dinoseg.errors import DatasetError, OptionError
+from dinoseg.backbone.memory import within_memory
+from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, open_dataset
@@ -267,7 +268,10 @@ def measure_all(
 def measured(protocol: Protocol, sample: Sample, result: Predicted, options: EvaluateOptions) -> Row | str:
     """One picture, or why it could not be scored; see ``measure_all``."""
     try:
-        return measure(protocol, sample, result, Frames(options))
+        with within_memory(f"{sample.id}: its masks do not fit into memory."):
+            return measure(protocol, sample, result, Frames(options))
+    except OutOfMemory as error:
+        return error.reason
     except DatasetError as error:
         if not options.partial:
             raise

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.vit import Features
-from dinoseg.errors import MaskError
+from dinoseg.errors import MaskError, OutOfMemory
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.methods.attention_cut import AttentionCut
@@ -92,10 +93,11 @@ def example(
     if features is None or not (given or trusted(found)):
         return None
     try:
-        mask, turned = read_mask(given, found, stored) if given else (found.mask, False)
-    except MaskError as error:
+        with within_memory(f"{found.id}: its mask does not fit into memory."):
+            mask, turned = read_mask(given, found, stored) if given else (found.mask, False)
+            return Example(features, in_cells(mask, found.fit), bool(given), turned)
+    except (MaskError, OutOfMemory) as error:
         return Failure(found.id, error, found.source)
-    return Example(features, in_cells(mask, found.fit), bool(given), turned)
 
 
 def trusted(found: Segmentation) -> bool:

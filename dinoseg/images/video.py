@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from dinoseg.errors import DinosegError, InputNotFound, TruncatedImage, UnreadableVideo
+from dinoseg.files import EMPTY, absent, check_regular, home_path
 from dinoseg.images.decode import check_pixels, decode
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import find
@@ -36,6 +37,8 @@ class Video:
     """Frames of a folder, or as many as the file says it has (some say one too many)."""
     files: tuple[Source | Failure, ...] | None = None
     """The frames of a folder in natural order; None for a video file."""
+    value_range: tuple[float, float] | None = None
+    """How frames of more than 8 bit are read; see ``Source``."""
 
     def ids(self) -> Iterator[str]:
         """Names of the frames, in order."""
@@ -52,22 +55,23 @@ class Video:
 
     def source(self, id_: str) -> Source:
         """The file that a frame comes from: its own, or the video."""
-        return Source(id_, self.path if self.files is None else self.path / id_)
+        return Source(id_, self.path if self.files is None else self.path / id_, value_range=self.value_range)
 
 
-def open_video(path: Path, value_range: tuple[float, float] | None = None) -> Video:
+def open_video(name: str | Path, value_range: tuple[float, float] | None = None) -> Video:
     """A folder of frames, read with that ``value_range`` (see ``Source``), or a video file.
 
     Raises ``InputNotFound`` and ``UnreadableVideo``.
     """
+    path = home_path(str(name))
+    if not (str(name) and os.path.lexists(path)):
+        raise InputNotFound(f"{name or EMPTY}: {absent(str(name))}.")
     if path.is_dir():
         files = sorted(find([path], InputOptions()), key=lambda source: natural(source.id))
         if not files:
             raise InputNotFound(f"{path}: there is no image in this folder.")
         read = (x if isinstance(x, Failure) else x.with_values(value_range) for x in files)
-        return Video(path, FPS, len(files), tuple(read))
-    if not path.is_file():
-        raise InputNotFound(f"{path}: there is no such video file or folder of frames.")
+        return Video(path, FPS, len(files), tuple(read), value_range)
     capture = open_capture(path)
     fps, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
@@ -91,6 +95,10 @@ def frame_of(source: Source | Failure, max_pixels: int = InputOptions.max_pixels
 
 def open_capture(path: Path) -> Any:
     """OpenCV's reader. Raises ``UnreadableVideo``."""
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise UnreadableVideo(f"{path} cannot be opened as a video ({error.strerror}).") from error
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of damaged files it would print a line per damage
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # others would take a picture for the first of a series

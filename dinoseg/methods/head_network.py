@@ -18,6 +18,7 @@ from dinoseg.backbone.export import with_sorted_header
 from dinoseg.backbone.vit import BackboneSpec
 from dinoseg.backbone.weights import read_state
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
+from dinoseg.files import home_path
 
 BUILTIN_HEAD = "builtin/head.safetensors"
 CPU = torch.device("cpu")
@@ -66,7 +67,7 @@ def save_head(network: HeadNetwork, path: Path, spec: BackboneSpec, **facts: str
 
 def head_file(weights: str | None) -> Path:
     """The file of a head: the one named, or that of the built-in model."""
-    return Path(str(files("dinoseg").joinpath(BUILTIN_HEAD))) if weights is None else Path(weights).expanduser()
+    return Path(str(files("dinoseg").joinpath(BUILTIN_HEAD))) if weights is None else home_path(weights)
 
 
 def load_head(weights: str | None, spec: BackboneSpec | None = None, device: torch.device = CPU) -> HeadNetwork:

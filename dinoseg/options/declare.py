@@ -10,6 +10,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, ge
 from cyclopts import Parameter, Token
 
 from dinoseg.errors import OptionError
+from dinoseg.files import home_path
 
 P = ParamSpec("P")
 X = TypeVar("X")
@@ -51,7 +52,7 @@ def with_options(options: Callable[P, O]) -> Callable[[Callable[[X, O], R]], Cal
 
 
 def turn_into_paths(options: Callable[..., object], keywords: dict[str, Any]) -> None:
-    """In Python a path may be a string: make those keywords a ``Path`` that are one in the option class."""
+    """In Python a path may be a string, ``~`` included: make those keywords a ``Path`` that are one in the class."""
     for name, type_ in get_type_hints(options).items():
         if Path in (type_, *get_args(type_)) and isinstance(keywords.get(name), str):
-            keywords[name] = Path(keywords[name])
+            keywords[name] = home_path(keywords[name])

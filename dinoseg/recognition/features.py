@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.memory import out_of_memory
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.vit import Backbone, Features
-from dinoseg.errors import ImageError, NanFeatures, OptionError
+from dinoseg.errors import ImageError, NanFeatures, OptionError, OutOfMemory
 from dinoseg.images.decode import decode
 from dinoseg.images.feed import WORKERS, batches, read_ahead
 from dinoseg.types import Failure, Source
@@ -102,7 +102,8 @@ class Embedder:
         if isinstance(source, Failure):
             return source
         try:
-            return source, self.view(decode(source.with_values(self.value_range)).pixels)
+            with within_memory(f"{source.id}: does not fit into memory."):
+                return source, self.view(decode(source.with_values(self.value_range)).pixels)
         except ImageError as error:
             return Failure(source.id, error, source)
 
@@ -110,16 +111,13 @@ class Embedder:
     def look(self, frames: Sequence[tuple[Source, NDArray[np.uint8]]]) -> Iterator[dict[str, Tensor] | Failure]:
         """One pass of the network. Raises ``OptionError`` if the batch does not fit into memory."""
         backbone = self.backbone
-        pixels = torch.from_numpy(np.stack([frame for _, frame in frames])).to(backbone.device)  # (B, h, w, 3)
-        images = backbone.normalise(pixels.permute(0, 3, 1, 2))  # (B, 3, h, w)
         try:
-            features = backbone(images, facets=self.facets, cls=True)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            raise OptionError(
-                f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."
-            ) from error
+            with within_memory(f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."):
+                pixels = torch.from_numpy(np.stack([frame for _, frame in frames])).to(backbone.device)  # (B, h, w, 3)
+                images = backbone.normalise(pixels.permute(0, 3, 1, 2))  # (B, 3, h, w)
+                features = backbone(images, facets=self.facets, cls=True)
+        except OutOfMemory as error:
+            raise OptionError(str(error)) from error
         found = {name: rule(images, features).float().cpu() for name, rule in self.describe.items()}  # (B, d) each
         for position, (source, _) in enumerate(frames):
             vectors = {name: rows[position] for name, rows in found.items()}

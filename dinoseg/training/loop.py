@@ -85,7 +85,7 @@ def train_together(
             team.from_first(lambda: folder.begin(photographs, facts))
             trainer = Trainer(options, start, photographs, folder, device, team)
             trainer.run(Observer(images, options, folder, trainer.schedules.steps_per_epoch) if team.first else None)
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not out_of_memory(error):
             raise
         raise TrainingError(

@@ -1,10 +1,13 @@
 """Memory that ran out, on any device."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from dinoseg.backbone.memory import out_of_memory
+from dinoseg.backbone.memory import out_of_memory, within_memory
+from dinoseg.errors import OutOfMemory
+from tests.helpers import exhaust_opencv
 
 
 @pytest.mark.parametrize(
@@ -12,10 +15,11 @@ from dinoseg.backbone.memory import out_of_memory
     [
         lambda: torch.empty(10**15),  # a plain RuntimeError
         lambda: np.empty(10**15),
+        exhaust_opencv,  # an error of its own
     ],
 )
 def test_e75_what_no_machine_has(allocate):
-    with pytest.raises((RuntimeError, MemoryError)) as caught:
+    with pytest.raises((RuntimeError, MemoryError, cv2.error)) as caught:
         allocate()
     assert out_of_memory(caught.value)
 
@@ -27,7 +31,15 @@ def test_e75_what_no_machine_has(allocate):
         (RuntimeError("MPS backend out of memory (MPS allocated: 18.00 GB)"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("out of memory"), False),
+        (cv2.error("something else"), False),  # whatever OpenCV said last
     ],
 )
 def test_errors(error, expected):
     assert out_of_memory(error) is expected
+
+
+def test_a_block_says_what_did_not_fit_and_lets_other_errors_through():
+    with pytest.raises(OutOfMemory, match=r"^a\.jpg: too large$"), within_memory("a.jpg: too large"):
+        exhaust_opencv()
+    with pytest.raises(cv2.error), within_memory("a.jpg: too large"):
+        cv2.resize(np.zeros((2, 2), np.uint8), (0, 0))

@@ -1,6 +1,7 @@
 """Reading weight files: every layout, every wrong file, and nothing that can run code."""
 
 import argparse
+import os
 import pickle
 
 import pytest
@@ -178,6 +179,9 @@ def test_c40_half_a_safetensors_file(tmp_path):
 def test_c39_missing_file_is_an_error(tmp_path):
     with pytest.raises(WeightsNotFound, match=r"gone\.pth is not there"):
         load_file(tmp_path / "gone.pth")
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(WeightsNotFound, match=r"pipe\.pth cannot be opened \(it is a folder, a pipe or a device"):
+        load_file(tmp_path / "pipe.pth")
 
 
 @pytest.mark.parametrize(

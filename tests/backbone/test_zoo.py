@@ -103,6 +103,10 @@ def test_unknown_name_and_folder_are_errors(tmp_path):
         zoo.load("run/model.safetensors")
     with pytest.raises(WeightsNotFound, match="is a folder"):
         zoo.load(str(tmp_path))
+    with pytest.raises(WeightsNotFound, match=r"^'' is an empty name"):
+        zoo.load("")
+    with pytest.raises(WeightsNotFound, match=r"^https://somewhere\.org/w\.pth is a URL"):
+        zoo.load("https://somewhere.org/w.pth")
 
 
 def test_c47_a_device_that_is_not_here_is_an_error():

@@ -15,7 +15,7 @@ from dinoseg.backbone.vit import Backbone, BackboneSpec
 from dinoseg.backbone.weights import build
 from dinoseg.cli import run
 from dinoseg.outputs.claim import claimed
-from tests.helpers import write_images
+from tests.helpers import exhaust_opencv, write_images
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +137,15 @@ def test_a_bad_file_costs_that_file_only(attend, photos: Path, capsys: pytest.Ca
     assert (summary["done"], summary["skipped"]) == (2, 0)
     assert [(failure["id"], failure["reason"]) for failure in summary["failed"]] == [("bad.jpg", "not_an_image")]
     assert "failed: bad.jpg: " in err
+
+
+@pytest.mark.parametrize("place", ["dinoseg.attention.fit", "dinoseg.outputs.heads.HeadsFolder.write"])
+def test_memory_that_opencv_lacks_costs_that_file_only(
+    attend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    monkeypatch.setattr(place, exhaust_opencv)
+    assert attend("--json") == 4
+    assert [failure["reason"] for failure in json.loads(capsys.readouterr().out)["failed"]] == ["oom", "oom"]
 
 
 def test_b24_no_image_found(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def test_a_broken_frame_is_named(track, tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("video", "arguments", "code", "says"),
     [
-        ("nothing.mp4", [], 2, "no such video file"),
+        ("nothing.mp4", [], 2, "is not there"),
         ("frames", ["--radius", "-1"], 2, "--radius -1"),
         ("text.mp4", [], 4, "cannot be opened as a video"),
     ],

@@ -24,6 +24,7 @@ from dinoseg.pipeline import Finished
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc, write_voc_boxes
+from tests.helpers import exhaust_opencv
 
 HALF = square(20, 30, 20)  # a quarter of the square that the masks of write_pairs hold
 
@@ -102,6 +103,17 @@ def test_no_number_when_a_picture_failed_unless_partial(tmp_path: Path, faked: t
 
 
 @pytest.mark.usefixtures("faked")
+@pytest.mark.usefixtures("faked")
+def test_memory_that_a_measure_lacks_costs_that_picture_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, measure = write_pairs(tmp_path, 3), module.measure
+    monkeypatch.setattr(
+        module, "measure", lambda *args: exhaust_opencv() if args[1].id == "photo_001.jpg" else measure(*args)
+    )
+    report = evaluate("foreground", root)
+    assert report.failed == (("photo_001.jpg", "oom"),)
+    assert report.images == 2
+
+
 def test_g94_half_a_download_is_told_before_anything_is_computed(tmp_path: Path) -> None:
     root = write_pairs(tmp_path / "set", 4)
     (root / "masks" / "photo_002.png").unlink()

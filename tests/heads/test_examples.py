@@ -8,13 +8,16 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 from dinoseg.errors import MaskError
-from dinoseg.heads.examples import CELLS, in_cells, read_mask, trusted
+from dinoseg.heads import examples
+from dinoseg.heads.examples import CELLS, example, in_cells, read_mask, trusted
 from dinoseg.images.turns import TURNS
 from dinoseg.outputs.rle import encode_rle
-from dinoseg.types import Fit, Instance, Segmentation, Source
-from tests.helpers import exif_of
+from dinoseg.pipeline import Finished
+from dinoseg.types import Failure, Fit, Instance, Photo, Segmentation, Source
+from tests.helpers import exhaust_opencv, exif_of
 
 SIZE = (48, 64)
 
@@ -109,3 +112,12 @@ def test_exif_is_named_where_a_mask_is_of_neither_frame(tmp_path: Path) -> None:
     )
     with pytest.raises(MaskError, match=r"64 x 48 px as stored and 48 x 64 upright \(EXIF orientation 6\)"):
         read_mask(tmp_path / "a.png", found, stored=False)
+
+
+def test_memory_that_opencv_lacks_costs_that_photograph_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = result(box(8, 40, 16, 48))
+    finished = Finished(found, Photo(found.id, np.zeros((*SIZE, 3), np.uint8), SIZE), np.zeros((1, *SIZE), np.float32))
+    monkeypatch.setattr(examples, "in_cells", exhaust_opencv)
+    failure = example(finished, {found.id: torch.zeros(48, 4)}, {}, stored=False)
+    assert isinstance(failure, Failure)
+    assert failure.reason == "oom"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -85,10 +86,28 @@ def test_what_is_no_video(tmp_path: Path, content: bytes) -> None:
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputNotFound, match="no such video"):
+    with pytest.raises(InputNotFound, match=r"clip\.mp4: is not there"):
         open_video(tmp_path / "clip.mp4")
+    with pytest.raises(InputNotFound, match="empty name"):  # not the folder that one happens to be in
+        open_video("")
+    with pytest.raises(InputNotFound, match=r"^https://somewhere\.org/a\.mp4: is a URL"):
+        open_video("https://somewhere.org/a.mp4")
     with pytest.raises(InputNotFound, match="no image"):
         open_video(tmp_path)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "clip.avi", frames=3)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(list(open_video("~/clip.avi").frames())) == 3
+
+
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero", "nothing"])
+def test_only_a_file_is_opened_as_a_video(tmp_path: Path, target: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "clip.mp4").symlink_to(target)
+    with pytest.raises(UnreadableVideo, match=r"clip\.mp4 cannot be opened as a video \("):
+        open_video(tmp_path / "clip.mp4")
 
 
 def test_large_frames_are_refused_before_they_are_decoded(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_fingerprint_of_what_is_no_file(content):
     assert not unchanged(content, {"size": 5, "mtime": 0, "sha256": ""})
 
 
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_fingerprint_of_what_never_ends(tmp_path, target):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a.jpg").symlink_to(target)
+    assert fingerprint(tmp_path / "a.jpg") is None
+
+
 @pytest.mark.parametrize(
     ("content", "later", "same"),
     [

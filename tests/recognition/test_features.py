@@ -12,7 +12,7 @@ from torchvision import transforms
 
 from dinoseg.recognition.features import Embedder, centre_crop, cls_token, crop_side, embed, raw_pixels, squash
 from dinoseg.types import Source
-from tests.helpers import disk_photo
+from tests.helpers import disk_photo, exhaust_opencv
 from tests.networks import small_teacher
 
 
@@ -57,6 +57,15 @@ def test_f83_broken_pictures_cost_themselves_only(tmp_path: Path) -> None:
     assert found.kept.tolist() == [0, 2, 4]
     assert [(failure.id, failure.reason) for failure in found.failures] == [("broken.jpg", "not_an_image")] * 2
     torch.testing.assert_close(found.vectors["cls"], embed(small_teacher(), good, size=32).vectors["cls"])
+
+
+def test_memory_that_opencv_lacks_costs_that_picture_only() -> None:
+    def view(pixels: np.ndarray) -> np.ndarray:
+        return np.asarray(exhaust_opencv()) if len(pixels) == 44 else squash(pixels, 32)
+
+    found = Embedder(small_teacher(), view, {"cls": cls_token})(sources((40, 40), (44, 40), (48, 40)))
+    assert found.kept.tolist() == [0, 2]
+    assert [failure.reason for failure in found.failures] == ["oom"]
 
 
 def test_nan_is_a_failure_of_that_picture() -> None:
