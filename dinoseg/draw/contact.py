@@ -18,15 +18,20 @@ COLUMNS = 8
 PAPER = (250, 250, 248)
 INK = (30, 30, 30)
 GREY = (120, 120, 120)
+AMBER = (170, 100, 0)
+RED = (190, 30, 30)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
     """One picture of the sheet."""
 
-    picture: Image.Image
+    picture: Image.Image | None
+    """None: there is none, and an empty frame is drawn."""
     name: str
     caption: str = ""
+    ink: tuple[int, int, int] = GREY
+    """Of the caption, and of the frame around the picture where it is not grey."""
 
 
 def thumbnail(picture: Image.Image) -> Image.Image:
@@ -84,12 +89,22 @@ def headed(columns: int, height: int, heading: str) -> tuple[Image.Image, ImageD
 def place(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
     """One tile with its name and caption, its cell's top left at ``corner``; the picture stands on the name."""
     left, top = corner
-    picture = thumbnail(tile.picture)
-    sheet.paste(picture, (left + (CELL[0] - picture.width) // 2, top + CELL[1] - picture.height))
+    right, bottom = left + CELL[0], top + CELL[1]
+    if tile.picture is None:
+        draw.line((left, top, right, bottom), tile.ink)
+        draw.line((left, bottom, right, top), tile.ink)
+        box = (left, top, right, bottom)
+    else:
+        picture = thumbnail(tile.picture)
+        at = (left + (CELL[0] - picture.width) // 2, bottom - picture.height)
+        sheet.paste(picture, at)
+        box = (at[0], at[1], at[0] + picture.width, bottom)
+    if tile.ink != GREY:
+        draw.rectangle(box, outline=tile.ink, width=2)
     font, small = ImageFont.load_default(13), ImageFont.load_default(11)
     middle = left + CELL[0] / 2
-    draw.text((middle, top + CELL[1] + 14), shorten(tile.name, font), INK, font, anchor="mm")
-    draw.text((middle, top + CELL[1] + 30), printable(tile.caption), GREY, small, anchor="mm")
+    draw.text((middle, bottom + 14), shorten(tile.name, font), INK, font, anchor="mm")
+    draw.text((middle, bottom + 30), printable(tile.caption), tile.ink, small, anchor="mm")
 
 
 def shorten(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

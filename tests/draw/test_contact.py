@@ -25,6 +25,11 @@ def test_every_picture_is_there(n, columns, rows):
     assert CELL[1] * rows < sheet.height < (CELL[1] + 70) * rows + 80
 
 
+def test_what_has_no_picture_has_a_crossed_frame_in_its_ink():
+    pixels = np.asarray(contact_sheet([Tile(None, "a.jpg", "failed: truncated", RED)], "1 image")) == RED
+    assert pixels.all(axis=2).sum() > 2 * (CELL[0] + CELL[1])
+
+
 def test_no_pictures_leave_the_heading():
     sheet = contact_sheet([], "0 of 0 images")
     pixels = np.asarray(sheet)
