@@ -23,7 +23,7 @@ from dinoseg.evaluation.coco_entries import (
     size_of,
     told,
 )
-from dinoseg.evaluation.metrics import Boxes, Mask, mask_box
+from dinoseg.evaluation.metrics import Boxes, Mask, beside, mask_box
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
 from dinoseg.images.text import spelled
 
@@ -172,4 +172,8 @@ def coco_masks(annotations: Sequence[Annotation], size: tuple[int, int]) -> list
 def coco_boxes(annotations: Sequence[Annotation], size: tuple[int, int]) -> Boxes:
     """The annotated boxes, ``(n, 4)``; around the mask where there is none. Raises ``DatasetError``."""
     boxes = [x.box if x.boxed else mask_box(x.mask(size)) for x in annotations]
+    for annotation, box in zip(annotations, boxes, strict=True):
+        if beside(box, size):
+            given = told(annotation.content, "bbox")
+            raise DatasetError(f"{annotation.where} {given}, beside its picture of {size[1]} x {size[0]} px.")
     return np.array(boxes, np.float64).reshape(-1, 4)

@@ -14,15 +14,13 @@ import numpy as np
 from pycocotools import mask as rle
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.metrics import Mask, inside
+from dinoseg.evaluation.metrics import FAR, Mask, inside
 from dinoseg.images.text import read_json
 from dinoseg.options import InputOptions
 
 Id: TypeAlias = "int | float | str"
 Box: TypeAlias = tuple[float, float, float, float]
 """``x0, y0, x1, y1`` px, half open."""
-FAR = 100_000
-"""px: no picture reaches so far. The area of a box of that side is the largest that pycocotools counts."""
 LONGEST = 4_000_000
 """px around one polygon: pycocotools keeps about 100 bytes for each."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError
 from dinoseg.evaluation.lists import SUFFIXES, Names, names_in, without_suffix
-from dinoseg.evaluation.metrics import Boxes, Mask, inside
+from dinoseg.evaluation.metrics import FAR, Boxes, Mask, beside, inside
 from dinoseg.evaluation.samples import Dataset, Sample, Truth, by_id
 from dinoseg.files import open_regular
 from dinoseg.images.decode import as_source, decode
@@ -191,6 +191,8 @@ def voc_annotation(path: Path) -> Annotation:
         raise DatasetError(f"{path} says {width} x {height} px: more than any picture that is read.")
     classes = {thing.findtext("name", "") for thing in things}
     size = (height, width) if height and width else None
+    if size and any(beside(box, size) for box in boxes):
+        raise DatasetError(f"{path} has a box beside its picture of {width} x {height} px.")
     return Annotation(size, boxes, tuple(name for name in VOC_CLASSES if name in classes))
 
 
@@ -209,7 +211,7 @@ def corners_of(thing: ET.Element) -> tuple[float, float, float, float]:
     if lacking:
         raise ValueError(f"its object {thing.findtext('name', '')!r} has no bndbox with {', '.join(lacking)}")
     values = [float(text or "") for text in texts.values()]
-    if not np.isfinite(values).all():
+    if not (np.abs(values) <= FAR).all():  # nor is NaN
         raise ValueError(f"its object {thing.findtext('name', '')!r} has the box {values}")
     (x0, x1), (y0, y1) = sorted(values[:2]), sorted(values[2:])
     return x0, y0, x1, y1

@@ -15,6 +15,8 @@ Boxes = NDArray[np.float64]
 """``(n, 4)``: x0, y0, x1, y1 px, half open."""
 SEED = 0
 """Of all that is drawn in an evaluation: resamples, random weights, folds, the first of several draws of examples."""
+FAR = 100_000
+"""px: no picture reaches so far. The area of a box of that side is the largest that pycocotools counts."""
 AT_ONCE = 2**21
 """Units that are drawn at a time in a bootstrap: what bounds its memory."""
 
@@ -119,6 +121,12 @@ def mask_box(mask: Mask) -> tuple[int, int, int, int]:
     """The smallest box around a mask ``(H, W)``; all zero for an empty one."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     return x, y, x + width, y + height
+
+
+def beside(box: ArrayLike, size: tuple[int, int]) -> bool:
+    """Whether a box ``(4,)`` has nothing in common with a picture of ``(H, W)`` px."""
+    x0, y0, x1, y1 = np.asarray(box, np.float64)
+    return bool(x1 < 0 or y1 < 0 or x0 >= size[1] or y0 >= size[0])
 
 
 def inside(box: ArrayLike, size: tuple[int, int]) -> Mask:

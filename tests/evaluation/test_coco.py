@@ -323,3 +323,11 @@ def test_classes_are_not_needed(tmp_path: Path, categories: Any) -> None:
     path = write_coco(tmp_path, [polygon(0, 1, 16, 16, 32)])
     path.write_text(json.dumps(json.loads(path.read_text()) | {"categories": categories}))
     assert open_dataset(path).samples[0].truth().classes == ()
+
+
+def test_a_box_beside_its_picture_could_never_be_found(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [polygon(0, 1, 16, 16, 32, bbox=[SIZE[1], 16, 32, 32])])
+    with pytest.raises(
+        DatasetError, match=r"annotation 7 of photo_000\.jpg has the bbox .* beside its picture of 128 x"
+    ):
+        evaluate("corloc", path, method="prior")

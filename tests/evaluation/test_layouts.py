@@ -422,6 +422,12 @@ def test_a_size_that_is_not_said_is_the_pictures(tmp_path: Path, size: str) -> N
     [
         (boxed("5", "nan", "9", "20"), "its object 'cat' has the box"),
         (boxed("5", "1", "inf", "20"), "its object 'cat' has the box"),
+        (boxed("5", "1", "1e300", "20"), "its object 'cat' has the box"),
+        (
+            boxed("5", "1", "9", "20", "<size><width>4</width><height>4</height></size>"),
+            "a box beside its picture of 4 x 4 px",
+        ),
+        ("<annotation>" + "<a>" * 100_000, "cannot be read as a VOC annotation"),
         ("<annotation><object><name>cat</name><robndbox/></object></annotation>", "'cat' has no bndbox with xmin"),
         (boxed("1", "1", "2", "2", "<size><width>-3</width><height>4</height></size>"), "its width is -3"),
         (boxed("1", "1", "2", "2", "<size><width>3.5</width><height>4</height></size>"), r"its width is 3\.5"),
