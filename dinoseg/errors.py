@@ -207,6 +207,12 @@ class NonFiniteLoss(TrainingError):
     reason = "non_finite_loss"
 
 
+class OtherProcessEnded(TrainingError):
+    """Another process of a team ended first and says why: this one has nothing to add."""
+
+    reason = "other_process"
+
+
 class CompressionError(UsageError):
     """This network cannot be compressed (for instance a gated MLP)."""
 

@@ -9,7 +9,7 @@ import traceback
 from cyclopts import CycloptsError, MissingArgumentError
 
 from dinoseg.cli.console import say
-from dinoseg.errors import DinosegError, UsageError
+from dinoseg.errors import DinosegError, OtherProcessEnded, UsageError
 
 DONE = 0
 DEFECT = 1
@@ -47,6 +47,8 @@ def exit_code(error: BaseException) -> int:
         case UsageError():
             say(f"dinoseg: {error}")
             return USAGE
+        case OtherProcessEnded():
+            return NOTHING_DONE
         case DinosegError():
             say(f"dinoseg: {error}")
             return NOTHING_DONE

@@ -20,6 +20,9 @@ def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECI
     from dinoseg.training import train
 
     result = train(images, **asdict(options))
+    code = of_counts(result.photographs, len(result.failed))
+    if not result.first:
+        return code
     say_failures(result.failed, len(result.failed), f"{options.output / 'broken.jsonl'} names all of them")
     inform(f"{result.steps} steps on {result.photographs} photographs; loss of the last epoch {result.loss:.3f}")
     if json:
@@ -27,4 +30,4 @@ def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECI
         tell_json(facts | {"failed": as_json(result.failed)})
     else:
         tell(result.model)
-    return of_counts(result.photographs, len(result.failed))
+    return code

@@ -53,6 +53,8 @@ class TrainReport:
     photographs: int
     failed: tuple[Failure, ...]
     """Photographs that could not be read."""
+    first: bool = True
+    """Whether this process is the one of several that speaks."""
 
 
 def run_training(images: str | Path | Sequence[str | Path], options: TrainOptions) -> TrainReport:
@@ -98,6 +100,7 @@ def train_together(
         loss=team.from_first(lambda: folder.mean_loss(trainer.schedules.steps_per_epoch)),
         photographs=len(photographs),
         failed=tuple(photographs.failed),
+        first=team.first,
     )
 
 

@@ -6,7 +6,9 @@ what is gathered is as if one process had seen all of them.
 
 from __future__ import annotations
 
+import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,16 +18,23 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from dinoseg.backbone.zoo import choose_device
-from dinoseg.errors import DeviceError
+from dinoseg.errors import DeviceError, OtherProcessEnded, TrainingError, UsageError
 
 T = TypeVar("T")
-TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1"))
-"""What it tells each process, and what holds where it did not start it."""
+TORCHRUN = {"WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+"""What holds where a launcher does not say."""
+MEETING = timedelta(minutes=2)
+"""How long a process waits for the others to begin ..."""
 PATIENCE = timedelta(minutes=10)
-"""How long a process waits for the others before it gives up."""
+"""... and in the course of a run, before it gives up."""
+ASKED = "not as torchrun does it: start with torchrun, or unset WORLD_SIZE to train in one process."
+VANISHED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Timed out", "timed out")
+"""What the libraries say of a process that does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,9 @@ class Team:
     rank: int = 0
     size: int = 1
     neighbours: int = 1
-    """Processes on this machine."""
+    """Processes on this machine ..."""
+    local_rank: int = 0
+    """... and this one's place among them."""
 
     @property
     def first(self) -> bool:
@@ -70,7 +81,10 @@ class Team:
         """A module whose gradients are means over all processes; its parameters become those of the first."""
         if self.size == 1:
             return module
-        return DistributedDataParallel(module, [device] if device.type == "cuda" else None, broadcast_buffers=False)
+        devices = [device] if device.type == "cuda" else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # newer versions have another word for broadcast_buffers
+            return DistributedDataParallel(module, devices, broadcast_buffers=False)
 
 
 def gathering(module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
@@ -84,16 +98,69 @@ def gathering(module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
 def assembled(device: str, environment: Mapping[str, str] = os.environ) -> Iterator[tuple[Team, torch.device]]:
     """Join the processes that ``torchrun`` started, each with a device of its own; alone where it did not.
 
-    Raises ``DeviceError`` for a device that a team cannot share.
+    Raises ``UsageError`` for an environment that is not torchrun's, or where the others do not come, and
+    ``DeviceError`` for a device that a team cannot share. Of several that end with an error, the first raises it and
+    the others ``OtherProcessEnded``; one that only saw another vanish raises ``TrainingError``.
     """
-    rank, size, place, neighbours = (int(environment.get(name, default)) for name, default in TORCHRUN)
-    if size == 1:
-        yield Team(), choose_device(device)
+    team = place(environment)
+    if team.size == 1:
+        yield team, choose_device(device)
         return
-    own = own_device(device, place)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo", timeout=PATIENCE)
-    yield Team(rank, size, neighbours), own
+    store = meet(team)
+    try:
+        own = own_device(device, team.local_rank)
+        backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=team.rank, world_size=team.size, timeout=PATIENCE)
+        yield team, own
+    except BaseException as error:
+        if not speaks(store):
+            raise OtherProcessEnded("Another process of this training ended first, and says why.") from error
+        if isinstance(error, RuntimeError) and any(word in str(error) for word in VANISHED):
+            raise TrainingError(
+                "Another process of this training ended without a word: was it killed? --resume goes on from the last "
+                "checkpoint."
+            ) from error
+        raise
     dist.destroy_process_group()  # not after an error: it would wait for the others, whom torchrun is about to end
+
+
+def place(environment: Mapping[str, str]) -> Team:
+    """This process's place as ``torchrun`` tells it; alone where nothing tells of others. Raises ``UsageError``."""
+
+    def number(name: str, low: int, high: float) -> int:
+        value = environment.get(name, TORCHRUN.get(name))
+        if value is None or not value.strip().isdecimal() or not low <= int(value) <= high:
+            raise UsageError(f"{name} is {'not set' if value is None else repr(value)} in the environment, {ASKED}")
+        return int(value)
+
+    size = number("WORLD_SIZE", 1, math.inf)
+    if size == 1:
+        return Team()
+    number("MASTER_PORT", 1, 65535)
+    if not environment.get("MASTER_ADDR"):
+        raise UsageError(f"MASTER_ADDR is not set in the environment, {ASKED}")
+    rank, local = number("RANK", 0, size - 1), number("LOCAL_RANK", 0, size - 1)
+    return Team(rank, size, number("LOCAL_WORLD_SIZE", 1, size), local)
+
+
+def meet(team: Team) -> Store:
+    """What all processes write to and read from, when all are there. Raises ``UsageError`` where they do not come."""
+    try:
+        store, *_ = next(iter(rendezvous("env://", team.rank, team.size, timeout=MEETING)))
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"{team.size} is WORLD_SIZE in the environment, but so many processes did not meet within "
+            f"{MEETING.seconds} s, {ASKED}"
+        ) from error
+    return store
+
+
+def speaks(store: Store) -> bool:
+    """Whether this process is the first that ends with an error."""
+    try:
+        return store.add("dinoseg ended", 1) == 1
+    except RuntimeError:  # nobody is left to ask
+        return True
 
 
 def own_device(name: str, place: int) -> torch.device:

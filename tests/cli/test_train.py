@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dinoseg.cli import run
-from dinoseg.errors import NonFiniteLoss, TruncatedImage
+from dinoseg.errors import NonFiniteLoss, OtherProcessEnded, TruncatedImage
 from dinoseg.options import TrainOptions
 from dinoseg.training import TrainReport
 from dinoseg.types import Failure
@@ -52,6 +53,12 @@ def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     }
 
 
+def test_of_several_processes_one_speaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dinoseg.training.train", lambda images, **fields: replace(report(failed=1), first=False))
+    assert run([*LINE.split(), "--json"]) == 3
+    assert capsys.readouterr() == ("", "")
+
+
 def test_photographs_that_could_not_be_read_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +74,7 @@ def test_photographs_that_could_not_be_read_are_named(
     [
         (NonFiniteLoss("loss is nan at step 7; run/checkpoints holds step 4"), 4, "holds step 4"),
         (KeyboardInterrupt(), 130, "--resume"),
+        (OtherProcessEnded("and says why"), 4, ""),
     ],
 )
 def test_a_run_that_ends_early(

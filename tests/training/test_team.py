@@ -2,14 +2,16 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 
-from dinoseg.errors import DeviceError, OptionError
+from dinoseg.errors import DeviceError, OptionError, UsageError
 from dinoseg.training import run_training, team
 from dinoseg.training.loop import check_team
 from dinoseg.training.team import Team, assembled, own_device
@@ -30,6 +32,8 @@ photos, output, rank, what, changes = sys.argv[1], Path(sys.argv[2]), *sys.argv[
 def happens():
     if what == "raise":
         raise RuntimeError("the second process has a defect")
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGTERM)
 if what and os.environ["RANK"] == rank:
     at_step(3, happens, pytest.MonkeyPatch())
@@ -51,6 +55,12 @@ def torchrun(
     arguments = [str(photos), str(output), str(rank), what, json.dumps(changes)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=300)
+
+
+def messages(done: subprocess.CompletedProcess) -> list[str]:
+    """What dinoseg said, up to the first colon of each message."""
+    lines = [line.removeprefix("dinoseg: ") for line in done.stderr.splitlines() if line.startswith("dinoseg: ")]
+    return [line.partition(":")[0] for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +116,66 @@ def test_f88_a_process_that_fails_ends_the_others_and_says_why_once(photos, tmp_
     done = torchrun(photos, tmp_path / "run", rank=1, what="raise")
     assert done.returncode != 0
     assert done.stderr.count("the second process has a defect") == 1
+    assert len(messages(done)) == 1
 
 
-@pytest.mark.parametrize("environment", [{}, {"WORLD_SIZE": "1", "RANK": "0"}])
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_f88_a_process_that_is_killed_ends_the_other_with_one_message(rank, photos, alone, tmp_path, monkeypatch):
+    done = torchrun(photos, tmp_path / "run", rank=rank, what="kill")
+    assert done.returncode != 0
+    assert messages(done) == ["Another process of this training ended without a word"]
+    small_head(monkeypatch)
+    run_training([photos], options(tmp_path / "run", drop_path=0.0, batch=4, resume=True))
+    assert_like_runs(tmp_path / "run", alone)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_for_all_is_said_once(photos, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    done = torchrun(photos, tmp_path / "run", distil_from=str(tmp_path / "none.pth"))
+    assert done.returncode != 0
+    assert len(messages(done)) == 1
+
+
+LEFT = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29400"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two'"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'"),
+        ({"WORLD_SIZE": "-1"}, "WORLD_SIZE is '-1'"),
+        ({"RANK": "2"}, "RANK is '2'"),
+        ({"RANK": None}, "RANK is not set"),
+        ({"LOCAL_RANK": "x"}, "LOCAL_RANK is 'x'"),
+        ({"MASTER_ADDR": None}, "MASTER_ADDR is not set"),
+        ({"MASTER_PORT": "0"}, "MASTER_PORT is '0'"),
+        ({"MASTER_PORT": None}, "MASTER_PORT is not set"),
+    ],
+)
+def test_f89_what_was_left_in_the_environment_is_named(changes, told):
+    environment = {name: value for name, value in (LEFT | changes).items() if value is not None}
+    with pytest.raises(UsageError, match=f"^{told} .*unset WORLD_SIZE"), assembled("cpu", environment):
+        pass
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_f89_others_that_do_not_come_are_not_waited_for(rank, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    environment = LEFT | {"RANK": str(rank), "MASTER_PORT": str(port)}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(team, "MEETING", timedelta(seconds=1))
+    with pytest.raises(UsageError, match="did not meet"), assembled("cpu", environment):
+        pass
+
+
+@pytest.mark.parametrize("environment", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"RANK": "3", "LOCAL_RANK": "x"}])
 def test_f89_without_torchrun_or_with_one_process_nothing_is_joined(environment):
     with assembled("cpu", environment) as (alone, device):
         assert (alone, device) == (Team(), torch.device("cpu"))
