@@ -15,7 +15,7 @@ import dinoseg
 PACKAGE = Path(dinoseg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "options", "types", "atomic", "files"}
+GROUND = {"errors", "options", "types", "atomic", "files", "places"}
 ROAD = (
     *("images", "backbone", "recognition", "propagate", "attention", "methods", "refine", "draw", "outputs"),
     *("pipeline", "folder", "heads", "grouping", "tracking", "evaluation"),
@@ -26,6 +26,7 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "types": {"errors"},
     "atomic": {"errors"},
     "files": set(),
+    "places": {"errors", "atomic"},
     "training": {"images", "backbone", "recognition", "draw", "training"},
     "compression": {"images", "backbone", "methods", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
@@ -88,7 +89,7 @@ def test_the_reader_of_imports_sees_them(source: str, rooms: set[str]) -> None:
     assert rooms_imported(source) == rooms
 
 
-@pytest.mark.parametrize("room", ["errors", "types", "options", "atomic", "files", "images", "outputs"])
+@pytest.mark.parametrize("room", ["errors", "types", "options", "atomic", "files", "places", "images", "outputs"])
 def test_rooms_without_torch(room: str) -> None:
     for path in (path for path in FILES if room_of(path) == room):
         everything = imported(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))

@@ -22,12 +22,7 @@ from dinoseg.errors import CorruptWeights
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors, numbers and words. Raises ``OSError`` (disk full), with the old file as it was."""
     with atomic_write(path) as file:
-        try:
-            torch.save(interned(state), file)
-        except RuntimeError as error:  # torch's own words about a file that could not be written
-            if isinstance(error.__context__, OSError):
-                raise error.__context__ from None
-            raise
+        torch.save(interned(state), file)
 
 
 def load_state(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:

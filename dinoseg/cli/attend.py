@@ -14,6 +14,7 @@ from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
 from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import AttendOptions, Flag, InputOptions, deciding
+from dinoseg.places import check_folder, claimed
 
 if TYPE_CHECKING:
     from dinoseg.attention import Attender
@@ -59,10 +60,9 @@ def attend(
     check_named(images, inputs)
     from dinoseg.attention import Attender
     from dinoseg.images.find import find
-    from dinoseg.outputs.claim import check_writable, claimed
     from dinoseg.outputs.heads import HeadsFolder
 
-    check_writable(output.output)
+    check_folder(output.output)
     listing = find(images, inputs, exclude=output.output)
     attender = Attender(**asdict(options or AttendOptions()))
     attender.max_pixels = inputs.max_pixels

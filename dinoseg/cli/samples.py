@@ -13,6 +13,7 @@ from dinoseg.atomic import atomic_write
 from dinoseg.cli.arguments import Json
 from dinoseg.cli.console import inform, tell_json, tell_table
 from dinoseg.errors import OutputConflict, UsageError
+from dinoseg.places import check_folder
 
 
 class Sample(NamedTuple):
@@ -46,9 +47,7 @@ def samples(
 
     They come from the installed scikit-image and scikit-learn; nothing is downloaded, no other file is overwritten.
     """
-    from dinoseg.outputs.claim import check_writable
-
-    check_writable(directory)
+    check_folder(directory)
     photographs = {sample: sample.file().read_bytes() for sample in SAMPLES if sample.file().is_file()}
     if not photographs:
         raise UsageError("The installed scikit-image and scikit-learn carry no photographs.")

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
-from dinoseg.atomic import atomic_write, locked
+from dinoseg.atomic import atomic_write
 from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import all_finite, save_backbone
 from dinoseg.backbone.vit import Backbone, Features
@@ -36,6 +36,7 @@ from dinoseg.compression.prune import check_prunable, prune
 from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
 from dinoseg.images.find import find
 from dinoseg.options import CompressOptions, InputOptions
+from dinoseg.places import check_file, claimed
 from dinoseg.types import Source
 
 log = logging.getLogger(__name__)
@@ -73,13 +74,13 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     """
     started = time.perf_counter()
     used, held_out = divide(images, options.seed)
-    refuse_output(options)
+    check_file(options.output, replace=options.overwrite or options.resume)
     teacher = load(model, heads=options.heads, offline=options.offline)
     check_prunable(teacher, options.neurons)
     teacher = teacher.to(choose_device(options.device))
     work = working_folder(options)
     sizes = square(options.grid * teacher.spec.patch), square(options.grid * options.patch)
-    with locked(work):
+    with claimed(work, deep=False):
         claim(work, options, teacher, used)
         judge = Judge(teacher, held_out_set(CropFeed(held_out, options.seed), sizes))
         feed = CropFeed(used, options.seed, ahead=2 * options.batch)  # a GPU's next step is there when it is done
@@ -88,8 +89,10 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
             heal(teacher, student, feed, options, work, judge)
         cosine_healed = judge(student)
         facts = {"teacher_sha256": teacher.spec.sha256, "dinoseg": __version__, "neurons": str(options.neurons)}
-        save_backbone(student, options.output, store=options.store, **facts)
-    stored = load_file(options.output).to(teacher.device)
+        stored = work / "stored.safetensors"
+        save_backbone(student, stored, store=options.store, **facts)
+        stored.replace(options.output)
+    network = load_file(options.output).to(teacher.device)
     return CompressReport(
         file=str(options.output),
         teacher=teacher.spec.name,
@@ -100,27 +103,14 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
         held_out=len(held_out),
         cosine_pruned=cosine_pruned,
         cosine_healed=cosine_healed,
-        cosine_stored=judge(stored),
+        cosine_stored=judge(network),
         minutes=round((time.perf_counter() - started) / 60, 1),
     )
 
 
-def refuse_output(options: CompressOptions) -> None:
-    """Raise ``OutputConflict`` where something would be lost."""
-    if options.output.is_dir():
-        raise OutputConflict(f"{options.output} is a folder: name a file with --output.")
-    if options.output.exists() and not (options.overwrite or options.resume):
-        raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
-
-
 def working_folder(options: CompressOptions) -> Path:
-    """The working folder beside the output, made. Raises ``OutputConflict`` where it cannot be."""
-    work = options.output.with_name(options.output.name + ".work")
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputConflict(f"{work} cannot be made ({error.strerror}): name another file.") from error
-    return work
+    """The folder of unfinished work beside the output."""
+    return options.output.with_name(options.output.name + ".work")
 
 
 def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequence[Source]) -> None:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
-from dinoseg.outputs.claim import check_writable
 from dinoseg.outputs.strict_json import plain
+from dinoseg.places import check_folder
 
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
 NOTHING = "**No score**: no picture could be scored."
@@ -210,7 +210,7 @@ def check_place(directory: Path, overwrite: bool, files: Sequence[str] = FILES) 
 
     What an evaluation that was killed has written is no report.
     """
-    check_writable(directory)
+    check_folder(directory)
     unfinished = (directory / UNFINISHED).exists() and not (directory / REPORT).exists()
     for name in () if overwrite or unfinished else files:
         if (directory / name).exists():

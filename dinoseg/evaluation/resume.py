@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dinoseg.atomic import atomic_write
+from dinoseg.atomic import append, atomic_write, open_append
 from dinoseg.errors import OutputConflict
 from dinoseg.evaluation.report import UNFINISHED, Row
 from dinoseg.evaluation.samples import Sample
@@ -59,8 +59,8 @@ class Kept:
         """One more row, safe from the end of this process."""
         if self.path and self.rows:
             line = {field.name: getattr(row, field.name) for field in fields(row)}
-            with self.path.open("ab") as file:
-                file.write(to_line(line | {"files": state(sample)}))
+            with open_append(self.path) as file:
+                append(file, to_line(line | {"files": state(sample)}))
 
     def finish(self) -> None:
         """Everything is in the report now."""

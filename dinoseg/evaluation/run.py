@@ -37,8 +37,8 @@ from dinoseg.images.frames import frame_of
 from dinoseg.methods import make_method
 from dinoseg.methods.head import SegmentationHead
 from dinoseg.options import EvaluateOptions, SegmentOptions, deciding
-from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
+from dinoseg.places import claimed
 from dinoseg.types import Failure
 
 UNDECIDING = frozenset(("split", "partial", "output", "overwrite", "json"))
@@ -63,7 +63,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     refuse_gaps(dataset, samples, options)
     make = partial(Files, dataset) if options.predictions else protocol.maker or Road
     maker: Maker = make(options, protocol, name)
-    with claimed(options.output) if options.output else nullcontext():
+    with claimed(options.output, deep=False) if options.output else nullcontext():
         kept = kept_rows(name, protocol, dataset, maker, options)
         maker = Smoothed(maker, options.smooth) if options.smooth else maker
         rows, failed = measure_all(protocol, samples, maker, progress, kept, options)

@@ -11,6 +11,8 @@ from tempfile import TemporaryFile
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.atomic import naming
+
 CHUNK = 8192
 """Rows that are read at once."""
 
@@ -18,10 +20,11 @@ CHUNK = 8192
 class Store:
     """Rows ``(n, d)`` float32 in a file without a name below ``folder``: it is gone when the process is.
 
-    Rows are added first and read afterwards; use it in a ``with`` block. ``OSError`` when the disk is full.
+    Rows are added first and read afterwards; use it in a ``with`` block. Raises ``OSError``, naming the folder.
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._file = TemporaryFile(dir=folder)  # noqa: SIM115 (it lives as long as the store)
         self._width = 0
         self._rows = 0
@@ -32,7 +35,8 @@ class Store:
             raise ValueError(f"rows {rows.shape} {rows.dtype} beside others of width {self._width}")
         self._width = rows.shape[1]
         self._rows += len(rows)
-        self._file.write(rows.tobytes())
+        with naming(self._folder):
+            self._file.write(rows.tobytes())
 
     def __len__(self) -> int:
         return self._rows
@@ -47,9 +51,10 @@ class Store:
             yield self._read(start, min(CHUNK, self._rows - start))
 
     def _read(self, start: int, count: int) -> NDArray[np.float32]:
-        self._file.flush()
         row = 4 * self._width
-        data = os.pread(self._file.fileno(), row * count, row * start)
+        with naming(self._folder):  # what is still to be written may be so only now
+            self._file.seek(row * start)
+            data = self._file.read(row * count)
         return np.frombuffer(data, np.float32).reshape(count, self._width)
 
     def __enter__(self) -> Store:

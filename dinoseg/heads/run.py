@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from dinoseg import __version__
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import InputNotFound, MaskError, OutputConflict, TrainingError
+from dinoseg.errors import InputNotFound, MaskError, TrainingError
 from dinoseg.heads.examples import Example, examples
 from dinoseg.heads.fitting import fit_head, passes
 from dinoseg.images.find import find
@@ -20,6 +20,7 @@ from dinoseg.images.text import spelled
 from dinoseg.methods.head_network import save_head
 from dinoseg.options import InputOptions, ModelOptions, TrainHeadOptions
 from dinoseg.pipeline import Segmenter
+from dinoseg.places import check_file
 from dinoseg.types import Failure, Source
 
 FEWEST = 8
@@ -57,10 +58,9 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     sources = list(find([images] if isinstance(images, str | Path) else images, InputOptions()))
     masks = find_masks(sources, options.labels) if options.labels else {}
     sources = choose(sources, masks, options)
-    refuse_output(options)
+    check_file(options.output, replace=options.overwrite)
     backbone = load_backbone(options)
     segmenter = Segmenter(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
-    make_folder(options)
     stream = examples(segmenter, sources, masks, stored=options.stored_frame)
     looked = list(tqdm(stream, "look", len(sources), unit="image", disable=None))
     used = [each for each in looked if isinstance(each, Example)]
@@ -72,6 +72,7 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
         )
     epochs = options.epochs or passes(len(used))
     head, loss = fit_head(used, epochs, options.seed, backbone.device)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     save_head(head, options.output, backbone.spec, **facts(options, used, epochs))
     return HeadReport(
         file=str(options.output),
@@ -84,22 +85,6 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
         minutes=round((time.perf_counter() - started) / 60, 1),
         failed=failed,
     )
-
-
-def refuse_output(options: TrainHeadOptions) -> None:
-    """Raise ``OutputConflict`` where a file would be lost."""
-    if options.output.is_dir():
-        raise OutputConflict(f"{options.output} is a folder: name a file with --output.")
-    if options.output.exists() and not options.overwrite:
-        raise OutputConflict(f"{options.output} exists: pass --overwrite to replace it or name another file.")
-
-
-def make_folder(options: TrainHeadOptions) -> None:
-    """Make the folder of the output. Raises ``OutputConflict`` where none can be made."""
-    try:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputConflict(f"{options.output.parent} cannot be made ({error.strerror}): name another.") from error
 
 
 def find_masks(sources: Sequence[Source | Failure], folder: Path) -> dict[str, Path]:

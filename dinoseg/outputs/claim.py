@@ -1,52 +1,19 @@
-"""Who may write in a folder: one run at a time, one set of options, and nothing in a folder of somebody else."""
+"""Whose a folder is: one set of options at a time, and nothing among files of somebody else."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
-from dinoseg.atomic import locked
 from dinoseg.errors import OutputConflict
 from dinoseg.outputs.strict_json import plain, to_json
 
 RUN = "run.json"
 HEADS = "heads"
 """Folder of what ``attend`` writes; ``segment`` leaves it alone."""
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[Path]:
-    """Make a folder and hold its lock for the length of a block; gives its real path.
-
-    Raises ``OutputConflict`` where it cannot be made or another run has it.
-    """
-    with ExitStack() as stack:
-        with refusing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(folder))
-        yield folder.resolve()
-
-
-def check_writable(folder: Path) -> None:
-    """Raise ``OutputConflict`` unless files can be made in ``folder``, or it where it is not there yet; leaves none."""
-    with refusing(folder):
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        with TemporaryFile(dir=there):
-            pass
-
-
-@contextmanager
-def refusing(folder: Path) -> Iterator[None]:
-    """Tell what the system says of ``folder`` as an ``OutputConflict``."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputConflict(f"{folder} cannot hold the results: {error.strerror}; name another folder.") from error
 
 
 def run_id(run: Mapping[str, Any]) -> str:

@@ -15,8 +15,6 @@ NAME_BYTES = 255
 """What file systems allow for one name."""
 UNSAFE = re.compile(r"^\.{0,2}$|^[A-Za-z]:|[\\\0]")
 """Parts of an id that would lead out of the folder, here or on Windows: empty, dots, a drive, a backslash."""
-TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
-"""Names that ``atomic_write`` gives to unfinished files."""
 
 
 def relative_path(folder: str, id_: str, suffix: str, *, marked: bool = False) -> str:
@@ -85,15 +83,12 @@ def write_under(root: Path, relative: str, chunks: Iterable[bytes]) -> Path:
     Raises ``OutputConflict`` when a folder on the way is a symbolic link, and ``OSError`` with the file's name.
     """
     path = root / relative
-    try:
-        if not path.is_relative_to(root) or os.path.realpath(path.parent) != str(path.parent):
-            raise OutputConflict(f"{path} leads out of {root}, perhaps through a symbolic link; remove the link.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            for chunk in chunks:
-                file.write(chunk)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    if not path.is_relative_to(root) or os.path.realpath(path.parent) != str(path.parent):
+        raise OutputConflict(f"{path} leads out of {root}, perhaps through a symbolic link; remove the link.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        for chunk in chunks:
+            file.write(chunk)
     return path
 
 
@@ -108,10 +103,3 @@ def remove_files(root: Path, files: Iterable[str | None]) -> None:
             if parent == root or any(parent.iterdir()):
                 break
             parent.rmdir()
-
-
-def sweep(root: Path) -> None:
-    """Remove what a killed process left unfinished; links are not followed."""
-    for folder, _, names in os.walk(root):
-        for name in filter(TEMPORARY.fullmatch, names):
-            Path(folder, name).unlink()

@@ -10,25 +10,25 @@ The protocol, and what a stop at any point leaves behind:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.atomic import lock
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
 from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
-from dinoseg.outputs.claim import RUN, check_writable, read_run, refuse_foreign, refuse_other_run, refusing, run_id
-from dinoseg.outputs.files import existing, remove_files, sweep, write_under
+from dinoseg.outputs.claim import RUN, read_run, refuse_foreign, refuse_other_run, run_id
+from dinoseg.outputs.files import existing, remove_files, write_under
 from dinoseg.outputs.format import Scene
 from dinoseg.outputs.manifest import Manifest
 from dinoseg.outputs.record import Record, failure_record, fingerprint, record_of, unchanged
 from dinoseg.outputs.render import write_files
 from dinoseg.outputs.strict_json import plain, to_json
+from dinoseg.places import check_folder, claimed, refusing
 from dinoseg.types import Failure, Photo, Segmentation, Source
 
 MANIFEST = "manifest.jsonl"
@@ -42,7 +42,7 @@ def check_output(options: OutputOptions) -> None:
     """
     split_formats(options.wanted)
     make_backdrop(options.background)
-    check_writable(options.output)
+    check_folder(options.output)
     if options.output.exists() and not options.overwrite:
         refuse_foreign(options.output)
 
@@ -72,18 +72,13 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         output = self.options.output
-        with refusing(output):
-            output.mkdir(parents=True, exist_ok=True)
-            self.root = output.resolve()
-            if not self.options.overwrite:
-                refuse_foreign(self.root)
-            self._lock = lock(self.root)
-            try:
-                self._claim()
-                self._manifest = Manifest(self.root / MANIFEST)
-            except BaseException:
-                os.close(self._lock)
-                raise
+        with ExitStack() as stack, refusing(output):
+            if output.is_dir() and not self.options.overwrite:
+                refuse_foreign(output)
+            self.root = stack.enter_context(claimed(output))
+            self._claim()
+            self._manifest = stack.enter_context(closing(Manifest(self.root / MANIFEST)))
+            self._held = stack.pop_all()
         return self
 
     def _claim(self) -> None:
@@ -91,7 +86,6 @@ class OutputFolder:
 
         The background is part of the run from the first cut-outs on: without them it decides nothing.
         """
-        sweep(self.root)
         known = read_run(self.root)
         if self.options.overwrite:
             if known is not None:
@@ -116,8 +110,7 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._manifest.close()
-        os.close(self._lock)
+        self._held.close()
 
     def done(self, source: Source) -> bool:
         """Whether this run's results for this content are here, in every format that is wanted now.

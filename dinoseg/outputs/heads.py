@@ -17,7 +17,7 @@ from PIL import Image
 from dinoseg.errors import OutputConflict
 from dinoseg.outputs.attention import npz
 from dinoseg.outputs.claim import HEADS, run_id
-from dinoseg.outputs.files import free_path, sweep, write_under
+from dinoseg.outputs.files import free_path, write_under
 from dinoseg.outputs.record import unchanged
 from dinoseg.outputs.strict_json import to_json
 from dinoseg.types import Source
@@ -41,7 +41,6 @@ class HeadsFolder:
     def __init__(self, root: Path, run: Mapping[str, Any], *, arrays: bool, overwrite: bool) -> None:
         self.root, self.arrays, self.overwrite = root, arrays, overwrite
         self.id = run_id(run)
-        sweep(root / HEADS)
 
     def done(self, source: Source) -> bool:
         """Whether this run's files of this content are here. Raises ``OutputConflict`` for one that is in the way."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
-from dinoseg.outputs.files import write_under
+from dinoseg.atomic import append, atomic_write, open_append
 from dinoseg.outputs.record import Record, parse_record
 
 
@@ -20,42 +21,44 @@ class Manifest:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or create; raises ``OSError`` also when the path is a symbolic link."""
+        """Open or create; raises ``OutputConflict`` when the path is a link or no file, and ``OSError``."""
         self.path = path
+        self._turn = Lock()
+        """Of one who reads or adds: both move the file's position."""
         self._places: dict[str, tuple[int, int]] = {}  # id -> offset, length
         self._open()
 
     def _open(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-        self._file = os.open(self.path, flags, 0o666)
+        self._file = open_append(self.path)
+        self._file.seek(0)
         self._places.clear()
         self._end = 0
-        with self.path.open("rb") as lines:
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    os.ftruncate(self._file, self._end)
-                    break
-                record = parse_record(line)
-                if record is not None:
-                    self._places[record.id] = (self._end, len(line))
-                self._end += len(line)
+        lines = io.BufferedReader(self._file)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                os.ftruncate(self._file.fileno(), self._end)
+                break
+            record = parse_record(line)
+            if record is not None:
+                self._places[record.id] = (self._end, len(line))
+            self._end += len(line)
+        lines.detach()
 
     def get(self, id_: str) -> Record | None:
         """The latest record of that input."""
         place = self._places.get(id_)
-        return None if place is None else parse_record(os.pread(self._file, place[1], place[0]))
+        if place is None:
+            return None
+        with self._turn:
+            self._file.seek(place[0])
+            line = self._file.read(place[1])
+        return parse_record(line)
 
     def append(self, record: Record) -> None:
-        """Add a record; if that fails (disk full) no part of its line stays."""
+        """Add a record; if that fails (disk full) no part of its line stays. Raises ``OSError``."""
         line = record.line()
-        written = 0
-        try:
-            while written < len(line):
-                written += os.write(self._file, line[written:])
-        except BaseException:
-            with suppress(OSError):
-                os.ftruncate(self._file, self._end)
-            raise
+        with self._turn:
+            append(self._file, line)
         self._places[record.id] = (self._end, len(line))
         self._end += len(line)
 
@@ -68,11 +71,11 @@ class Manifest:
 
     def compact(self) -> None:
         """One line per input, sorted by id, whole on disk before it takes the place of the old file."""
-        write_under(self.path.parent, self.path.name, (record.line() for record in self))
-        old = self._file
+        with atomic_write(self.path) as file:
+            file.writelines(record.line() for record in self)
+            self._file.close()  # Windows replaces no file that is open
         self._open()
-        os.close(old)
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        self._file.close()

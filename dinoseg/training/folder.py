@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -19,6 +20,7 @@ from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
 from dinoseg.options import TrainOptions
+from dinoseg.places import check_folder
 from dinoseg.training.cache import Photographs
 from dinoseg.training.checkpoint import Checkpoints
 from dinoseg.types import Failure
@@ -60,8 +62,7 @@ class RunFolder:
     def check(self) -> None:
         """Refuse a folder that is in the way, before any photograph is read."""
         there = self.record.exists()
-        if self.path.exists() and not self.path.is_dir():
-            raise OutputConflict(f"{self.path} is a file: --output must name a folder.")
+        check_folder(self.path)
         if self.options.resume and not there:
             raise OutputConflict(f"{self.path} holds no run to go on with: leave out --resume, or name another folder.")
         if self.options.resume:
@@ -149,8 +150,10 @@ class RunFolder:
     def add_look(self, look: Mapping[str, Any], strip: Image.Image) -> None:
         """Keep what a look at the network after ``look["step"]`` steps showed; later ones are gone then."""
         self.strips.mkdir(exist_ok=True)
+        picture = io.BytesIO()  # written into a file, Pillow would not say what the system refused
+        strip.save(picture, "PNG")
         with atomic_write(self.path / look["strip"]) as file:
-            strip.save(file, "PNG")
+            file.write(picture.getvalue())
         before = [line for line in self.looks() if line["step"] < look["step"]]
         self.write_lines(self.watched, map(json.dumps, [*before, look]))
 

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dinoseg.atomic import locked
+from dinoseg.atomic import naming
 from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
 from dinoseg.backbone.memory import out_of_memory
 from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
 from dinoseg.options import TrainOptions
+from dinoseg.places import claimed
 from dinoseg.training.cache import SHORT_SIDE, Photographs
 from dinoseg.training.distil import Distillation
 from dinoseg.training.feeds import open_photographs
@@ -78,11 +79,9 @@ def train_together(
     check_team(options, team)
     photographs = open_photographs(images, options, round(SHORT_SIDE * start.crop(options)), device, team)
     check_photographs(photographs, images, options, team)
-    if team.first:
-        folder.path.mkdir(parents=True, exist_ok=True)
     devices = [device] if device.type == "cuda" else []
     try:
-        with locked(folder.path) if team.first else nullcontext(), torch.random.fork_rng(devices):
+        with claimed(folder.path) if team.first else nullcontext(), torch.random.fork_rng(devices):
             facts = {**start.facts, "photographs_per_step": options.step_batch * team.size}
             team.from_first(lambda: folder.begin(photographs, facts))
             trainer = Trainer(options, start, photographs, folder, device, team)
@@ -194,7 +193,8 @@ class Trainer:
             started = time.perf_counter()
             for step, measures in zip(steps, self.learned(steps, interrupt), strict=True):
                 seconds = time.perf_counter() - started
-                metrics.write(self.line(step, measures, seconds))
+                with naming(self.folder.metrics):
+                    metrics.write(self.line(step, measures, seconds))
                 bar.set_postfix(self.told(measures, seconds), refresh=False)
                 bar.update()
                 if observer:

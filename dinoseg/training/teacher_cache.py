@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.atomic import naming
 from dinoseg.backbone.vit import BackboneSpec, Features
 from dinoseg.errors import OptionError
 
@@ -96,7 +97,7 @@ class TeacherCache:
 
     def write(self, slots: list[int], rows: NDArray[np.float16]) -> None:
         """Add records. Raises ``OSError`` if the disk is full."""
-        with self.path.open("r+b" if self.path.exists() else "w+b") as file:
+        with naming(self.path), self.path.open("r+b" if self.path.exists() else "w+b") as file:
             for slot, row in zip(slots, rows, strict=True):
                 file.seek(slot * self.shape.nbytes)
                 file.write(checked(row))

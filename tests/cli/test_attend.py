@@ -14,7 +14,7 @@ from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone, BackboneSpec
 from dinoseg.backbone.weights import build
 from dinoseg.cli import run
-from dinoseg.outputs.claim import claimed
+from dinoseg.places import claimed
 from tests.helpers import exhaust_opencv, write_images
 
 

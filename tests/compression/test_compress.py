@@ -199,3 +199,11 @@ def test_a_path_that_is_not_there_leaves_no_folder(tmp_path, teacher_and_photos,
     with pytest.raises(error, match="nowhere"):
         compress(str(tmp_path / f"{model}.safetensors"), [tmp_path / photographs], options(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "teacher.safetensors"]
+
+
+def test_d52_what_a_killed_process_left_unfinished_is_removed(tmp_path, teacher_and_photos):
+    work = tmp_path / "student.safetensors.work"
+    work.mkdir()
+    (work / ".dinoseg-0123456789abcdef.tmp").touch()
+    compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
+    assert sorted(path.name for path in work.iterdir()) == [".dinoseg.lock", "pruned.safetensors", "settings.json"]

@@ -19,8 +19,8 @@ from dinoseg.evaluation import run as module
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.metrics import jaccard
 from dinoseg.options import EvaluateOptions
-from dinoseg.outputs.claim import claimed
 from dinoseg.pipeline import Finished
+from dinoseg.places import claimed
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask, write_pairs, write_voc, write_voc_boxes

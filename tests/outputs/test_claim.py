@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dinoseg.errors import OutputConflict
-from dinoseg.outputs.claim import check_writable, claimed, differences, read_run, refuse_foreign, run_id
+from dinoseg.outputs.claim import differences, read_run, refuse_foreign, run_id
 
 RUN = {"options": {"method": "tokencut", "size": None}, "weights": "00ff"}
 
@@ -62,32 +62,3 @@ def test_differences_name_what_differs():
         'method: there "tokencut", now "attention"',
         'version: there null, now "2"',
     ]
-
-
-def test_d62_a_claimed_folder_is_made_and_locked(tmp_path):
-    with claimed(tmp_path / "new/folder") as root:
-        assert root == (tmp_path / "new/folder").resolve()
-        with pytest.raises(OutputConflict, match="in use by another run"), claimed(root):
-            pass
-    with claimed(root):
-        pass  # free again
-
-
-def test_b34_a_file_in_the_place_of_a_folder(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    for place in ("file", "file/below"):
-        with pytest.raises(OutputConflict, match="cannot hold the results"), claimed(tmp_path / place):
-            pass
-        with pytest.raises(OutputConflict, match="cannot hold the results"):
-            check_writable(tmp_path / place)
-
-
-def test_errors_inside_a_claimed_folder_are_not_its_own(tmp_path):
-    with pytest.raises(FileNotFoundError), claimed(tmp_path):
-        (tmp_path / "missing").read_text()
-
-
-def test_checking_a_folder_leaves_nothing(tmp_path):
-    check_writable(tmp_path / "new/folder")
-    check_writable(tmp_path)
-    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinoseg.errors import OutputConflict
-from dinoseg.outputs.files import existing, free_path, relative_path, remove_files, sweep, write_under
+from dinoseg.outputs.files import existing, free_path, relative_path, remove_files, write_under
 
 
 @pytest.mark.parametrize(
@@ -166,16 +166,3 @@ def test_d55_removing_takes_files_and_empty_folders_only(tmp_path):
     assert not (root / "masks/sub").exists()
     remove_files(root, ["masks/b.png"])
     assert root.is_dir()  # the folder itself stays
-
-
-def test_d52_sweep_takes_unfinished_files_only(tmp_path):
-    outside = tmp_path / "outside"
-    names = [".0123456789abcdef.tmp", ".notes.tmp", "0123456789abcdef.tmp", "a.png"]
-    for folder in (tmp_path / "out", tmp_path / "out/masks/sub", outside):
-        for name in names:
-            write_under(folder, name, [b"x"])
-    (tmp_path / "out/link").symlink_to(outside)
-    sweep(tmp_path / "out")
-    for folder in (tmp_path / "out", tmp_path / "out/masks/sub"):
-        assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(names[1:])
-    assert len(list(outside.iterdir())) == 4

@@ -248,7 +248,7 @@ def a_foreign_folder(out):
 @pytest.mark.parametrize(
     ("obstacle", "place", "message"),
     [
-        (a_file, "", "cannot hold the results: Not a directory"),
+        (a_file, "", "is a file, and results need a folder"),
         (a_file, "deep/er", "cannot hold the results: Not a directory"),
         (a_foreign_folder, "", "not dinoseg's"),
     ],
@@ -397,7 +397,7 @@ def test_the_lock_is_given_back_when_entering_fails(out, photos):
     shutil.move(out / "manifest.jsonl", out / "moved")
     (out / "manifest.jsonl").symlink_to(out / "moved")
     for _ in range(2):  # not "in use" the second time
-        with pytest.raises(OutputConflict, match="cannot hold the results"):
+        with pytest.raises(OutputConflict, match=r"manifest\.jsonl is a link"):
             run(out, photos)
 
 

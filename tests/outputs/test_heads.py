@@ -126,14 +126,6 @@ def test_maps_that_are_there_are_never_stale(root, source):
         assert (maps["attention"] == 0.5).all()
 
 
-def test_d52_unfinished_files_of_a_killed_run_are_swept(root):
-    for place in ("heads/sub/.0123456789abcdef.tmp", ".0123456789abcdef.tmp"):
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-        (root / place).touch()
-    folder(root)
-    assert files(root) == [".0123456789abcdef.tmp"]  # beside the heads is no business of theirs
-
-
 def test_same_maps_give_the_same_bytes(root, source):
     write(folder(root), source)
     before = [(root / file).read_bytes() for file in files(root)]

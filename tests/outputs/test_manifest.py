@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from dinoseg.errors import OutputConflict
 from dinoseg.outputs.manifest import Manifest
 from dinoseg.outputs.record import Record
 
@@ -95,7 +96,7 @@ def test_short_writes_go_on(path, monkeypatch):
 def test_h116_a_link_is_not_followed(path, tmp_path):
     (tmp_path / "precious").write_text("precious")
     path.symlink_to(tmp_path / "precious")
-    with pytest.raises(OSError, match=r"manifest\.jsonl"):
+    with pytest.raises(OutputConflict, match=r"manifest\.jsonl is a link"):
         Manifest(path)
     assert (tmp_path / "precious").read_text() == "precious"
 

@@ -19,7 +19,7 @@ from dinoseg.evaluation.recognition.protocols import FeatureProtocol
 from dinoseg.evaluation.report import FILES, Report, check_place, versions
 from dinoseg.evaluation.resume import Kept
 from dinoseg.options import EvaluateOptions, ModelOptions
-from dinoseg.outputs.claim import claimed
+from dinoseg.places import claimed
 
 USED = (
     *(field.name for field in fields(ModelOptions)),
@@ -51,7 +51,7 @@ def run_features(
     if options.output:
         check_place(options.output, options.overwrite, (*FILES, *figures.FILES))
     backbone = open_backbone(options)
-    with claimed(options.output) if options.output else nullcontext():
+    with claimed(options.output, deep=False) if options.output else nullcontext():
         unfinished = Kept(options.output, {"protocol": name}, rows=False)
         found = protocol.measure(Path(str(data)).expanduser(), backbone, options, progress)
         model = f"random weights in the shape of {options.model}" if options.random_weights else options.model
