@@ -42,8 +42,19 @@ class Coloured(NamedTuple):
     """What had to be done to the values."""
 
 
-def image_to_rgb(image: PIL.Image.Image, value_range: ValueRange | None = None) -> Coloured:
-    """A loaded PIL image of any mode -> ``(h, w, 3)`` uint8. Raises ``UnsupportedImage``."""
+def image_to_rgb(
+    image: PIL.Image.Image, value_range: ValueRange | None = None, colours: NDArray[np.uint16] | None = None
+) -> Coloured:
+    """A loaded PIL image of any mode -> ``(h, w, 3)`` uint8; ``colours`` ``(h, w, 3 | 4)`` go before its own.
+
+    Raises ``UnsupportedImage``.
+    """
+    if colours is not None:
+        pixels, stretched = array_to_rgb(colours, value_range)
+        narrow_image = PIL.Image.fromarray(pixels)
+        narrow_image.info = {"icc_profile": image.info.get("icc_profile")}
+        narrow_image, notes = to_srgb(narrow_image)
+        return Coloured(np.array(narrow_image), stretched + notes)
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         values = np.array(image)
         return array_to_rgb(narrow(values) if image.mode == "I" else values, value_range)

@@ -29,6 +29,7 @@ from dinoseg.errors import (
 )
 from dinoseg.files import EMPTY, NotRegular, absent, home_path, open_regular
 from dinoseg.images.colour import ValueRange, array_to_rgb, image_to_rgb
+from dinoseg.images.deep import LOST, deep_colours, is_deep
 from dinoseg.images.formats import Format, open_image, unsupported
 from dinoseg.images.turns import TURNS
 from dinoseg.options import InputOptions
@@ -124,13 +125,23 @@ class Reader:
         refuse_raw(image)
         original, wanted = image.size, self.reduce_to
         reduced = wanted is not None and image.draft("RGB", draft_size(original, wanted)) is not None
-        pixels, size, notes = self.convert(image, original if reduced else None)
-        return pixels, size, suffix_notes(known, suffix) + notes + frame_notes(image)
+        deep = is_deep(image)
+        image.load()
+        colours = deep_colours(stream, image) if deep else None
+        lost = [LOST] if deep and colours is None else []
+        pixels, size, notes = self.convert(image, original if reduced else None, colours=colours)
+        return pixels, size, suffix_notes(known, suffix) + notes + lost + frame_notes(image)
 
     def convert(
-        self, image: PIL.Image.Image, original: tuple[int, int] | None = None, *, as_file: bool = True
+        self,
+        image: PIL.Image.Image,
+        original: tuple[int, int] | None = None,
+        *,
+        as_file: bool = True,
+        colours: NDArray[np.uint16] | None = None,
     ) -> Decoded:
-        """A PIL image -> upright RGB. ``original`` is its ``(width, height)`` where it was opened at reduced scale.
+        """A PIL image -> upright RGB. ``original`` is its ``(width, height)`` where it was opened at reduced scale,
+        ``colours`` are its own where they have more than 8 bit.
 
         Only the picture of a file is turned by its EXIF orientation. An image that was made from it, turned, resized or
         converted, still carries the tag: whoever made it expects masks in its own frame.
@@ -139,7 +150,7 @@ class Reader:
         orientation, notes = read_orientation(image)  # after loading: a PNG may say it behind its pixels
         if not as_file and orientation != 1:
             orientation, notes = 1, [f"EXIF orientation {orientation} not followed: not the picture of a file"]
-        pixels, told = image_to_rgb(image, self.value_range)  # (h, w, 3)
+        pixels, told = image_to_rgb(image, self.value_range, colours)  # (h, w, 3)
         width, height = original or image.size
         if turn := TURNS.get(orientation):
             pixels, (height, width) = turn.array(pixels), turn.size((height, width))
