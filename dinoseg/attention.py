@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.memory import within_memory
+from dinoseg.backbone.memory import on_device
+from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import Backbone, attention_rows
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError, QueryOutside
@@ -138,14 +139,14 @@ class Attender:
             except ImageError as error:
                 yield Failure(source.id, error, source)
 
-    @torch.inference_mode()
+    @inference
     def __call__(self, source: Source) -> Attention:
         """The maps of one source. Raises ``ImageError``, also for a query outside of the image."""
         backbone, options = self.backbone, self.options
         patch = backbone.spec.patch
         source = source.with_values(options.value_range)
         photo = decode(source, max_pixels=self.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
-        with within_memory(f"{photo.id}: out of memory; use --size or --device cpu."):
+        with on_device(backbone.device, f"{photo.id}: out of memory; use --size or --device cpu."):
             pixels, fitted = fit(photo, patch, options.size)
             image = backbone.prepare(pixels, fitted)
             if options.rollout:

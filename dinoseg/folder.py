@@ -164,5 +164,7 @@ def run_of(segmenter: Segmenter) -> dict[str, object]:
     asked = {**deciding(segmenter.options), "parameters": asdict(segmenter.method)}
     if isinstance(segmenter.method, SegmentationHead):
         asked["head"] = segmenter.method.sha256
-    weights = segmenter.backbone.spec.sha256 if segmenter.backbone else None
-    return {"options": asked, "weights": weights, "version": __version__}
+    spec = segmenter.backbone.spec if segmenter.backbone else None
+    if spec:
+        asked |= {"mean": spec.mean, "std": spec.std}
+    return {"options": asked, "weights": spec and spec.sha256, "version": __version__}

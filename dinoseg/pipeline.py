@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dinoseg.backbone.memory import within_memory
+from dinoseg.backbone.memory import on_device, within_memory
+from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
@@ -74,8 +75,8 @@ class Segmenter:
         if self.backbone:
             self.method.check(self.backbone.spec)
         self.check_presence()
-        on_cpu = self.backbone is None or self.backbone.device.type == "cpu"
-        self.batch = options.batch or (1 if on_cpu else 32)
+        self.device = self.backbone.device if self.backbone else torch.device("cpu")
+        self.batch = options.batch or (1 if self.device.type == "cpu" else 32)
         self.max_pixels = InputOptions().max_pixels
         """Larger images are refused; set it to read them."""
 
@@ -153,7 +154,7 @@ class Segmenter:
         """``look``, or why it did not go. When this returns, nothing holds the tensors of a pass that failed."""
         name = items[0].source.id
         try:
-            with within_memory(f"{name}: out of memory at one image a pass; use --size or --device cpu."):
+            with on_device(self.device, f"{name}: out of memory at one image a pass; use --size or --device cpu."):
                 return self.look(items)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as cause:  # type: ignore[attr-defined]
             told = f"{name}: {self.options.method} cannot be solved ({cause}); try another --method."
@@ -163,7 +164,7 @@ class Segmenter:
         torch.cuda.empty_cache()
         return error
 
-    @torch.inference_mode()
+    @inference
     def look(self, items: Sequence[Item]) -> list[Item | Failure]:
         """One pass of the network over a batch, then the method."""
         start = time.perf_counter()

@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.memory import within_memory
+from dinoseg.backbone.memory import on_device
+from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import FrameSize, MaskError, NanFeatures
 from dinoseg.options import PropagateOptions
@@ -103,11 +104,11 @@ class Propagator:
                 tokens = next(found)
                 yield (frame, tokens) if bool(tokens.isfinite().all()) else (not_finite(frame), none)
 
-    @torch.inference_mode()
+    @inference
     def look(self, photos: Sequence[Photo], fit: Fit) -> Tensor:
         """Patch tokens after the final norm, of unit length, ``(B, gh, gw, d)``. Raises ``OutOfMemory``."""
         told = f"{photos[0].id}: {len(photos)} frame(s) of {fit.scaled} px a pass do not fit into memory"
-        with within_memory(f"{told}; use a smaller --batch or --size."):
+        with on_device(self.backbone.device, f"{told}; use a smaller --batch or --size."):
             images = torch.cat([self.prepare(photo, fit) for photo in photos])  # (B, 3, h, w)
             tokens = self.backbone(images, facets=("token",)).facets["token"].float()
         return F.normalize(tokens, dim=-1)
@@ -129,7 +130,7 @@ class Memory:
         self.first, self.options = (tokens, soft), options
         self.recent: deque[tuple[Tensor, Tensor]] = deque(maxlen=options.context)
 
-    @torch.inference_mode()
+    @inference
     def follow(self, tokens: Tensor) -> Tensor:
         """Soft labels ``(C, gh, gw)`` of the next frame, which is then remembered."""
         context, labels = zip(self.first, *self.recent, strict=True)

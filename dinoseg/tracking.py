@@ -197,5 +197,6 @@ def run_of(tracker: Tracker, video: Video) -> dict[str, object]:
     asked = deciding(tracker.options)
     if tracker.options.mask:
         asked["mask"] = (fingerprint(tracker.options.mask) or {}).get("sha256")
-    weights = tracker.propagator.backbone.spec.sha256
-    return {"options": asked, "weights": weights, "version": __version__, "fps": video.fps}
+    spec = tracker.propagator.backbone.spec
+    asked |= {"mean": spec.mean, "std": spec.std}
+    return {"options": asked, "weights": spec.sha256, "version": __version__, "fps": video.fps}

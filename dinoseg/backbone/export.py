@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dinoseg.atomic import atomic_write
-from dinoseg.backbone.vit import Backbone, BackboneSpec
+from dinoseg.backbone.vit import IMAGENET_MEAN, IMAGENET_STD, Backbone, BackboneSpec
 from dinoseg.errors import NonFiniteLoss
 
 LIMIT = 127
@@ -39,7 +39,10 @@ def packed(state: Mapping[str, Tensor], store: str) -> dict[str, Tensor]:
 
 def metadata_of(spec: BackboneSpec) -> dict[str, str]:
     """What the tensors do not say, as a safetensors header."""
+    usual = (spec.mean, spec.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    pixels = {} if usual else {"mean": json.dumps(spec.mean), "std": json.dumps(spec.std)}
     return {
+        **pixels,
         "format": "pt",
         "family": spec.family,
         "num_heads": str(spec.heads),

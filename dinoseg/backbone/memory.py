@@ -1,17 +1,21 @@
-"""Whether memory ran out: only CUDA has an error of its own for that."""
+"""What a device lacks: memory, for which only CUDA has an error of its own, or an operator."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import cv2
 import torch
 
-from dinoseg.errors import OutOfMemory
+from dinoseg.errors import DeviceError, OutOfMemory
 
 TOLD = ("can't allocate memory", "out of memory")
 """How the allocators of the CPU and of MPS say it, in a plain ``RuntimeError``."""
+
+DEVICES = re.compile(r"CUDA|cuDNN|cuBLAS|CUBLAS|HIP|MPS|XPU|not (currently )?(implemented|supported)")
+"""Words of errors that are a device's own and no defect of ours."""
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -32,3 +36,20 @@ def within_memory(told: str) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise OutOfMemory(told) from error
+
+
+@contextmanager
+def on_device(device: torch.device, told: str) -> Iterator[None]:
+    """``within_memory``, and an operator that the device lacks, or its failure, becomes a ``DeviceError``."""
+    try:
+        with within_memory(told):
+            yield
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        if device.type == "cpu" or not (isinstance(error, NotImplementedError) or DEVICES.search(str(error))):
+            raise
+        raise DeviceError(f"--device {device} cannot do this ({first_line(error)}): use --device cpu.") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, for one-line messages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from dinoseg.types import Fit
 
 FACETS = ("query", "key", "value", "token")
+RGB = tuple[float, float, float]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -43,6 +44,10 @@ class BackboneSpec:
     """How the position table is resized: ``offset``, ``antialias`` (see ``resize_positions``) or ``rope``."""
     layer_scale: bool
     sha256: str = ""
+    mean: RGB = IMAGENET_MEAN
+    """Of red, green and blue in 0..1 over what it was trained on: taken out of pixels."""
+    std: RGB = IMAGENET_STD
+    """The same for the deviation, by which they are divided."""
 
     @property
     def prefix(self) -> int:
@@ -87,8 +92,15 @@ class Backbone(nn.Module):
         super().__init__()
         self.vit: Any = vit
         self.spec = spec
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(spec.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(3, 1, 1), persistent=False)
+
+    def normalising(self, mean: RGB | None, std: RGB | None) -> Backbone:
+        """The same network with another mean and deviation of pixels, where they are given; the weights are shared."""
+        if mean is None and std is None:
+            return self
+        spec = replace(self.spec, mean=mean or self.spec.mean, std=std or self.spec.std)
+        return Backbone(self.vit, spec).to(self.device).train(self.training)
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +108,7 @@ class Backbone(nn.Module):
         return self.mean.device
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images ``(B, 3, h, w)`` uint8 or float 0..1 -> float with ImageNet's mean and deviation taken out."""
+        """Images ``(B, 3, h, w)`` uint8 or float 0..1 -> float with the mean taken out, over the deviation."""
         images = images.float() / 255 if images.dtype == torch.uint8 else images
         return (images - self.mean) / self.std
 
@@ -285,9 +297,16 @@ def resize_positions(table: Tensor, grid: tuple[int, int], rule: str) -> Tensor:
     if grid == (side, side):
         return table
     square = patches.unflatten(1, (side, side)).permute(0, 3, 1, 2)  # (1, d, n, n)
+    try:
+        resized = resize_square(square, grid, rule)
+    except NotImplementedError:  # MPS has no antialiased bicubic; the table is small
+        resized = resize_square(square.cpu(), grid, rule).to(square.device)
+    return torch.cat([cls, resized.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+
+def resize_square(square: Tensor, grid: tuple[int, int], rule: str) -> Tensor:
+    """A square table ``(1, d, n, n)`` for another grid, ``(1, d, gh, gw)``."""
     if rule == "offset":
-        factor = [(length + 0.1) / side for length in grid]
-        square = F.interpolate(square, scale_factor=factor, mode="bicubic", align_corners=False)
-    else:
-        square = F.interpolate(square, size=grid, mode="bicubic", align_corners=False, antialias=True)
-    return torch.cat([cls, square.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+        factor = [(length + 0.1) / square.shape[-1] for length in grid]
+        return F.interpolate(square, scale_factor=factor, mode="bicubic", align_corners=False)
+    return F.interpolate(square, size=grid, mode="bicubic", align_corners=False, antialias=True)

@@ -4,30 +4,54 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import logging
+import json
 import math
 import pickle
 import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from dinoseg.backbone.vit import Backbone, BackboneSpec
+from dinoseg.backbone.layouts import canonical, tensors_of
+from dinoseg.backbone.precision import own_precision
+from dinoseg.backbone.vit import IMAGENET_MEAN, IMAGENET_STD, RGB, Backbone, BackboneSpec
 from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound
 from dinoseg.files import open_regular
 
-log = logging.getLogger(__name__)
-WRAPPERS = ("teacher", "student", "model", "state_dict", "model_state_dict")
-PREFIXES = ("module.", "backbone.", "vit.")
-NOT_BACKBONE = re.compile(r"(head|dino_head|ibot_head|fc_norm|mask_token)(\.|$)")
+OTHER_FILES = (
+    (rb"$", "is empty: fetch it again"),
+    (rb"version https://git-lfs", "is a pointer of Git LFS, not the weights: `git lfs pull` brings them"),
+    (rb"\s*<", "is a web page, not weights: download the file itself"),
+    (rb"\s*[{\[]", "is json, perhaps the configuration beside the weights: name the weight file"),
+    (rb"\x89HDF\r\n", "is HDF5, as Keras writes it, which is not read: convert it to .safetensors"),
+    (rb"\x08[\x01-\x0f][\x12\x1a\x22\x3a\x42]", "is ONNX, not a checkpoint: name the weights that it was made from"),
+    (rb"GGUF", "is GGUF, which is not read: name the .safetensors that it was made from"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "is compressed: unpack it first"),
+    (rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF.{4}WEBP|BM", "is a picture, not weights"),
+    (rb"%PDF", "is a PDF, not weights"),
+)
+"""How files begin that are taken for weights, and what is said of them."""
+SCALAR = np.float64(0).__reduce__()[0]
+DTYPES = [type(np.dtype(kind)) for kind in (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)]
+ALLOWED: list[Any] = [
+    argparse.Namespace,  # options, in official training files
+    np.dtype,
+    *DTYPES,  # numpy's scalars: losses and accuracies in training files
+    *((SCALAR, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")),
+]
+"""What a pickle may hold beside tensors: making these runs nothing of the file's."""
 
 
+@own_precision()
 def load_file(path: Path, *, name: str = "", heads: int | None = None, positions: str | None = None) -> Backbone:
     """A ``Backbone`` in eval mode on the CPU, float32, from a ``.safetensors`` or ``.pth`` file.
 
@@ -36,7 +60,10 @@ def load_file(path: Path, *, name: str = "", heads: int | None = None, positions
     """
     state, metadata = read_state(path)
     state = dequantise(canonical(state, path))
+    refuse_non_finite(state, path)
     spec = describe(state, metadata, path, name=name or path.stem, heads=heads, positions=positions)
+    mean, std = pixel_statistics(metadata, path)
+    spec = replace(spec, mean=mean, std=std)
     return assemble(spec, state, path)
 
 
@@ -56,6 +83,16 @@ def assemble(spec: BackboneSpec, state: Mapping[str, Tensor], path: Path) -> Bac
         raise WeightsMismatch(f"{path} does not fit a ViT of width {spec.width}, depth {spec.depth}: {told}.")
     vit.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
     return Backbone(vit, spec).eval().requires_grad_(False)
+
+
+def refuse_non_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ``CorruptWeights`` for NaN or infinity in any tensor: all that comes of them would be NaN."""
+    bad = [key for key, tensor in state.items() if not bool(tensor.isfinite().all())]
+    if bad:
+        raise CorruptWeights(
+            f"{path} holds NaN or infinite values in {len(bad)} of {len(state)} tensors ({', '.join(bad[:3])}): its "
+            "training failed, or it is damaged; take an earlier checkpoint."
+        )
 
 
 def build(spec: BackboneSpec, state: Mapping[str, Tensor] | None = None) -> Any:
@@ -155,9 +192,48 @@ def describe(
     )
 
 
+def pixel_statistics(metadata: Mapping[str, str], path: Path) -> tuple[RGB, RGB]:
+    """Mean and deviation of pixels as the file says, or timm's or transformers' json beside it, else ImageNet's."""
+    told: dict[str, Any] = {}
+    with suppress(ValueError):
+        told = {key: json.loads(metadata[key]) for key in ("mean", "std") if key in metadata}
+    for name, begin in (("config.json", ""), ("preprocessor_config.json", "image_")):
+        config = read_config(path.with_name(name))
+        inner = config.get("pretrained_cfg")
+        config = inner if isinstance(inner, dict) else config
+        told = {key: config.get(f"{begin}{key}") for key in ("mean", "std")} | told
+        told = {key: value for key, value in told.items() if value is not None}
+    mean, std = told.get("mean", IMAGENET_MEAN), told.get("std", IMAGENET_STD)
+    if not (three_numbers(mean) and three_numbers(std) and min(std) > 0):
+        raise WeightsMismatch(
+            f"{path}: its mean {mean} or deviation {std} of pixels are no three numbers: --mean, --std."
+        )
+    return tuple(map(float, mean)), tuple(map(float, std))  # type: ignore[return-value] # three each
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A small json beside the weights; nothing where there is none that can be read."""
+    try:
+        with open_regular(path) as file:
+            config = json.loads(file.read(2**20))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def three_numbers(value: object) -> bool:
+    """Whether it is a list of three finite numbers."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and all(isinstance(x, int | float) and math.isfinite(x) for x in value)
+    )
+
+
 def count_heads(width: int, asked: int | None, metadata: Mapping[str, str], path: Path) -> int:
     """Attention heads: as asked, as the file says, or width / 64. Raises ``WeightsMismatch``."""
-    told = asked or int(metadata.get("num_heads", 0)) or (width // 64 if width % 64 == 0 else 0)
+    said = metadata.get("num_heads", "0")
+    told = asked or (int(said) if said.isdecimal() else 0) or (width // 64 if width % 64 == 0 else 0)
     if not told or width % told:
         raise WeightsMismatch(
             f"{path} has width {width} and does not say how many attention heads: pass --heads N"
@@ -168,19 +244,55 @@ def count_heads(width: int, asked: int | None, metadata: Mapping[str, str], path
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a file, as stored. Never runs code. Raises ``WeightsError``."""
-    try:
-        with open_regular(path) as file:
-            head = file.read(512)
-    except OSError as error:
-        told = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
-        raise WeightsNotFound(f"{path} {told}. `dinoseg models` lists what can be loaded by name.") from error
-    if head.lstrip()[:1] == b"<":
-        raise CorruptWeights(f"{path} is a web page, not weights: download the file itself.")
+    head = beginning(path)
+    refuse_other_files(path, head)
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return read_safetensors(path)
     loaded = read_pickle(path)
     metadata = loaded.pop("dinoseg_metadata", {}) if isinstance(loaded, dict) else {}
-    return tensors_of(loaded, path), {str(key): str(value) for key, value in metadata.items()}
+    told = metadata.items() if isinstance(metadata, Mapping) else ()
+    return tensors_of(loaded, path), {str(key): str(value) for key, value in told}
+
+
+def beginning(path: Path) -> bytes:
+    """The first bytes of a file. Raises ``WeightsNotFound`` for what is no file that can be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(512)
+    except FileNotFoundError as error:
+        raise WeightsNotFound(f"{path} is not there. `dinoseg models` lists what can be loaded by name.") from error
+    except OSError as error:
+        raise WeightsNotFound(f"{path} cannot be opened ({error.strerror}).") from error
+
+
+def refuse_other_files(path: Path, head: bytes) -> None:
+    """Raise ``CorruptWeights`` for a file that is no checkpoint, saying what it is and what to do."""
+    if head[8:9] == b"{":  # safetensors: 8 bytes of length come first
+        return
+    for magic, what in OTHER_FILES:
+        if re.match(magic, head, re.DOTALL):
+            raise CorruptWeights(f"{path} {what}.")
+    if head[:2] == b"PK":
+        refuse_other_archives(path)
+    elif head[:1] != b"\x80" and path.suffix != ".safetensors":
+        raise CorruptWeights(f"{path} is no weight file: .safetensors or a PyTorch .pth is needed.")
+
+
+def refuse_other_archives(path: Path) -> None:
+    """The same for a zip archive, which PyTorch's files are too."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise CorruptWeights(f"{path} is half a download or damaged ({error}): fetch it again.") from error
+    if any("/code/" in name for name in names):
+        raise CorruptWeights(
+            f"{path} is a TorchScript program, not weights: torch.jit.load it and save its state_dict()."
+        )
+    if not any(name.endswith("data.pkl") for name in names):
+        raise CorruptWeights(
+            f"{path} is a zip archive and no PyTorch file: unpack it, or fetch the weights themselves."
+        )
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -193,55 +305,21 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_pickle(path: Path) -> Any:
-    """``torch.load`` with ``weights_only``; argparse.Namespace, which official training files hold, is allowed."""
+    """``torch.load`` with ``weights_only``; what is allowed beside tensors runs no code (see ``ALLOWED``)."""
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        text = str(error)
-        named = re.search(r"GLOBAL ([\w.]+)", text)
-        if named or "Unsupported" in text:
-            what = named.group(1) if named else "code"
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named or "Unsupported" in str(error):
+            what = f"objects of {named.group(1)}" if named else "objects"
             raise UnsafeWeights(
-                f"{path} wants to run {what} while loading and was not loaded. Ask its maker for .safetensors, or "
-                "save its state_dict alone."
+                f"{path} holds {what}, which may run code while they load, so it was not loaded. Ask its maker for "
+                ".safetensors, or save its state_dict alone."
             ) from error
-        raise CorruptWeights(f"{path} is not a PyTorch weight file ({text.splitlines()[0]}).") from error
+        raise CorruptWeights(f"{path} is no PyTorch weight file, or a damaged one: fetch it again.") from error
     except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
         raise CorruptWeights(f"{path} cannot be read ({error}): it may be half a download, fetch it again.") from error
-
-
-def tensors_of(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict inside a checkpoint, the teacher's before the student's."""
-    for key in WRAPPERS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            log.info("%s: a checkpoint; the tensors under %r are used.", path, key)
-            return {name: value for name, value in loaded[key].items() if isinstance(value, Tensor)}
-    tensors = {k: v for k, v in loaded.items() if isinstance(v, Tensor)} if isinstance(loaded, Mapping) else {}
-    if not tensors:
-        seen = ", ".join(map(str, list(loaded)[:8])) if isinstance(loaded, Mapping) else type(loaded).__name__
-        raise WeightsMismatch(f"{path} holds no state dict (looked for {', '.join(WRAPPERS)}); it holds: {seen}.")
-    return tensors
-
-
-def canonical(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """timm's names for the backbone's tensors; leading wrappers stripped, heads and the mask token left out."""
-    if any(key.startswith("storage_tokens") for key in state):
-        raise WeightsMismatch(
-            f"{path} is DINOv3 in Meta's own layout: use its timm conversion (`--model dinov3-small`)."
-        )
-    result = {}
-    for key, tensor in state.items():
-        name = key
-        while name.startswith(PREFIXES):
-            name = name.split(".", 1)[1]
-        if not NOT_BACKBONE.match(name):
-            result["reg_token" if name == "register_tokens" else name] = tensor
-    table = result.get("pos_embed")
-    if table is not None and math.isqrt(table.shape[1]) ** 2 == table.shape[1]:
-        # timm's converter folds the CLS position of register models into the CLS token: give it back as zeros.
-        result["pos_embed"] = torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)
-    return result
 
 
 def dequantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

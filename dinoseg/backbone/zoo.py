@@ -14,6 +14,7 @@ import torch
 from platformdirs import user_data_path
 
 from dinoseg.atomic import atomic_write
+from dinoseg.backbone.memory import first_line
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
@@ -71,7 +72,8 @@ def load_backbone(options: ModelOptions) -> Backbone:
     """
     device = choose_device(options.device)
     changed = find_weights(options.model, offline=options.offline).stat().st_mtime_ns
-    return _kept(options.model, options.heads, options.positions, device, changed)
+    kept = _kept(options.model, options.heads, options.positions, device, changed)
+    return kept.normalising(options.mean, options.std)
 
 
 @lru_cache(maxsize=2)
@@ -176,11 +178,6 @@ def fetch(model: str, *, offline: bool = False) -> Path:
         return Path(hf_hub_download(entry.hub, FILE))
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise WeightsNotFound(f"{told} could not be fetched: {first_line(error)} {later}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, for one-line messages."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def choose_device(name: str) -> torch.device:

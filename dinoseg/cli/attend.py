@@ -77,7 +77,9 @@ def attend(
 
 def run_of(attender: Attender) -> dict[str, object]:
     """What determines figures and maps."""
-    return {"options": deciding(attender.options), "weights": attender.backbone.spec.sha256, "version": __version__}
+    spec = attender.backbone.spec
+    asked = {**deciding(attender.options), "mean": spec.mean, "std": spec.std}
+    return {"options": asked, "weights": spec.sha256, "version": __version__}
 
 
 def draw_all(

@@ -25,6 +25,7 @@ from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import all_finite, save_backbone
+from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load
@@ -66,6 +67,7 @@ class CompressReport:
     """Of this run; a resumed one counts from its resumption."""
 
 
+@own_precision()
 def compress(model: str, images: Sequence[str | Path], options: CompressOptions) -> CompressReport:
     """Compress ``model`` (a zoo name or a file) with unlabelled photographs into ``options.output``.
 

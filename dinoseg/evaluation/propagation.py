@@ -174,7 +174,8 @@ class Follow:
             "sha256": spec.sha256,
             "device": str(self.propagator.backbone.device),
             "size": max(frame_fit(DAVIS_SIZE, spec.patch, self.asked.size).scaled),
-            "options": asdict(self.asked) | {"method": "propagation", "propagation": asdict(self.how)},
+            "options": asdict(self.asked)
+            | {"mean": spec.mean, "std": spec.std, "method": "propagation", "propagation": asdict(self.how)},
         }
 
 

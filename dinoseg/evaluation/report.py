@@ -166,8 +166,16 @@ class Report:
         return [
             f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
             f"- network: {network}",
+            *self.pixels(),
             *smoothed,
         ]
+
+    def pixels(self) -> list[str]:
+        """Mean and deviation of pixels, where a network had them."""
+        if self.model is None or not self.options.get("mean"):
+            return []
+        mean, std = (" ".join(f"{x:g}" for x in self.options[name]) for name in ("mean", "std"))
+        return [f"- pixels: mean {mean}, deviation {std}"]
 
     def made_with(self) -> list[str]:
         """Packages and their versions, the commit where it is known, the seed."""

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from dinoseg import __version__
 from dinoseg.backbone.memory import within_memory
+from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
@@ -174,8 +175,13 @@ class Road:
             "sha256": backbone.spec.sha256 if backbone else None,
             "device": str(backbone.device) if backbone else "cpu",
             "size": asked.size or BUDGET * patch,
-            "options": asdict(asked),
+            "options": asdict(asked) | pixels_of(backbone),
         }
+
+
+def pixels_of(backbone: Backbone | None) -> dict[str, object]:
+    """Mean and deviation of pixels as the network has them, for a report's options."""
+    return {"mean": backbone.spec.mean, "std": backbone.spec.std} if backbone else {}
 
 
 class Files:

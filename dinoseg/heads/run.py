@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
+from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import InputNotFound, MaskError, TrainingError
 from dinoseg.heads.examples import Example, examples
@@ -48,6 +49,7 @@ class HeadReport:
     """Photographs and masks that could not be read."""
 
 
+@own_precision()
 def run_head_training(images: str | Path | Sequence[str | Path], options: TrainHeadOptions) -> HeadReport:
     """Train a head for ``options.model`` on photographs (files, folders, globs) into ``options.output``.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.export import with_sorted_header
+from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.vit import BackboneSpec
 from dinoseg.backbone.weights import read_state
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
@@ -70,6 +71,7 @@ def head_file(weights: str | None) -> Path:
     return Path(str(files("dinoseg").joinpath(BUILTIN_HEAD))) if weights is None else home_path(weights)
 
 
+@own_precision()
 def load_head(weights: str | None, spec: BackboneSpec | None = None, device: torch.device = CPU) -> HeadNetwork:
     """The head of that file, or the built-in model's, in eval mode on a device; loaded once. Do not change it.
 

@@ -22,6 +22,10 @@ class ModelOptions:
     """Long side in px (default: 32 patches); never more than twice the photograph."""
     value_range: tuple[float, float] | None = None
     """LOW HIGH: values that are black and white in all pictures of more than 8 bit (default: each picture's own)."""
+    mean: tuple[float, float, float] | None = None
+    """R G B in 0..1, taken out of pixels (default: as the file or a config.json beside it says, else ImageNet's)."""
+    std: tuple[float, float, float] | None = None
+    """R G B, deviation by which pixels are divided (default: likewise)."""
     positions: Literal["family", "timm"] = "family"
     """Resize the position table as the network's own program does, or as timm does."""
     device: str = "auto"
@@ -36,6 +40,8 @@ class ModelOptions:
         require(self.size is None or 16 <= self.size <= 8192, "--size", self.size, "16..8192 px")
         low, high = self.value_range or (0, 1)
         require(-math.inf < low < high < math.inf, "--value-range", f"{low:g} {high:g}", "two numbers, the lower first")
+        require(all(0 <= x <= 1 for x in self.mean or ()), "--mean", self.mean, "three numbers in 0..1")
+        require(all(0 < x <= 1 for x in self.std or ()), "--std", self.std, "three numbers above 0 and up to 1")
         require(self.batch is None or 1 <= self.batch <= 4096, "--batch", self.batch, "1..4096")
 
 

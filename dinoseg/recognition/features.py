@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.memory import within_memory
+from dinoseg.backbone.memory import on_device, within_memory
+from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.errors import ImageError, NanFeatures, OptionError, OutOfMemory
 from dinoseg.images.decode import decode
@@ -107,26 +108,31 @@ class Embedder:
         except ImageError as error:
             return Failure(source.id, error, source)
 
-    @torch.inference_mode()
-    def look(self, frames: Sequence[tuple[Source, NDArray[np.uint8]]]) -> Iterator[dict[str, Tensor] | Failure]:
+    @inference
+    def look(self, frames: Sequence[tuple[Source, NDArray[np.uint8]]]) -> list[dict[str, Tensor] | Failure]:
         """One pass of the network. Raises ``OptionError`` if the batch does not fit into memory."""
         backbone = self.backbone
+        told = f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."
         try:
-            with within_memory(f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."):
+            with on_device(backbone.device, told):
                 pixels = torch.from_numpy(np.stack([frame for _, frame in frames])).to(backbone.device)  # (B, h, w, 3)
                 images = backbone.normalise(pixels.permute(0, 3, 1, 2))  # (B, 3, h, w)
                 features = backbone(images, facets=self.facets, cls=True)
         except OutOfMemory as error:
             raise OptionError(str(error)) from error
         found = {name: rule(images, features).float().cpu() for name, rule in self.describe.items()}  # (B, d) each
-        for position, (source, _) in enumerate(frames):
-            vectors = {name: rows[position] for name, rows in found.items()}
-            fine = all(bool(vector.isfinite().all()) for vector in vectors.values())
-            yield (
-                vectors
-                if fine
-                else Failure(source.id, NanFeatures(f"{source.id}: the network gives NaN or infinite values."), source)
-            )
+        vectors = [{name: rows[index] for name, rows in found.items()} for index in range(len(frames))]
+        return [each if finite(each) else not_finite(source) for each, (source, _) in zip(vectors, frames, strict=True)]
+
+
+def finite(vectors: Mapping[str, Tensor]) -> bool:
+    """Whether a picture's vectors are all numbers."""
+    return all(bool(vector.isfinite().all()) for vector in vectors.values())
+
+
+def not_finite(source: Source) -> Failure:
+    """The failure of a picture for which the network gave NaN."""
+    return Failure(source.id, NanFeatures(f"{source.id}: the network gives NaN or infinite values."), source)
 
 
 def embed(

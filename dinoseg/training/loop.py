@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from dinoseg.atomic import naming
 from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
 from dinoseg.backbone.memory import out_of_memory
+from dinoseg.backbone.precision import own_precision
 from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
 from dinoseg.options import TrainOptions
 from dinoseg.places import claimed
@@ -58,6 +59,7 @@ class TrainReport:
     """Whether this process is the one of several that speaks."""
 
 
+@own_precision()
 def run_training(images: str | Path | Sequence[str | Path], options: TrainOptions) -> TrainReport:
     """Train a Vision Transformer on photographs (files, folders, globs) without labels, into ``options.output``.
 

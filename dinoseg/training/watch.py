@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import Backbone
 from dinoseg.draw.heads import heat
 from dinoseg.errors import ImageError
@@ -79,7 +80,7 @@ class Watch:
             found |= {"chance": largest / len(labels), "pictures": len(labels), "classes": len(labels.unique())}
         return found
 
-    @torch.inference_mode()
+    @inference
     def strip(self, backbone: Backbone) -> Image.Image:
         """The fixed photographs in a row, and under each the mean of the heads' CLS attention."""
         side = crop_side(backbone.spec.patch, 2 * self.size)

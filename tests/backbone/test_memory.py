@@ -4,10 +4,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from dinoseg.backbone.memory import out_of_memory, within_memory
-from dinoseg.errors import OutOfMemory
+from dinoseg.backbone.memory import on_device, out_of_memory, within_memory
+from dinoseg.backbone.vit import resize_positions
+from dinoseg.errors import DeviceError, OutOfMemory
 from tests.helpers import exhaust_opencv
+
+MPS, CPU = torch.device("mps"), torch.device("cpu")
+ABSENT = NotImplementedError("The operator 'aten::linalg_eigh' is not currently implemented for the MPS device.\nmore")
 
 
 @pytest.mark.parametrize(
@@ -43,3 +48,44 @@ def test_a_block_says_what_did_not_fit_and_lets_other_errors_through():
         exhaust_opencv()
     with pytest.raises(cv2.error), within_memory("a.jpg: too large"):
         cv2.resize(np.zeros((2, 2), np.uint8), (0, 0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ABSENT,
+        RuntimeError("CUDA error: no kernel image is available for execution on the device"),
+        TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."),
+    ],
+)
+def test_e76_what_a_device_cannot_do_says_what_can(error):
+    with (
+        pytest.raises(DeviceError, match=r"--device mps cannot do this \(.*\): use --device cpu\.$"),
+        on_device(MPS, ""),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("device", "error"), [(CPU, ABSENT), (MPS, RuntimeError("shapes do not fit")), (MPS, KeyError())]
+)
+def test_defects_stay_what_they_are(device, error):
+    with pytest.raises(type(error)), on_device(device, ""):
+        raise error
+
+
+@pytest.mark.parametrize("rule", ["offset", "antialias"])
+def test_a_position_table_is_resized_on_the_cpu_where_the_device_cannot(rule, monkeypatch):
+    table = torch.randn(1, 17, 6, generator=torch.Generator().manual_seed(0))
+    expected = resize_positions(table, (5, 7), rule)
+    resize, asked = F.interpolate, []
+
+    def lacking(x, *arguments, **options):
+        asked.append(x.device)
+        if len(asked) == 1:
+            raise ABSENT
+        return resize(x, *arguments, **options)
+
+    monkeypatch.setattr(F, "interpolate", lacking)
+    torch.testing.assert_close(resize_positions(table, (5, 7), rule), expected, atol=0, rtol=0)
+    assert asked == [CPU, CPU]

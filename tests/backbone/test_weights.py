@@ -1,15 +1,18 @@
 """Reading weight files: every layout, every wrong file, and nothing that can run code."""
 
 import argparse
+import json
 import os
 import pickle
+import re
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from dinoseg.backbone.export import packed, save_backbone
-from dinoseg.backbone.vit import Backbone, BackboneSpec
+from dinoseg.backbone.vit import IMAGENET_MEAN, Backbone, BackboneSpec
 from dinoseg.backbone.weights import build, load_file, sha256
 from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound
 
@@ -31,6 +34,15 @@ def wrapped(state, prefix):
     return {prefix + key: value for key, value in state.items()}
 
 
+def chunked(state):
+    return {re.sub(r"^blocks\.(\d+)\.", r"blocks.0.\1.", key): value for key, value in state.items()}
+
+
+def double(state):
+    """Weights of another network of the shape: the one that must not be taken."""
+    return {key: 2 * value for key, value in state.items()}
+
+
 LAYOUTS = {
     "plain state dict": lambda state: state,
     "under teacher, backbone. prefix": lambda state: {"teacher": wrapped(state, "backbone."), "student": {}},
@@ -39,6 +51,32 @@ LAYOUTS = {
         **state, "head.mlp.0.weight": torch.zeros(3, 3), "mask_token": torch.zeros(1, 64)
     },
     "official training file with Namespace": lambda state: {"teacher": state, "args": argparse.Namespace(arch="x")},
+    "timm's averaged weights": lambda state: {"state_dict": double(state), "state_dict_ema": state, "epoch": 3},
+    "DeiT's averaged weights": lambda state: {"model": double(state), "model_ema": state},
+    "others' averaged weights": lambda state: {"model": double(state), "ema_state_dict": state},
+    "nested": lambda state: {"model": {"state_dict": state}, "optimizer": {"state": {0: torch.zeros(3)}}},
+    "DINOv2's chunks of blocks": lambda state: {"teacher": wrapped(chunked(state), "backbone.")},
+    "DINOv2, both in one": lambda state: {
+        "model": wrapped(double(state), "student.backbone.") | wrapped(state, "teacher.backbone.")
+        | {"teacher.dino_head.mlp.0.weight": torch.zeros(4, 4), "dino_loss.center": torch.zeros(1, 4)}
+    },
+    "torch.compile": lambda state: wrapped(state, "_orig_mod."),
+    "torch.compile and DDP": lambda state: {"model": wrapped(state, "module._orig_mod.")},
+    "compiled blocks": lambda state: {key.replace(".attn.", "._orig_mod.attn."): x for key, x in state.items()},
+    "solo-learn": lambda state: {
+        "state_dict": wrapped(double(state), "backbone.") | wrapped(state, "momentum_backbone.")
+        | {"classifier.weight": torch.zeros(3, 3)}
+    },
+    "lightly": lambda state: {
+        "state_dict": wrapped(double(state), "student_backbone.") | wrapped(state, "teacher_backbone.")
+    },
+    "lightly-train": lambda state: {
+        "state_dict": wrapped(double(state), "student_embedding_model.wrapped_model._model.")
+        | wrapped(state, "teacher_embedding_model.wrapped_model._model.")
+    },
+    "Lightning": lambda state: {"state_dict": wrapped(state, "model.backbone."), "hyper_parameters": {"lr": 0.1}},
+    "an encoder": lambda state: {"state_dict": wrapped(state, "encoder.")},
+    "numpy's scalars": lambda state: {"teacher": state, "best": np.float64(0.5), "lr": np.float32(0.1)},
 }  # fmt: skip
 
 
@@ -143,9 +181,164 @@ def test_c46_h104_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
     with pytest.raises((UnsafeWeights, CorruptWeights)):
         load_file(tmp_path / "evil.pth")
     torch.save({"teacher": Evil()}, tmp_path / "evil2.pth")
-    with pytest.raises(UnsafeWeights, match="wants to run"):
+    with pytest.raises(UnsafeWeights, match="may run code"):
         load_file(tmp_path / "evil2.pth")
     assert "code ran" not in capsys.readouterr().out
+
+
+def transformers_names(state, attention):
+    """A state dict under the names of Hugging Face's DINOv2; ``attention`` names query, key, value and output."""
+    names = {"cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings"}
+    result = {"embeddings.mask_token": torch.zeros(1, 64)}
+    for key, value in state.items():
+        new = names.get(key) or key.replace("patch_embed.proj", "embeddings.patch_embeddings.projection")
+        new = re.sub(r"^norm\.", "layernorm.", new).replace("blocks.", "encoder.layer.")
+        new = new.replace("ls1.gamma", "layer_scale1.lambda1").replace("ls2.gamma", "layer_scale2.lambda1")
+        if ".attn.qkv." in new:
+            for part, rows in zip(attention[:3], value.chunk(3), strict=True):
+                result[new.replace("attn.qkv", part)] = rows.clone()
+        else:
+            result[new.replace("attn.proj", attention[3])] = value
+    return result
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        [*(f"attention.attention.{part}" for part in ("query", "key", "value")), "attention.output.dense"],
+        [f"attention.{part}_proj" for part in "qkvo"],  # since version 5
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "dinov2."])
+def test_dinov2_of_transformers(tmp_path, attention, prefix):
+    backbone = tiny("dinov2")
+    state = wrapped(transformers_names(backbone.vit.state_dict(), attention), prefix)
+    save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / "model.safetensors")
+    assert same_tokens(load_file(tmp_path / "model.safetensors"), backbone)
+
+
+@pytest.mark.parametrize("program", ["Meta's", "transformers'"])
+def test_dinov3_of_other_programs(tmp_path, program):
+    """Their biases become one of q and v; that of the keys changes nothing, which softmax does not see."""
+    backbone = tiny("dinov3", registers=4, positions="rope", patch=16)
+    state, width = {}, 64
+    for key, value in backbone.vit.state_dict().items():
+        if program == "Meta's":
+            state[re.sub(r"gamma_([12])$", r"ls\1.gamma", key).replace("reg_token", "storage_tokens")] = value
+            if key.endswith("qkv.weight"):
+                state[key.replace("weight", "bias")] = torch.arange(3 * width) / 100
+                state[key.replace("weight", "bias_mask")] = torch.cat([torch.ones(64), torch.zeros(64), torch.ones(64)])
+        else:
+            new = key.replace("blocks.", "layer.").replace("cls_token", "embeddings.cls_token")
+            new = new.replace("reg_token", "embeddings.register_tokens").replace("attn.proj", "attention.o_proj")
+            new = new.replace("patch_embed.proj", "embeddings.patch_embeddings").replace("mlp.fc1", "mlp.up_proj")
+            new = re.sub(r"gamma_([12])$", r"layer_scale\1.lambda1", new).replace("mlp.fc2", "mlp.down_proj")
+            if "attn.qkv" in new:
+                for letter, rows in zip("qkv", value.chunk(3), strict=True):
+                    state[new.replace("attn.qkv", f"attention.{letter}_proj")] = rows.clone()
+                    if letter != "k":
+                        bias = torch.arange(3 * width).chunk(3)["qkv".index(letter)] / 100
+                        state[new.replace("attn.qkv.weight", f"attention.{letter}_proj.bias")] = bias.clone()
+            else:
+                state[new] = value
+    torch.save(state | {"rope_embed.periods": torch.ones(4)}, tmp_path / "dinov3.pth")
+    loaded = load_file(tmp_path / "dinov3.pth")
+    assert loaded.spec.family == "dinov3"
+    attn = loaded.vit.blocks[0].attn
+    assert torch.equal(attn.q_bias, torch.arange(64) / 100)
+    assert torch.equal(attn.v_bias, torch.arange(128, 192) / 100)
+    with torch.no_grad():
+        attn.q_bias.zero_(), attn.v_bias.zero_()
+        loaded.vit.blocks[1].attn.q_bias.zero_(), loaded.vit.blocks[1].attn.v_bias.zero_()
+    images = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.tokens(images), backbone.tokens(images), atol=1e-5, rtol=0)
+
+
+def test_of_several_equal_networks_none_is_guessed(tmp_path):
+    state = tiny().vit.state_dict()
+    torch.save(wrapped(state, "left.") | wrapped(double(state), "right."), tmp_path / "two.pth")
+    with pytest.raises(WeightsMismatch, match=r"several networks \(left\., right\.\)"):
+        load_file(tmp_path / "two.pth")
+
+
+OTHER_FILES = [
+    (b"", "empty"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0d\nsize 9\n", "Git LFS"),
+    (b"<!doctype html>", "web page"),
+    (b'{"architectures": ["Dinov2Model"]}', "json"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (b"\x08\x07\x12\x07pytorch", "ONNX"),
+    (b"\x1f\x8b\x08\0", "compressed"),
+    (b"GGUF\x03\0", "GGUF"),
+    (b"\x89PNG\r\n\x1a\n", "picture"),
+    (b"just words\n", "no weight file"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), OTHER_FILES)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_c41_what_is_no_checkpoint_is_named(tmp_path, content, said, suffix):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CorruptWeights, match=said if said != "no weight file" or suffix == ".pth" else "whole"):
+        load_file(path)
+
+
+def test_c41_other_archives_are_named(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(3, 3)), tmp_path / "scripted.pt")
+    with pytest.raises(CorruptWeights, match="TorchScript"):
+        load_file(tmp_path / "scripted.pt")
+    np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
+    with pytest.raises(CorruptWeights, match="zip archive"):
+        load_file(tmp_path / "arrays.npz")
+    torch.save(torch.nn.Linear(3, 3), tmp_path / "module.pt")
+    with pytest.raises(UnsafeWeights, match=r"objects of torch\.nn\.modules\.linear\.Linear") as caught:
+        load_file(tmp_path / "module.pt")
+    assert "weights_only" not in str(caught.value)  # torch's advice to switch safety off
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    state = tiny().vit.state_dict()
+    state["blocks.1.attn.proj.bias"][3] = value
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(
+        CorruptWeights, match=r"NaN or infinite values in 1 of \d+ tensors \(blocks\.1\.attn\.proj\.bias"
+    ):
+        load_file(tmp_path / "nan.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("config.json", {"pretrained_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}}),  # timm
+        ("preprocessor_config.json", {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}),  # transformers
+    ],
+)
+def test_mean_and_deviation_are_those_of_the_json_beside_the_file(tmp_path, name, config):
+    torch.save(tiny().vit.state_dict(), tmp_path / "a.pth")
+    (tmp_path / name).write_text(json.dumps(config))
+    backbone = load_file(tmp_path / "a.pth")
+    assert (backbone.spec.mean, backbone.spec.std) == ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    assert backbone.mean.flatten().tolist() == pytest.approx([0.5, 0.4, 0.3])
+    save_backbone(backbone, tmp_path / "sub.safetensors")  # and go with the network that is made of it
+    (tmp_path / name).unlink()
+    assert load_file(tmp_path / "sub.safetensors").spec.std == (0.2, 0.3, 0.4)
+
+
+@pytest.mark.parametrize("config", ["{", "[]", '{"pretrained_cfg": 3}', "[" * 100_000])
+def test_a_json_that_is_none_costs_nothing(tmp_path, config):
+    torch.save(tiny().vit.state_dict(), tmp_path / "a.pth")
+    (tmp_path / "config.json").write_text(config)
+    assert load_file(tmp_path / "a.pth").spec.mean == IMAGENET_MEAN
+
+
+def test_mean_and_deviation_that_are_no_numbers_are_refused(tmp_path):
+    torch.save(tiny().vit.state_dict(), tmp_path / "a.pth")
+    (tmp_path / "config.json").write_text('{"mean": [0.5, 0.5], "std": [0.5, 0.5, 0]}')
+    with pytest.raises(WeightsMismatch, match="no three numbers"):
+        load_file(tmp_path / "a.pth")
 
 
 def broken(kind, path):

@@ -72,7 +72,8 @@ def run_features(
             sha256=None if options.random_weights else backbone.spec.sha256,
             device=str(backbone.device),
             size=found.size,
-            options={key: value for key, value in asdict(options).items() if key in USED},
+            options={key: value for key, value in asdict(options).items() if key in USED}
+            | {"mean": backbone.spec.mean, "std": backbone.spec.std},
             command=command,
             commit=commit(),
             seed=SEED,
