@@ -28,6 +28,7 @@ from dinoseg.evaluation.compare import Difference, difference
 from dinoseg.evaluation.corruptions import CORRUPTIONS, corrupted
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.frames import Frames
 from dinoseg.evaluation.predictions import of_road
 from dinoseg.evaluation.protocols import Protocol
 from dinoseg.evaluation.report import Row, Score, versions
@@ -124,7 +125,7 @@ def rows_of(protocol: Protocol, sample: Sample, road: Road) -> Iterator[Row]:
     for result in road.segmenter.run(sources):
         if isinstance(result, Failure):
             raise result.error
-        yield measure(protocol, sample, of_road(result))
+        yield measure(protocol, sample, of_road(result), Frames(EvaluateOptions()))
 
 
 # What comes of it.
