@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError, QueryOutside
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, to_photo
-from dinoseg.options import AttendOptions, InputOptions, with_options
+from dinoseg.options import FIGURE_DPI, AttendOptions, InputOptions, with_options
 from dinoseg.types import Failure, Fit, Image, Photo, Source
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import PIL.Image
 
 ROWS = 1024  # rows of an attention matrix that are held at once
+MASS = 0.6
+"""Share of the attention that an outline holds, as in DINO's own pictures."""
+SCATTERED = 0.5
+"""Of noise: an outline of patches that differ from their neighbours more often means nothing."""
 REDUCED = 2  # decode to no less than this many times the working size
 
 
@@ -58,21 +62,29 @@ class Attention:
 
         return np.stack([mass_mask(head, mass) for head in self.heads])
 
-    def figure(self) -> matplotlib.figure.Figure:
-        """The photo, every head and their mean, with the outline of the patches that hold 60 % of the mean's mass."""
-        from dinoseg.draw.heads import heads_figure
-        from dinoseg.methods.threshold import mass_mask
+    def figure(self, dpi: int = FIGURE_DPI) -> matplotlib.figure.Figure:
+        """The photo, every head and their mean, with the outline of the patches that hold 60 % of the mean's mass.
 
-        mask = to_photo(mass_mask(self.mean).astype(np.float32), self.fit, nearest=True) > 0.5  # (H, W)
-        titles = None if len(self.heads) > 1 else ["rollout"]
+        There is no outline where these patches are scattered over the picture as noise would be: it would mean nothing.
+        """
+        from dinoseg.draw.heads import heads_figure
+        from dinoseg.methods.threshold import mass_mask, scatter
+
+        held = mass_mask(self.mean, MASS)  # (gh, gw)
+        together = scatter(held) < SCATTERED
+        mask = to_photo(held.astype(np.float32), self.fit, nearest=True) > 0.5  # (H, W)
+        whose = "the mean" if len(self.heads) > 1 else "the map"
+        what = f"the patches that hold {100 * MASS:.0f} % of {whose}"
         return heads_figure(
             self.photo.pixels,
             self.heads,
             self.fit,
-            masks=mask[None],
-            titles=titles,
+            mask=mask if together else None,
+            titles=None if len(self.heads) > 1 else ["rollout"],
             mark=self.query,
             heading=self.title,
+            note=f"Outline: {what}." if together else f"No outline: {what} lie scattered.",
+            dpi=dpi,
         )
 
     def overlay(self) -> PIL.Image.Image:
@@ -85,6 +97,10 @@ class Attention:
         from dinoseg.outputs.render import png_bytes
 
         return png_bytes(self.overlay())
+
+    def __repr__(self) -> str:
+        count, (rows, columns) = len(self.heads), self.fit.grid
+        return f"Attention({self.id!r}, {self.title}, {count} map{'s'[: count > 1]} of {rows}x{columns} patches)"
 
 
 def fuse(heads: NDArray[np.float32], how: str | Sequence[int] = "mean") -> NDArray[np.float32]:
@@ -107,13 +123,23 @@ def fuse(heads: NDArray[np.float32], how: str | Sequence[int] = "mean") -> NDArr
     return heads[list(how)].mean(axis=0)
 
 
+@overload
 @with_options(AttendOptions)
-def attend(image: Image, options: AttendOptions) -> Attention:
-    """The attention maps of one image. Keywords are those of ``AttendOptions``.
+def attend(image: list[Image], options: AttendOptions) -> list[Attention | Failure]: ...
+@overload
+@with_options(AttendOptions)
+def attend(image: Image, options: AttendOptions) -> Attention: ...
+@with_options(AttendOptions)
+def attend(image: Image | list[Image], options: AttendOptions) -> Attention | list[Attention | Failure]:
+    """The attention maps of one image, or of each of a list (then a ``Failure`` stands in the place of a bad one).
 
-    Raises ``ImageError`` for an image that cannot be read, ``UsageError`` for wrong options.
+    Keywords are those of ``AttendOptions``. Raises ``ImageError`` for one image that cannot be read, ``UsageError`` for
+    wrong options.
     """
-    return Attender(**asdict(options))(as_source(image))
+    attender = Attender(**asdict(options))
+    if isinstance(image, list):
+        return list(attender.stream(as_source(each, index) for index, each in enumerate(image)))
+    return attender(as_source(image))
 
 
 class Attender:

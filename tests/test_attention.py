@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import dinoseg
-from dinoseg.attention import Attender, fuse, patch_of, rollout
+from dinoseg.attention import Attender, Attention, fuse, patch_of, rollout
 from dinoseg.backbone.vit import attention_rows
 from dinoseg.errors import NotAnImage, OptionError, QueryOutside
 from dinoseg.images.decode import as_source
@@ -108,7 +108,33 @@ def test_figures_and_streams(model):
     attender = Attender(model=model, size=64)
     good, bad = attender.stream([as_source(disk_photo()[0]), as_source(b"no image")])
     assert isinstance(bad, Failure)
-    titles = [axis.get_title() for axis in good.figure().axes]
-    assert titles == ["CLS, layer 2 of 2", "head 0", "head 1", "mean"]
+    titles = [axis.get_title().partition(", up")[0] for axis in good.figure().axes]
+    assert titles == ["CLS, layer 2 of 2", "head 0", "head 1", "mean", ""]
     assert good.overlay().size == (160, 120)
     assert good._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_list_of_images_gives_a_list(model):
+    good, bad = dinoseg.attend([disk_photo()[0], b"no image"], model=model, size=64)
+    assert isinstance(bad, Failure)
+    assert (good.id, bad.id) == ("image-000000", "image-000001")
+
+
+def test_maps_are_printed_in_one_line(model):
+    maps = dinoseg.attend(disk_photo(60, 90)[0], model=model, size=64)
+    assert repr(maps) == "Attention('image-000000', CLS, layer 2 of 2, 2 maps of 6x8 patches)"
+
+
+def attention(held):
+    """Maps whose mass lies in the patches of ``held`` ``(gh, gw)``."""
+    fit = Fit((24, 32), (24, 32), held.shape, 2)
+    photo = Photo("a", np.zeros((24, 32, 3), np.uint8), (24, 32))
+    return Attention("a", np.stack([held, held]).astype(np.float32), fit, photo, "CLS")
+
+
+@pytest.mark.parametrize(("where", "outlines"), [("together", 2), ("scattered", 0)])
+def test_an_outline_of_what_is_scattered_is_not_drawn(where, outlines):
+    held = np.indices((12, 16)).sum(axis=0) % 2 if where == "scattered" else np.indices((12, 16))[1] < 5
+    figure = attention(held).figure()
+    assert len(figure.axes[0].collections) == outlines
+    assert figure.texts[0].get_text().startswith("Outline: the" if outlines else "No outline: the")

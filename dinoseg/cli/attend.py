@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,7 +13,7 @@ from dinoseg import __version__
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
 from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
-from dinoseg.options import AttendOptions, Flag, InputOptions, deciding
+from dinoseg.options import FIGURE_DPI, AttendOptions, Flag, InputOptions, Whole, deciding, require
 from dinoseg.places import check_folder, claimed
 
 if TYPE_CHECKING:
@@ -29,12 +29,19 @@ class FigureOptions:
 
     output: Annotated[Path, Parameter(alias="-o")]
     """Folder of the results; created if missing."""
+    format: Literal["png", "pdf"] = "png"
+    """Of the figures; letters and outlines of a PDF are lines."""
+    dpi: Whole = FIGURE_DPI
+    """Pixels an inch of the pictures, 30..1200: a figure is about 10 inches wide."""
     arrays: Annotated[bool, Flag] = False
     """Write the maps as .npz beside each figure."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the figures that are in the folder."""
     json: Annotated[bool, Flag] = False
     """Print one machine-readable summary on stdout."""
+
+    def __post_init__(self) -> None:
+        require(30 <= self.dpi <= 1200, "--dpi", self.dpi, "30..1200")
 
 
 @dataclass(slots=True)
@@ -67,7 +74,14 @@ def attend(
     attender = Attender(**asdict(options or AttendOptions()))
     attender.max_pixels = inputs.max_pixels
     with claimed(output.output) as root, progress_bar() as bar:
-        folder = HeadsFolder(root, run_of(attender), arrays=output.arrays, overwrite=output.overwrite)
+        folder = HeadsFolder(
+            root,
+            {**run_of(attender), "dpi": output.dpi},
+            arrays=output.arrays,
+            overwrite=output.overwrite,
+            suffix=f".{output.format}",
+            dpi=output.dpi,
+        )
         tally = draw_all(listing, attender, folder, bar.update)
     if not (tally.done or tally.skipped or tally.failed):
         say_nothing_found(images or [inputs.from_file], listing.ignored)

@@ -12,12 +12,15 @@ FILL = 0.45
 """Share of the object's colour in its filling."""
 DIM = 0.72
 """Brightness that the background keeps where there is an object to look at."""
+LIGHT = 0.6
+"""Share of white in the outline, which is a light tint of the object's colour beside a dark line."""
 
 
 def overlay(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Photograph ``(H, W, 3)`` RGB with its label map ``(H, W)`` over it: object k in its colour and outlined.
 
-    0 is background, which is dimmed a little; a photograph without objects stays as it is.
+    0 is background, which is dimmed a little; a photograph without objects stays as it is. The outline is light inside
+    and dark outside: one of the two is seen on any picture, whatever its colour and the object's.
     """
     if not labels.any():
         return pixels.copy()
@@ -26,17 +29,19 @@ def overlay(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[n
     drawn = pixels * np.where(labels > 0, np.float32(1), np.float32(DIM))[..., None]  # (H, W, 3)
     drawn = drawn * (1 - share) + colours[labels] * share
     edge = outline(labels)
-    drawn[edge] = colours[labels[edge]]
+    drawn[edge] = (1 - LIGHT) * colours[labels[edge]] + LIGHT * 255
+    drawn[(labels == 0) & (cv2.dilate(edge.astype(np.uint8), brush(labels)) > 0)] = 0
     return np.round(drawn).astype(np.uint8)
 
 
-def outline(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Pixels of objects that lie at another label, ``(H, W)``; about 1/400 of the long side thick.
-
-    The frame of the picture is no edge.
-    """
+def brush(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """How far each of the two lines reaches to all sides: about 1/400 of the long side."""
     thickness = max(1, round(max(labels.shape) / 400))
-    kernel = np.ones((2 * thickness + 1,) * 2, np.uint8)
-    grey = labels.astype(np.uint16)
+    return np.ones((2 * thickness + 1,) * 2, np.uint8)
+
+
+def outline(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Pixels of objects that lie at another label, ``(H, W)``. The frame of the picture is no edge."""
+    grey, kernel = labels.astype(np.uint16), brush(labels)
     inside = cv2.erode(grey, kernel) == cv2.dilate(grey, kernel)
     return (labels > 0) & ~inside

@@ -30,6 +30,19 @@ def mass_mask(map_: NDArray[np.floating[Any]], mass: float = 0.6) -> NDArray[np.
     return mask.reshape(map_.shape)
 
 
+def scatter(mask: NDArray[np.bool_]) -> float:
+    """How often neighbours differ in a mask ``(gh, gw)``, against a mask of as many cells thrown anywhere: 1 is noise,
+    0 one piece without a border (join counts, Cliff and Ord 1981).
+
+    1 too where nothing or everything is in it.
+    """
+    share = mask.mean()
+    pairs = np.concatenate([(mask[1:] != mask[:-1]).ravel(), (mask[:, 1:] != mask[:, :-1]).ravel()])
+    if not pairs.size or share in (0, 1):
+        return 1.0
+    return float(pairs.mean() / (2 * share * (1 - share)))
+
+
 def min_max(map_: NDArray[np.floating[Any]]) -> NDArray[np.float64] | None:
     """A map stretched to 0..1, or None where it is flat."""
     low, high = float(map_.min()), float(map_.max())

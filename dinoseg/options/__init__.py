@@ -7,9 +7,9 @@ in the file of the heir.
 
 from __future__ import annotations
 
-from dinoseg.options.attend import AttendOptions
+from dinoseg.options.attend import FIGURE_DPI, AttendOptions
 from dinoseg.options.compress import CompressOptions
-from dinoseg.options.declare import Flag, require, turn_into_paths, with_options
+from dinoseg.options.declare import Flag, Whole, require, turn_into_paths, with_options
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
@@ -20,6 +20,7 @@ from dinoseg.options.train import SCRATCH, TrainOptions
 from dinoseg.options.train_head import TrainHeadOptions
 
 __all__ = (
+    "FIGURE_DPI",
     "SCRATCH",
     "AttendOptions",
     "CompressOptions",
@@ -35,6 +36,7 @@ __all__ = (
     "TrackOptions",
     "TrainHeadOptions",
     "TrainOptions",
+    "Whole",
     "deciding",
     "require",
     "turn_into_paths",

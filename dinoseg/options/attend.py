@@ -9,6 +9,9 @@ from dinoseg.errors import OptionError
 from dinoseg.options.declare import Flag, Whole, require
 from dinoseg.options.model import ModelOptions
 
+FIGURE_DPI = 110
+"""Pixels an inch of figures that are asked for no other."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""``heads/<id>.png`` and ``.npz``: what ``dinoseg attend`` writes. Each file carries of which run and photograph it is.
+"""``heads/<id>.png`` (or ``.pdf``) and ``.npz``: what ``dinoseg attend`` writes.
+
+Each file carries of which run and photograph it is.
 
 There is no manifest that could say more than what lies there: a run that is killed leaves whole files or none.
 """
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from dinoseg.errors import OutputConflict
+from dinoseg.options import FIGURE_DPI
 from dinoseg.outputs.attention import npz
 from dinoseg.outputs.claim import HEADS, run_id
 from dinoseg.outputs.files import free_path, write_under
@@ -27,19 +31,29 @@ if TYPE_CHECKING:
 
     from dinoseg.attention import Attention
 
-KEY = "dinoseg"
-"""Of a figure's text that holds its record."""
+KEYS = {".png": "dinoseg", ".pdf": "Keywords"}
+"""Of a figure's text that holds its record; PDF knows a few keys only."""
+IN_PDF = re.compile(rb"/Keywords \((\{[^()\\]*\})\)")
 
 
 class HeadsFolder:
     """The figures, and with ``arrays`` the maps, of one run below ``root`` (a real path, claimed by this process).
 
-    ``run`` is everything that determines them. Files of other runs, and of somebody else, are replaced with
-    ``overwrite`` only.
+    Figures have the ``suffix`` ``.png`` or ``.pdf``, their pictures ``dpi`` px an inch. ``run`` is everything that
+    determines them. Files of other runs, and of somebody else, are replaced with ``overwrite`` only.
     """
 
-    def __init__(self, root: Path, run: Mapping[str, Any], *, arrays: bool, overwrite: bool) -> None:
-        self.root, self.arrays, self.overwrite = root, arrays, overwrite
+    def __init__(
+        self,
+        root: Path,
+        run: Mapping[str, Any],
+        *,
+        arrays: bool,
+        overwrite: bool,
+        suffix: str = ".png",
+        dpi: int = FIGURE_DPI,
+    ) -> None:
+        self.root, self.arrays, self.overwrite, self.suffix, self.dpi = root, arrays, overwrite, suffix, dpi
         self.id = run_id(run)
 
     def done(self, source: Source) -> bool:
@@ -51,7 +65,7 @@ class HeadsFolder:
 
     def _paths(self, id_: str) -> list[Path]:
         """What belongs to a photograph; maps that are there already, too, so that they are never stale."""
-        maps, figure = (self.root / free_path(self.root, HEADS, id_, suffix) for suffix in (".npz", ".png"))
+        maps, figure = (self.root / free_path(self.root, HEADS, id_, suffix) for suffix in (".npz", self.suffix))
         return [maps, figure] if self.arrays or maps.exists() else [figure]
 
     def _is_done(self, source: Source, path: Path) -> bool:
@@ -70,14 +84,15 @@ class HeadsFolder:
             if path.suffix == ".npz":
                 content = npz(attention.heads, attention.fit, record)
             else:
-                content = png(attention.figure(), record)
+                content = encoded(attention.figure(self.dpi), record, self.suffix)
             write_under(self.root, path.relative_to(self.root).as_posix(), [content])
 
 
-def png(figure: matplotlib.figure.Figure, record: str) -> bytes:
-    """The figure as PNG, the record in its text."""
+def encoded(figure: matplotlib.figure.Figure, record: str, suffix: str) -> bytes:
+    """The figure as PNG or PDF, the record in its text; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={KEY: record})
+    undated = {"CreationDate": None} if suffix == ".pdf" else {}
+    figure.savefig(buffer, format=suffix[1:], metadata={KEYS[suffix]: record, **undated})
     return buffer.getvalue()
 
 
@@ -87,9 +102,12 @@ def record_of(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".npz":
             with zipfile.ZipFile(path) as archive:
                 record = json.loads(archive.comment)
+        elif path.suffix == ".pdf":
+            found = IN_PDF.search(path.read_bytes())
+            record = json.loads(found[1]) if found else {}
         else:
             with Image.open(path, formats=["PNG"]) as image:
-                record = json.loads(image.info.get(KEY, "{}"))
+                record = json.loads(image.info.get(KEYS[".png"], "{}"))
     except (OSError, ValueError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -57,6 +57,19 @@ def test_one_figure_per_photograph(attend, tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr() == (f"{folder}\n", "2 done\n")
 
 
+def test_a_pdf_of_any_resolution(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attend("--format", "pdf", "--dpi", "60") == 0
+    before = times(tmp_path / "out" / "heads")
+    assert {Path(name).suffix for name in before} == {".pdf"}
+    assert attend("--format", "pdf", "--dpi", "60") == 0
+    assert times(tmp_path / "out" / "heads") == before
+    capsys.readouterr()
+    assert attend("--format", "pdf", "--dpi", "200") == 2
+    assert "made with other options" in capsys.readouterr().err
+    assert attend("--dpi", "5") == 2
+    assert "--dpi 5 is out of range: it must be 30..1200" in capsys.readouterr().err
+
+
 def test_arrays_lead_back_to_pixels(attend, tmp_path: Path) -> None:
     assert attend("--arrays") == 0
     with np.load(tmp_path / "out" / "heads" / "sub" / "photo_000.jpg.npz", allow_pickle=False) as arrays:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dinoseg.draw.colours import object_colours
-from dinoseg.draw.overlay import DIM, FILL, outline, overlay
+from dinoseg.draw.overlay import DIM, FILL, LIGHT, outline, overlay
 from tests.helpers import gradient
 
 
@@ -20,11 +20,25 @@ def test_filling_outline_and_background():
     assert drawn.shape == photo.shape
     assert drawn.dtype == np.uint8
     colours = object_colours(2).astype(float)
-    assert drawn[10, 20].tolist() == colours[0].tolist()
-    assert drawn[20, 35].tolist() == colours[1].tolist()
+    for edge, colour in zip(((10, 20), (20, 35)), colours, strict=True):
+        np.testing.assert_allclose(drawn[edge], (1 - LIGHT) * colour + LIGHT * 255, atol=0.51)
+    assert not drawn[9, 20].any()  # a dark line around it
+    assert not drawn[20, 34].any()
     np.testing.assert_allclose(drawn[20, 20], (1 - FILL) * photo[20, 20] + FILL * colours[0], atol=0.51)
     np.testing.assert_allclose(drawn[20, 45], (1 - FILL) * photo[20, 45] + FILL * colours[1], atol=0.51)
     np.testing.assert_allclose(drawn[0, 0], DIM * photo[0, 0], atol=0.51)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+@pytest.mark.parametrize("label", [1, 2, 3])
+def test_an_outline_is_seen_on_a_picture_of_any_colour(label, share):
+    """Of the object's own colour, and of white and black: lines and what lies beside them differ in brightness."""
+    for colour in (*object_colours(3), (255, 255, 255), (0, 0, 0)):
+        photo = np.full((40, 60, 3), np.uint8(share * np.array(colour)))
+        drawn = overlay(photo, label * labels_of((40, 60), (10, 10, 30, 30))).astype(float).sum(axis=2)
+        fill, light, dark, ground = drawn[20, 20], drawn[10, 20], drawn[9, 20], drawn[0, 0]
+        assert light - dark > 250
+        assert max(abs(fill - light), abs(dark - ground)) > 100
 
 
 def test_without_objects_the_photograph_is_copied():
@@ -72,4 +86,4 @@ def test_slim_photographs(size):
 
 def test_many_objects():
     labels = np.arange(600, dtype=np.uint16).reshape(20, 30)
-    assert overlay(np.zeros((20, 30, 3), np.uint8), labels).any(axis=2).sum() == 599
+    assert overlay(np.zeros((20, 30, 3), np.uint8), labels).any(axis=2).sum() == 599  # all but the background's one

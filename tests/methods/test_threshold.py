@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dinoseg.methods.threshold import mass_mask, min_max, otsu_soft
+from dinoseg.methods.threshold import mass_mask, min_max, otsu_soft, scatter
 from dinoseg.types import Fit
 from tests.helpers import GOLDEN
 from tests.methods.scenes import disk, fit_of
@@ -74,3 +74,18 @@ def test_a18_a_flat_map_has_no_threshold(map_):
 def test_min_max():
     np.testing.assert_array_equal(min_max(np.array([[2, 4], [3, 2]])), [[0, 1], [0.5, 0]])
     assert min_max(np.full((2, 2), -1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "low", "high"),
+    [
+        (np.random.default_rng(0).random((40, 40)) < 0.4, 0.95, 1.05),  # noise, however much of it
+        (np.random.default_rng(1).random((40, 40)) < 0.1, 0.9, 1.1),
+        (disk((40, 40), (20, 20), 12), 0.0, 0.25),
+        (np.indices((10, 10)).sum(axis=0) % 2 == 0, 1.9, 2.1),  # a chess board
+        (np.zeros((3, 3), bool), 1, 1),
+        (np.ones((1, 1), bool), 1, 1),
+    ],
+)
+def test_scatter_tells_noise_from_pieces(mask, low, high):
+    assert low <= scatter(mask > 0) <= high

@@ -57,6 +57,29 @@ def test_files_have_a_folder_of_their_own(root, source, arrays, expected):
     assert folder(root, arrays=arrays).done(source)
 
 
+def test_a_pdf_carries_its_record_too(root, source):
+    def pdf(run=RUN):
+        return HeadsFolder(root, run, arrays=False, overwrite=False, suffix=".pdf", dpi=50)
+
+    write(pdf(), source)
+    (name,) = files(root)
+    assert name == "heads/sub/a.png.pdf"
+    assert (root / name).read_bytes().startswith(b"%PDF")
+    assert pdf().done(source)
+    write_disk(source.content, seed=1)
+    assert not pdf().done(source)
+    with pytest.raises(OutputConflict, match="was made with other options"):
+        pdf(OTHER).done(source)
+
+
+def test_same_maps_give_the_same_pdf(root, source):
+    for number in range(2):
+        (root / str(number)).mkdir()
+        write(HeadsFolder(root / str(number), RUN, arrays=False, overwrite=False, suffix=".pdf"), source)
+    first, second = (next(root.glob(f"{number}/heads/sub/*")).read_bytes() for number in range(2))
+    assert first == second
+
+
 def test_every_file_says_of_which_run_and_photograph_it_is(root, source):
     write(folder(root), source)
     records = [record_of(root / file) for file in files(root)]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dinoseg.draw.colours import object_colours
+from dinoseg.draw.overlay import LIGHT
 from dinoseg.outputs import overlays
 from dinoseg.outputs.format import Scene
 from tests.outputs.scenes import box_mask, photo_of, segmentation
@@ -12,7 +13,7 @@ def test_keeps_the_size_and_marks_the_object():
     image = overlays.draw(Scene(result))
     pixels, photo = np.asarray(image), photo_of(result).pixels
     assert (image.mode, image.size) == ("RGB", (32, 24))
-    assert tuple(pixels[8, 8]) == tuple(object_colours(1)[0])  # the outline is the object's colour
+    np.testing.assert_allclose(pixels[8, 8], (1 - LIGHT) * object_colours(1)[0] + LIGHT * 255, atol=0.51)  # outline
     assert (pixels[0, 0] < photo[0, 0]).all()  # the background is dimmed
 
 
