@@ -88,6 +88,8 @@ def graph(rows: Tensor, edges: Callable[[Tensor], Tensor]) -> Tensor:
         end = top + PANEL
         panel = edges(rows[:, top:end] @ rows[:, top:].mT)  # (B, PANEL, N - top)
         weights[:, top:end, top:] = panel
+        square = panel[..., :PANEL]  # on the diagonal: products of two rows may differ by rounding with their order
+        weights[:, top:end, top:end] = square.triu() + square.triu(1).mT
         weights[:, end:, top:end] = panel[..., PANEL:].mT
     return weights
 

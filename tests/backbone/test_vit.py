@@ -117,7 +117,7 @@ def test_images_off_the_grid_and_unknown_facets_are_refused():
 def test_position_table_of_dino_v1(grid):
     golden = np.load(DATA / "positions.npz")
     resized = resize_positions(torch.from_numpy(golden["table"])[None], grid, "offset")[0]
-    assert np.abs(resized.numpy() - golden[f"offset_{grid[0]}x{grid[1]}"]).max() <= 1e-6
+    assert np.abs(resized.numpy() - golden[f"offset_{grid[0]}x{grid[1]}"]).max() <= 5e-6  # of values up to 3
 
 
 def test_position_table_is_untouched_only_on_its_own_square_grid():

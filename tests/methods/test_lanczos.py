@@ -68,10 +68,11 @@ def test_many_pairs(k):
     np.testing.assert_allclose(overlap.square().sum(dim=0), 1, atol=1e-6)  # one subspace
 
 
-def test_a_small_gap_is_resolved_in_float64():
+def test_a_gap_that_float32_cannot_resolve_is_resolved_in_float64(monkeypatch):
     weights = graph(second=0.2, third=0.2002)
     second, third = exact(weights).eigenvalues
     assert 1e-4 < third - second < 5e-3
+    monkeypatch.setattr(lanczos, "SHARP", 1e-5)  # of that gap: below float32's rounding, above float64's residual
     pairs = pairs_of(weights)
     assert pairs.solver == "float64"
     assert misfit(pairs, exact(weights)) < 1e-6
