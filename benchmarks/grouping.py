@@ -84,7 +84,7 @@ def voc_classes(voc: Path) -> int:
 
 
 def told(report: GroupReport) -> dict[str, Any]:
-    return {"photographs": report.photographs, "K": len(report.groups), "silhouette_by_count": report.tried}
+    return {"photographs": report.photographs, "K": len(report.groups), "bic_by_count": report.tried}
 
 
 def quality(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:

@@ -58,6 +58,6 @@ def say_how_it_went(report: GroupReport, options: GroupOptions) -> None:
     say_failures(report.failures, report.failed, f"{options.output / 'manifest.jsonl'} names all of them")
     say_counts({"photographs": report.photographs, "failed": report.failed})
     regions = sum(group.regions for group in report.groups)
-    why = f" (silhouette {max(report.tried.values()):.2f})" if report.tried else ""
+    why = " (the best of 1..30 by BIC, no count of classes: --clusters takes yours)" if report.tried else ""
     fewer = f", fewer than --clusters {options.clusters}" if len(report.groups) < (options.clusters or 0) else ""
     inform(f"{regions} regions in {len(report.groups)} groups{why}{fewer}")

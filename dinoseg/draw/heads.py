@@ -26,6 +26,7 @@ GAP = 0.08  # inches
 SIDE = 512  # px to which a picture is reduced before it is drawn, if its place has no more
 FOOT = 0.19  # inches, a line below the pictures
 LETTERS = 17  # of such a line in an inch
+LETTER = 0.58  # of its height, the width of a letter
 BAR = 0.8  # inches, the colour bar
 GLOW = 0.6  # share of the heat where a photograph lies under it
 WIDE = 2.4  # width : height that the figure comes close to
@@ -69,7 +70,7 @@ def heads_figure(
     figure, axes = empty_figure(len(pictures), small.size, note, dpi)
     for ax, (title, picture) in zip(axes, pictures, strict=True):
         ax.imshow(picture, interpolation="antialiased")
-        ax.set_title(title, fontsize=9, pad=3)
+        ax.set_title(title, fontsize=title_size(title, small.size), pad=3)
         if mark is not None:
             draw_mark(ax, mark, small.size[0] / fit.size[0], small.size[1] / fit.size[1])
     if mask is not None:
@@ -89,6 +90,12 @@ def heat(head: NDArray[np.float32], fit: Fit) -> NDArray[np.uint8]:
     """One map ``(gh, gw)`` as colours in the photograph's frame, ``(H, W, 3)``; its maximum is the brightest."""
     peak = float(head.max())
     return map_to_rgb(to_photo(head / peak if peak > 0 else head, fit))
+
+
+def title_size(title: str, size: tuple[int, int]) -> float:
+    """Points of letters with which a title is no wider than its picture of ``(H, W)``: 9, less over a narrow one."""
+    width = 72 * TILE * size[1] / max(size)
+    return min(9.0, max(4.0, width / (LETTER * max(len(title), 1))))
 
 
 def empty_figure(n: int, size: tuple[int, int], note: str, dpi: int) -> tuple[NotebookFigure, list[Axes]]:

@@ -1,4 +1,4 @@
-"""k-means over more rows than fit into memory: started on a sample, carried on in batches; K by silhouette."""
+"""k-means over more rows than fit into memory: started on a sample, carried on in batches; K by BIC."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ TINY = 1e-6
 SAMPLE = 16384
 """Rows on which k-means starts; where there are no more, it ends there too and is exact."""
 JUDGED = 3072
-"""Rows of which silhouettes are taken: the work grows with their square."""
+"""Rows of which silhouettes are taken, as the work grows with their square, and by which K is looked for."""
 STARTS = 10
 """k-means++ starts of the sample, from a fixed seed; the best is kept."""
 STARTS_TRIED = 3
 """The same for each K that is only tried."""
 MOST_TRIED = 30
-"""K is looked for in 2..30."""
+"""K is looked for in 1..30."""
+FEWEST = 4
+"""Rows a cluster has on average at least, where K is looked for: fewer say nothing of how wide it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Clusters:
     scores: tuple[float | None, ...]
     """Mean silhouette of each cluster, -1..1, over the rows that were judged; None where there were none."""
     tried: dict[int, float] = field(default_factory=dict)
-    """Mean silhouette by K, where K was looked for."""
+    """BIC by K, where K was looked for (``bic``)."""
 
     @property
     def count(self) -> int:
@@ -50,7 +52,7 @@ class Clusters:
 def cluster(store: Store, count: int | None = None) -> Clusters:
     """Group the rows of a store, which should be in random order, into ``count`` clusters.
 
-    None: into as many, of 2..30, as have the highest mean silhouette (Rousseeuw 1987) on the first rows. Fewer than
+    None: into as many, of 1..30, as have the lowest BIC on the first rows. Fewer than
     asked for where there are fewer different rows. The same rows in the same order give the same clusters.
     """
     if not len(store):
@@ -60,7 +62,7 @@ def cluster(store: Store, count: int | None = None) -> Clusters:
     sample = space(sample)  # (m, AXES)
     judged = sample[:JUDGED]
     tried = {} if count else try_all(judged)
-    wanted = count or max(tried, key=lambda k: tried[k], default=1)
+    wanted = count or min(tried, key=lambda k: tried[k], default=1)
     centres = best_start(sample, wanted, STARTS).cluster_centers_  # (K, AXES)
     if len(store) > len(sample):
         centres = carried_on(map(space, store.chunks()), centres)
@@ -94,13 +96,23 @@ def best_start(rows: NDArray[np.float32], count: int, starts: int) -> KMeans:
 
 
 def try_all(rows: NDArray[np.float32]) -> dict[int, float]:
-    """Mean silhouette of rows ``(m, d)`` for each K that they can be grouped into; empty below three rows."""
+    """BIC of rows ``(m, d)`` for each K that they can be grouped into; empty for a handful of rows."""
     different = len(np.unique(rows, axis=0))
-    found = {}
-    for count in range(2, min(MOST_TRIED, different, len(rows) - 1) + 1):
-        labels = best_start(rows, count, STARTS_TRIED).labels_
-        found[count] = float(silhouette_samples(rows, labels).mean())
-    return found
+    most = min(MOST_TRIED, different, len(rows) // FEWEST)
+    return {count: bic(rows, best_start(rows, count, STARTS_TRIED)) for count in range(1, most + 1)}
+
+
+def bic(rows: NDArray[np.float32], model: KMeans) -> float:
+    """Bayesian information criterion (Schwarz 1978) of rows ``(m, d)`` in clusters that are round and equally wide, as
+    X-means has it (Pelleg and Moore 2000); lower is better.
+
+    The mean silhouette says 2 of nearly every folder, for two halves are always further apart than more parts.
+    """
+    (m, d), k = rows.shape, len(model.cluster_centers_)
+    sizes = np.bincount(model.labels_, minlength=k)
+    variance = max(float(model.inertia_) / (d * (m - k)), TINY**2)
+    likelihood = float(sizes @ np.log(sizes / m)) - d / 2 * (m * np.log(2 * np.pi * variance) + m - k)
+    return float((k - 1 + k * d + 1) * np.log(m) - 2 * likelihood)
 
 
 def carried_on(chunks: Iterable[NDArray[np.float32]], centres: NDArray[np.float32]) -> NDArray[np.float32]:

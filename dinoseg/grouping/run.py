@@ -41,7 +41,7 @@ class GroupReport:
     groups: tuple[Group, ...]
     """Largest first; group k has the value k in the label maps."""
     tried: dict[int, float]
-    """Mean silhouette by number of groups, where that was looked for."""
+    """BIC by number of groups, lower is better, where that was looked for."""
     photographs: int
     """With a label map now, those without an object included."""
     failed: int
@@ -55,7 +55,7 @@ class GroupReport:
         return {
             "photographs": self.photographs,
             "regions": sum(group.regions for group in self.groups),
-            "silhouette_by_count": self.tried,
+            "bic_by_count": self.tried,
             "groups": [asdict(group) for group in self.groups],
         }
 

@@ -18,7 +18,7 @@ class GroupOptions(SegmentOptions):
     output: Annotated[Path, Parameter(alias="-o")]
     """Folder of the results; created if missing."""
     clusters: Whole | None = None
-    """How many groups (default: of 2..30 what fits best, by silhouette)."""
+    """How many groups (default: of 1..30 what fits best, by BIC, which is no count of classes)."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the results that are in the folder."""
 

@@ -47,7 +47,7 @@ def test_json_and_a_bad_file(group, tmp_path: Path, capsys: pytest.CaptureFixtur
     told = json.loads(out)
     assert told["photographs"] == 4
     assert [failure["id"] for failure in told["failed"]] == ["bad.jpg"]
-    assert {"regions", "silhouette_by_count", "groups", "results"} <= told.keys()
+    assert {"regions", "bic_by_count", "groups", "results"} <= told.keys()
     assert "failed: bad.jpg: " in err
 
 

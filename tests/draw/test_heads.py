@@ -1,5 +1,6 @@
 import io
 import sys
+from itertools import pairwise
 
 import numpy as np
 import PIL.Image
@@ -74,6 +75,16 @@ def test_what_is_shown_stands_below_in_lines_that_fit():
     assert all(text.get_window_extent(renderer).x1 <= figure.bbox.x1 for text in figure.texts)
     boxes = [text.get_window_extent(renderer) for text in figure.texts]
     assert max(box.y1 for box in boxes) < figure.axes[0].get_window_extent(renderer).y0
+
+
+def test_titles_of_narrow_pictures_do_not_meet():
+    fit = Fit((400, 180), (400, 180), (50, 23), 8)
+    figure = heads_figure(
+        np.zeros((400, 180, 3), np.uint8), heads(6, fit), fit, heading="patch at 60, 200, layer 12 of 12"
+    )
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [ax.title.get_window_extent(renderer) for ax in pictures(figure)]
+    assert not any(box.overlaps(other) for box, other in pairwise(boxes))
 
 
 def test_more_dots_show_more_of_the_photograph():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from dinoseg.grouping import clusters as module
 from dinoseg.grouping.clusters import by_size, cluster
@@ -24,7 +24,7 @@ def clustered(tmp_path, rows, count=None):
         return cluster(store, count)
 
 
-@pytest.mark.parametrize("count", [None, 4], ids=["by silhouette", "given"])
+@pytest.mark.parametrize("count", [None, 4], ids=["by BIC", "given"])
 def test_groups_are_found_and_numbered_by_size(tmp_path, count):
     rows, kinds = blobs([20, 60, 10, 40])
     found = clustered(tmp_path, rows, count)
@@ -32,7 +32,26 @@ def test_groups_are_found_and_numbered_by_size(tmp_path, count):
     np.testing.assert_array_equal(found.labels, np.array([3, 1, 4, 2])[kinds])
     assert min(found.scores) > 0.5
     assert (found.distances < 1).all()
-    assert (count is None) == (len(found.tried) == 29)
+    assert (count is None) == (len(found.tried) == 30)
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3, 5, 8])
+def test_the_number_of_groups_that_are_apart_is_found(tmp_path, kinds):
+    rows, truth = blobs([40] * kinds, spread=0.2)
+    found = clustered(tmp_path, rows)
+    assert found.count == kinds
+    assert adjusted_rand_score(found.labels, truth) > 0.98
+
+
+def test_two_halves_are_not_always_the_best(tmp_path):
+    """Six groups in two families: the silhouette is highest for the families."""
+    random = np.random.default_rng(0)
+    kinds = np.arange(240) % 6
+    rows = 3 * np.eye(8)[kinds // 3] + np.eye(8)[2 + kinds] + 0.1 * random.normal(size=(240, 8))
+    found = clustered(tmp_path, rows.astype(np.float32))
+    assert found.count == 6
+    two, six = (silhouette_score(rows, labels) for labels in (kinds // 3, kinds))
+    assert two > six
 
 
 def test_more_rows_than_the_sample_are_carried_on_in_batches(tmp_path, monkeypatch):
@@ -61,7 +80,7 @@ def test_the_same_rows_give_the_same_clusters(tmp_path):
         (np.ones((1, 8)), 5, [1]),  # fewer than asked for
         (np.ones((4, 8)), None, [1, 1, 1, 1]),  # all the same
         (np.eye(8)[[0, 1, 1]], 5, [2, 1, 1]),
-        (np.eye(8)[[0, 1]], None, [1, 1]),  # two rows have no silhouette
+        (np.eye(8)[[0, 1]], None, [1, 1]),  # too few to say
     ],
 )
 def test_few_rows(tmp_path, rows, count, labels):
