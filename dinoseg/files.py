@@ -1,14 +1,16 @@
-"""The one way in which a user's files are opened: regular ones only, and without ever waiting."""
+"""The one way in which files are opened to be read: regular ones only, and without ever waiting."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import stat
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 EMPTY = "''"
 """How messages show a name without a letter."""
@@ -47,6 +49,23 @@ def open_regular(path: Path) -> BufferedReader:
 def check_regular(path: Path) -> None:
     """``open_regular`` for what a library opens by its name: raises the same errors."""
     open_regular(path).close()
+
+
+def read_back(path: Path) -> Any:
+    """The value in a JSON file of ours; None where there is none, or it is no such file any more."""
+    try:
+        with open_regular(path) as file:
+            return parsed(file.read())
+    except OSError:
+        return None
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of a JSON text, None for anything else."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def absent(name: str) -> str:

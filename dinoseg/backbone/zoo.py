@@ -18,7 +18,7 @@ from dinoseg.backbone.memory import first_line
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
-from dinoseg.files import EMPTY, absent, home_path
+from dinoseg.files import EMPTY, absent, home_path, read_back
 from dinoseg.options import ModelOptions
 
 
@@ -112,10 +112,8 @@ def set_aside(model: str, path: Path) -> str:
 def compare_hash(model: str, digest: str) -> None:
     """The hash of a fetched model is written down at first use and must stay. Raises ``CorruptWeights``."""
     book = user_data_path("dinoseg") / "hashes.json"
-    try:
-        known = json.loads(book.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or torn: begin a new one
-        known = {}
+    found = read_back(book)  # torn or none yet: begin a new one
+    known = {name: hash_ for name, hash_ in found.items() if isinstance(hash_, str)} if isinstance(found, dict) else {}
     if known.get(model, digest) != digest:
         raise CorruptWeights(
             f"{model} is another file than at its first use (sha256 {digest[:12]}, then {known[model][:12]}). "

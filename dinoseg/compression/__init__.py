@@ -35,6 +35,7 @@ from dinoseg.compression.heal import Healing, HealOptions
 from dinoseg.compression.patch import resize_patch_kernel
 from dinoseg.compression.prune import check_prunable, prune
 from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
+from dinoseg.files import read_back
 from dinoseg.images.find import find
 from dinoseg.options import CompressOptions, InputOptions
 from dinoseg.places import check_file, claimed
@@ -143,10 +144,7 @@ def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequenc
 
 def settings_in(file: Path) -> dict[str, Any]:
     """What a compression was begun with. Raises ``OutputConflict`` where the file does not say it."""
-    try:
-        before = json.loads(file.read_bytes())
-    except ValueError:
-        before = None
+    before = read_back(file)
     if not isinstance(before, dict):
         raise OutputConflict(f"{file} is damaged: start again with --overwrite.")
     return before

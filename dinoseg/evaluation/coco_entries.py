@@ -17,6 +17,7 @@ from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics import FAR, Mask, inside
 from dinoseg.images.text import read_json
 from dinoseg.options import InputOptions
+from dinoseg.outputs.rle import filled, run_lengths
 
 Id: TypeAlias = "int | float | str"
 Box: TypeAlias = tuple[float, float, float, float]
@@ -222,7 +223,9 @@ def decode(shape: Any, size: tuple[int, int]) -> Mask:
     if isinstance(shape, list):
         return np.asarray(rle.decode(rle.merge(rle.frPyObjects(polygons(shape, size), *size))).astype(bool))  # (H, W)
     counts = shape["counts"]
-    return filled(run_lengths(counts) if isinstance(counts, str) else counts, tuple(shape["size"]), size)
+    if tuple(shape["size"]) != size:
+        raise ValueError(f"it is of {tuple(shape['size'])} px, its picture of {size}")
+    return filled(run_lengths(counts) if isinstance(counts, str) else counts, size)
 
 
 def polygons(shape: list[Any], size: tuple[int, int]) -> list[list[float]]:
@@ -237,34 +240,3 @@ def polygons(shape: list[Any], size: tuple[int, int]) -> list[list[float]]:
         if np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum() > LONGEST:
             raise ValueError(f"a polygon is more than {LONGEST} px around")
     return [polygon.tolist() for polygon in given]
-
-
-def run_lengths(text: str) -> list[int]:
-    """COCO's compressed counts as numbers; pycocotools reads beyond the memory of a broken text.
-
-    Five bits a character from 48 on, the sixth says that more follow, the last fifth is the sign; from the fourth
-    number on, the difference to the last but one.
-    """
-    counts: list[int] = []
-    number = shift = 0
-    for letter in text:
-        bits = ord(letter) - 48
-        number |= (bits & 31) << shift
-        shift += 5
-        if shift > 60:
-            raise ValueError("a run is longer than any picture")
-        if not bits & 32:
-            number -= (bits & 16) << (shift - 4)
-            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
-            number = shift = 0
-    return counts
-
-
-def filled(counts: list[int], said: tuple[int, ...], size: tuple[int, int]) -> Mask:
-    """``(H, W)`` mask of runs of 0 and 1 in turn, down the columns."""
-    height, width = size
-    if said != size:
-        raise ValueError(f"it is of {said} px, its picture of {size}")
-    if min(counts, default=0) < 0 or sum(counts) != height * width:
-        raise ValueError("its runs do not add up to the picture")
-    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T

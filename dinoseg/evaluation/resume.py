@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from dinoseg.atomic import append, atomic_write, open_append
 from dinoseg.errors import OutputConflict
 from dinoseg.evaluation.report import UNFINISHED, Row
 from dinoseg.evaluation.samples import Sample
+from dinoseg.files import open_regular
 from dinoseg.outputs.claim import differences
 from dinoseg.outputs.strict_json import plain
+
+CHECKED = b'{"crc32": %d, '
 
 
 class Kept:
@@ -83,15 +87,24 @@ def size_and_time(path: Path) -> list[int] | None:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file, up to the first that is torn; none where there is no file."""
-    with suppress(OSError, ValueError):
-        for line in path.read_bytes().splitlines():
-            yield json.loads(line, object_hook=unpacked)
+    """The whole lines of a file, up to the first that is torn or changed; none where there is no such file."""
+    with suppress(OSError, ValueError), open_regular(path) as file:
+        for line in file:
+            yield from_line(line)
 
 
 def to_line(value: Mapping[str, Any]) -> bytes:
-    """One line of JSON; arrays and bytes in base 64."""
-    return json.dumps(value, default=packed).encode() + b"\n"
+    """One line of JSON that begins with a checksum of what follows; arrays and bytes in base 64."""
+    text = json.dumps(value, default=packed).encode()
+    return CHECKED % crc32(text) + text[1:] + b"\n"
+
+
+def from_line(line: bytes) -> dict[str, Any]:
+    """``to_line`` undone. Raises ``ValueError`` for any other line: evidence may be of any shape, and is trusted."""
+    text = b"{" + line.partition(b", ")[2].removesuffix(b"\n")
+    if line != CHECKED % crc32(text) + text[1:] + b"\n":
+        raise ValueError("its checksum is wrong")
+    return json.loads(text, object_hook=unpacked)
 
 
 def packed(value: Any) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dinoseg.draw.colours import object_colours
 from dinoseg.draw.contact import Row, Tile, row_sheet, thumbnail
+from dinoseg.errors import ResultLost
 from dinoseg.grouping.summary import Group
 from dinoseg.outputs.files import existing, free_path, remove_files, write_under
 from dinoseg.outputs.folder import OutputFolder
@@ -35,10 +36,17 @@ def up_to_date(root: Path, record: Record, numbers: Sequence[int]) -> bool:
 
 
 def draw(record: Record, photo: Photo, numbers: Sequence[int]) -> dict[str, bytes]:
-    """The label map and the overlay of a photograph as PNG, by folder."""
-    assert record.size is not None
+    """The label map and the overlay of a photograph as PNG, by folder.
+
+    Raises ``ResultLost`` where the record holds no masks of this photograph.
+    """
     masks = [(thing["rle"], number) for thing, number in zip(record.objects, numbers, strict=True)]
-    labels = label_map(record.size, masks)  # (H, W)
+    try:
+        if record.size is None or tuple(record.size) != photo.size:
+            raise ValueError(f"they are of {record.size} px")  # noqa: TRY301
+        labels = label_map(photo.size, masks)  # (H, W)
+    except ValueError as error:
+        raise ResultLost(f"{record.id}: its masks in the manifest are damaged ({error}); run it again.") from error
     return {LABELS: png_bytes(palette_picture(labels)), OVERLAYS: png_bytes(coloured(photo.pixels, labels))}
 
 
@@ -53,7 +61,7 @@ def write(folder: OutputFolder, record: Record, pictures: Mapping[str, bytes], n
     """Write a photograph's pictures, then its record with them and with the cluster of each object."""
     files = dict(record.files)
     for name, content in pictures.items():
-        path = files.get(name) or free_path(folder.root, name, record.id, ".png")
+        path = files.get(name) or free_path(folder.root, name, record.id, ".png", folder.spellings)
         write_under(folder.root, path, [content])
         files[name] = path
     objects = [{**thing, "cluster": number} for thing, number in zip(record.objects, numbers, strict=True)]

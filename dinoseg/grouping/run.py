@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from dinoseg.backbone.memory import within_memory
-from dinoseg.errors import DinosegError
+from dinoseg.errors import DinosegError, ResultLost
 from dinoseg.folder import KEPT, refuse_results, segment_folder
 from dinoseg.grouping import files
 from dinoseg.grouping.clusters import Clusters, cluster
@@ -24,7 +24,7 @@ from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import find
 from dinoseg.options import GroupOptions, InputOptions, OutputOptions, SegmentOptions
 from dinoseg.outputs.descriptors import read_descriptors
-from dinoseg.outputs.files import remove_files, write_under
+from dinoseg.outputs.files import existing, remove_files, write_under
 from dinoseg.outputs.folder import OutputFolder
 from dinoseg.outputs.record import Record
 from dinoseg.outputs.strict_json import to_json
@@ -130,7 +130,11 @@ class SecondPass:
         """Put the descriptors of a photograph into the store."""
         try:
             if record.objects:
-                store.add(read_descriptors(self.folder.root / str(record.files["descriptors"]), len(record.objects)))
+                place = str(record.files.get("descriptors"))
+                path = existing(self.folder.root, place)
+                if path is None:
+                    raise ResultLost(f"{self.folder.root / place} is not there; the next run makes it again.")
+                store.add(read_descriptors(path, len(record.objects)))
             self.counts[record.id] = len(record.objects)
         except DinosegError as error:
             self.fail(record.id, error)

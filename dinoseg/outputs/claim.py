@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dinoseg.errors import OutputConflict
+from dinoseg.files import read_back
 from dinoseg.outputs.strict_json import plain, to_json
 
 RUN = "run.json"
@@ -24,10 +25,7 @@ def run_id(run: Mapping[str, Any]) -> str:
 
 def read_run(root: Path) -> dict[str, Any] | None:
     """What ``run.json`` holds, or None when there is none of ours."""
-    try:
-        run = json.loads((root / RUN).read_bytes())
-    except (OSError, ValueError):
-        return None
+    run = read_back(root / RUN)
     return run if isinstance(run, dict) and isinstance(run.get("id"), str) else None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import ResultLost
+from dinoseg.files import open_regular
 from dinoseg.outputs.format import ImageFormat, Scene
 
 
@@ -25,8 +26,10 @@ def encode(scene: Scene) -> bytes | None:
 def read_descriptors(path: Path, count: int) -> NDArray[np.float32]:
     """The array of a file, ``(count, d)``. Raises ``ResultLost`` for a file that is gone or holds something else."""
     try:
-        vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with open_regular(path) as file:
+            content = file.read()
+        vectors: NDArray[np.float32] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # a changed byte can make each of a dozen types of it
         raise ResultLost(f"{path} cannot be read ({error}); the next run makes it again.") from error
     if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
         raise ResultLost(f"{path} does not hold the descriptors of {count} objects; the next run makes it again.")

@@ -43,7 +43,28 @@ def mark(part: str, room: int) -> str:
     return kept + ending
 
 
-def free_path(root: Path, folder: str, id_: str, suffix: str) -> str:
+class Spellings:
+    """How the files of some folders are written, letter by letter: a system may find them in other letters too.
+
+    Each folder is listed once, and again only for a name that was not in it then.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[Path, set[str]] = {}
+
+    def hold(self, root: Path, relative: str) -> bool:
+        """Whether an existing path below ``root`` is written in its folders as it is here."""
+        folder = root
+        for part in relative.split("/"):
+            if part not in self._names.get(folder, ()):
+                self._names[folder] = {path.name for path in folder.iterdir()}
+                if part not in self._names[folder]:
+                    return False
+            folder = folder / part
+        return True
+
+
+def free_path(root: Path, folder: str, id_: str, suffix: str, spellings: Spellings) -> str:
     """The path of a new file: a marked one where the plain one is taken.
 
     By another id's file, where case does not count; or by a folder where the file belongs or a file where a folder
@@ -53,19 +74,21 @@ def free_path(root: Path, folder: str, id_: str, suffix: str) -> str:
     path = root / relative
     above = path.parents[: relative.count("/")]
     taken = path.is_dir() or any(parent.is_file() for parent in above)
-    if taken or (path.exists() and not spelled_so(root, relative)):
+    if taken or (path.exists() and not spellings.hold(root, relative)):
         return relative_path(folder, id_, suffix, marked=True)
     return relative
 
 
-def spelled_so(root: Path, relative: str) -> bool:
-    """Whether an existing path is written in its folders letter by letter as it is here."""
-    folder = root
-    for part in relative.split("/"):
-        if not any(path.name == part for path in folder.iterdir()):
-            return False
-        folder = folder / part
-    return True
+def is_place(folder: str, relative: object) -> bool:
+    """Whether that may be the path of a file in this folder of results, as ``relative_path`` makes them."""
+    if not isinstance(relative, str):
+        return False
+    first, *parts = relative.split("/")
+    try:
+        named = all(not UNSAFE.search(part) and len(os.fsencode(part)) <= NAME_BYTES for part in parts)
+    except UnicodeEncodeError:  # letters that no name has
+        return False
+    return first == folder and bool(parts) and named
 
 
 def existing(root: Path, relative: str | None) -> Path | None:
@@ -73,8 +96,8 @@ def existing(root: Path, relative: str | None) -> Path | None:
     if not isinstance(relative, str):
         return None
     path = root / relative
-    below = path.is_relative_to(root) and os.path.realpath(path) == str(path)
-    return path if below and path.is_file() else None
+    below = "\0" not in relative and path.is_relative_to(root) and os.path.realpath(path) == str(path)
+    return path if below and os.path.isfile(path) else None  # noqa: PTH113 (says so too where the name is too long)
 
 
 def write_under(root: Path, relative: str, chunks: Iterable[bytes]) -> Path:
@@ -100,6 +123,9 @@ def remove_files(root: Path, files: Iterable[str | None]) -> None:
             continue
         path.unlink()
         for parent in path.parents:
-            if parent == root or any(parent.iterdir()):
+            if parent == root:
                 break
-            parent.rmdir()
+            try:
+                parent.rmdir()
+            except OSError:  # it holds something else
+                break

@@ -22,7 +22,7 @@ from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
 from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
 from dinoseg.outputs.claim import RUN, read_run, refuse_foreign, refuse_other_run, run_id
-from dinoseg.outputs.files import existing, remove_files, write_under
+from dinoseg.outputs.files import Spellings, existing, remove_files, write_under
 from dinoseg.outputs.format import Scene
 from dinoseg.outputs.manifest import Manifest
 from dinoseg.outputs.record import Record, failure_record, fingerprint, record_of, unchanged
@@ -69,6 +69,7 @@ class OutputFolder:
         self.id = run_id(run)
         """Hash of ``run``; results of another id are never mixed in."""
         self._run = {"id": self.id, **run}
+        self.spellings = Spellings()
 
     def __enter__(self) -> OutputFolder:
         output = self.options.output
@@ -152,7 +153,7 @@ class OutputFolder:
         remove_files(self.root, [path for name, path in had.items() if name not in FORMATS])
         formats = split_formats([*self.per_image, *known])[0]
         scene = Scene(segmentation, photo, soft, self._backdrop)
-        files = write_files(self.root, scene, formats, known)
+        files = write_files(self.root, scene, formats, known, self.spellings)
         source = source or fingerprint(segmentation.source.content)
         self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
 

@@ -8,7 +8,6 @@ There is no manifest that could say more than what lies there: a run that is kil
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Mapping
@@ -18,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from dinoseg.errors import OutputConflict
+from dinoseg.files import open_regular, parsed
 from dinoseg.options import FIGURE_DPI
 from dinoseg.outputs.attention import npz
 from dinoseg.outputs.claim import HEADS, run_id
-from dinoseg.outputs.files import free_path, write_under
-from dinoseg.outputs.record import unchanged
+from dinoseg.outputs.files import Spellings, free_path, write_under
+from dinoseg.outputs.record import is_source, unchanged
 from dinoseg.outputs.strict_json import to_json
 from dinoseg.types import Source
 
@@ -55,6 +55,7 @@ class HeadsFolder:
     ) -> None:
         self.root, self.arrays, self.overwrite, self.suffix, self.dpi = root, arrays, overwrite, suffix, dpi
         self.id = run_id(run)
+        self._spellings = Spellings()
 
     def done(self, source: Source) -> bool:
         """Whether this run's files of this content are here. Raises ``OutputConflict`` for one that is in the way."""
@@ -65,7 +66,8 @@ class HeadsFolder:
 
     def _paths(self, id_: str) -> list[Path]:
         """What belongs to a photograph; maps that are there already, too, so that they are never stale."""
-        maps, figure = (self.root / free_path(self.root, HEADS, id_, suffix) for suffix in (".npz", self.suffix))
+        suffixes = (".npz", self.suffix)
+        maps, figure = (self.root / free_path(self.root, HEADS, id_, each, self._spellings) for each in suffixes)
         return [maps, figure] if self.arrays or maps.exists() else [figure]
 
     def _is_done(self, source: Source, path: Path) -> bool:
@@ -99,15 +101,16 @@ def encoded(figure: matplotlib.figure.Figure, record: str, suffix: str) -> bytes
 def record_of(path: Path) -> Mapping[str, Any]:
     """What a file says of how it was made; empty for one that is not ours."""
     try:
-        if path.suffix == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                record = json.loads(archive.comment)
-        elif path.suffix == ".pdf":
-            found = IN_PDF.search(path.read_bytes())
-            record = json.loads(found[1]) if found else {}
-        else:
-            with Image.open(path, formats=["PNG"]) as image:
-                record = json.loads(image.info.get(KEYS[".png"], "{}"))
+        with open_regular(path) as file:
+            if path.suffix == ".npz":
+                with zipfile.ZipFile(file) as archive:
+                    record = parsed(archive.comment)
+            elif path.suffix == ".pdf":
+                found = IN_PDF.search(file.read())
+                record = parsed(found[1]) if found else {}
+            else:
+                with Image.open(file, formats=["PNG"]) as image:
+                    record = parsed(image.info.get(KEYS[".png"], "{}"))
     except (OSError, ValueError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError):
         return {}
-    return record if isinstance(record, dict) else {}
+    return record if isinstance(record, dict) and is_source(record.get("source")) else {}

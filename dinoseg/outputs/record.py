@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dinoseg.files import open_regular
+from dinoseg.files import open_regular, parsed
+from dinoseg.outputs.files import is_place
 from dinoseg.outputs.strict_json import to_json
 from dinoseg.types import Failure, Image, Instance, Segmentation
 
@@ -51,13 +52,80 @@ class Record:
 
 def parse_record(line: bytes) -> Record | None:
     """The record of a line, or None when the line is torn or something else."""
-    try:
-        values = json.loads(line)
-        known = {field.name: values[field.name] for field in fields(Record) if field.name in values}
-        record = Record(**known)
-    except (ValueError, TypeError):
+    values = parsed(line)
+    if not isinstance(values, dict):
         return None
-    return record if isinstance(record.id, str) and isinstance(record.files, dict) else None
+    known = {name: values[name] for name in CHECKS if name in values}
+    if not {"id", "status"} <= known.keys() or not all(CHECKS[name](value) for name, value in known.items()):
+        return None
+    record = Record(**known)
+    return record if all(thing["rle"]["size"] == record.size for thing in record.objects) else None
+
+
+# What the fields of a line may hold. Others may have written it: each value is what the code makes of it, or the line
+# counts as torn.
+
+
+def is_text(value: object) -> bool:
+    """Words."""
+    return isinstance(value, str)
+
+
+def is_number(value: object) -> bool:
+    """A number that is one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_source(value: object) -> bool:
+    """A ``fingerprint``."""
+    return value is None or isinstance(value, dict)
+
+
+def is_size(value: object) -> bool:
+    """``[H, W]`` px."""
+    return isinstance(value, list) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
+
+
+def is_object(value: object) -> bool:
+    """What ``describe`` makes."""
+    if not (isinstance(value, dict) and isinstance(rle := value.get("rle"), dict)):
+        return False
+    box, whole = value.get("box"), (value.get("area"), value.get("label"))
+    sides = isinstance(box, list) and len(box) == 4 and all(type(side) is int for side in box)
+    mask = is_size(rle.get("size")) and is_text(rle.get("counts"))
+    return sides and mask and is_number(value.get("score")) and all(type(number) is int for number in whole)
+
+
+def is_files(value: object) -> bool:
+    """Paths by folder."""
+    return isinstance(value, dict) and all(path is None or is_place(name, path) for name, path in value.items())
+
+
+def or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    """A check that takes null as well."""
+    return lambda value: value is None or check(value)
+
+
+def all_of(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    """A check of a list's items."""
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+CHECKS: dict[str, Callable[[object], bool]] = {
+    "id": is_text,
+    "status": lambda value: value in ("done", "empty", "failed"),
+    "run": is_text,
+    "reason": or_none(is_text),
+    "message": or_none(is_text),
+    "source": is_source,
+    "size": or_none(is_size),
+    "score": or_none(is_number),
+    "presence": or_none(is_number),
+    "objects": all_of(is_object),
+    "notes": all_of(is_text),
+    "seconds": is_number,
+    "files": is_files,
+}
 
 
 def record_of(segmentation: Segmentation, **more: Any) -> Record:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dinoseg.errors import OptionError
 from dinoseg.outputs import load_format, split_formats
 from dinoseg.outputs.backdrop import make_backdrop
-from dinoseg.outputs.files import free_path, write_under
+from dinoseg.outputs.files import Spellings, free_path, write_under
 from dinoseg.outputs.format import ImageFormat, Scene, png_bytes
 from dinoseg.outputs.record import record_of
 from dinoseg.types import Photo, Segmentation
@@ -40,7 +40,11 @@ def render_image(
 
 
 def write_files(
-    root: Path, scene: Scene, formats: Mapping[str, ImageFormat], known: Mapping[str, str | None]
+    root: Path,
+    scene: Scene,
+    formats: Mapping[str, ImageFormat],
+    known: Mapping[str, str | None],
+    spellings: Spellings,
 ) -> dict[str, str | None]:
     """Write one image's files below ``root`` (a real path); their paths in it by format.
 
@@ -51,7 +55,7 @@ def write_files(
         content = format_.encode(scene)
         files[name] = None
         if content is not None:
-            path = known.get(name) or free_path(root, name, scene.segmentation.id, format_.suffix)
+            path = known.get(name) or free_path(root, name, scene.segmentation.id, format_.suffix, spellings)
             write_under(root, path, [content])
             files[name] = path
     return files
@@ -65,7 +69,7 @@ def save(segmentation: Segmentation, directory: Path, formats: Iterable[str]) ->
     per_image, per_folder = split_formats(formats)
     directory.mkdir(parents=True, exist_ok=True)
     root = directory.resolve()
-    files = write_files(root, Scene(segmentation), per_image, {})
+    files = write_files(root, Scene(segmentation), per_image, {}, Spellings())
     record = record_of(segmentation, files=files)
     for format_ in per_folder.values():
         write_under(root, format_.file, format_.build([record], root))

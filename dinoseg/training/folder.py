@@ -19,6 +19,7 @@ from PIL import Image
 from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
+from dinoseg.files import open_regular, parsed, read_back
 from dinoseg.options import TrainOptions
 from dinoseg.places import check_folder
 from dinoseg.training.cache import Photographs
@@ -98,7 +99,7 @@ class RunFolder:
 
     def begun(self) -> dict[str, Any]:
         """What ``run.json`` says the run was begun with. Raises ``OutputConflict`` where it does not say it."""
-        record = parsed(self.record.read_bytes())
+        record = read_back(self.record)
         if record == CLEARED:
             raise OutputConflict(f"{self.path} was being emptied for another run: start that with --overwrite.")
         if not isinstance(record, dict) or any(not isinstance(record.get(key), dict) for key in RECORDED):
@@ -174,17 +175,13 @@ class RunFolder:
 
 def whole_lines(path: Path, *numbers: str) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines that hold a number under each of these names; none if it is not there."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
+    try:
+        with open_regular(path) as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return []
     values = [value for value in map(parsed, lines) if isinstance(value, dict)]
     found = [value for value in values if all(isinstance(value.get(name), int | float) for name in numbers)]
     if len(found) < len(lines) - 1:  # the last one may be half a line
         log.warning("%s is damaged: %d of its %d lines are left out.", path, len(lines) - len(found), len(lines))
     return found
-
-
-def parsed(line: bytes) -> Any:
-    """The value of a line of JSON, None for anything else."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None

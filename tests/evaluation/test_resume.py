@@ -203,6 +203,42 @@ def test_files_of_somebody_else_are_no_unfinished_report(tmp_path: Path) -> None
     assert (out / "scores.csv").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.replace(b'"values": {', b'"values": 5, "x": {'),
+        lambda line: line.replace(b'"id": "photo', b'"id": ["photo'),
+        lambda line: line.replace(b"0", b"1"),  # still JSON, another score
+        lambda line: b"[]\n",
+        lambda line: b"5\n",
+        lambda line: b"[" * 100_000 + b"\n",
+        lambda line: b"\n",
+    ],
+)
+def test_h106_a_line_that_was_changed_is_measured_again(
+    tmp_path: Path, faked: type[FakeSegmenter], change: Callable[[bytes], bytes]
+) -> None:
+    root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
+    undisturbed = evaluate("foreground", root, method="prior")
+    stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
+    first, second, third = (out / UNFINISHED).read_bytes().splitlines(keepends=True)
+    (out / UNFINISHED).write_bytes(first + second + change(third))
+    assert content(evaluate("foreground", root, method="prior", output=out)) == content(undisturbed)
+    assert faked.seen == ["photo_001.jpg", "photo_002.jpg"]
+
+
+@pytest.mark.parametrize("line", [b"[]\n", b"{}\n", b"5\n", b"\xff\n"])
+def test_h106_a_first_line_that_was_changed_starts_anew(
+    tmp_path: Path, faked: type[FakeSegmenter], line: bytes
+) -> None:
+    root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
+    stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
+    _, *others = (out / UNFINISHED).read_bytes().splitlines(keepends=True)
+    (out / UNFINISHED).write_bytes(line + b"".join(others))
+    evaluate("foreground", root, method="prior", output=out)
+    assert len(faked.seen) == 3
+
+
 @pytest.mark.parametrize("torn", [b'{"id": "photo_000.jpg", "va', b"\xff\xfe", b""])
 def test_a_line_that_a_kill_tore_is_measured_again(tmp_path: Path, faked: type[FakeSegmenter], torn: bytes) -> None:
     root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"

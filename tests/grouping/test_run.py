@@ -141,6 +141,20 @@ def test_bad_files_cost_themselves_only(grouped, photos, tmp_path):
     assert grouped().photographs == 5  # made again
 
 
+@pytest.mark.parametrize("counts", ["~~~~~~~~", "0", "\\"])
+def test_h106_masks_that_were_damaged_in_the_manifest_are_told_and_made_again(grouped, tmp_path, counts):
+    grouped()
+    undisturbed, manifest = content(tmp_path / "out"), tmp_path / "out" / "manifest.jsonl"
+    first, *others = map(json.loads, manifest.read_text().splitlines())
+    first["objects"][0]["rle"]["counts"] = counts
+    first["objects"][0]["cluster"] = 9
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in (first, *others)))
+    report = grouped()
+    assert [(failure.id, failure.reason) for failure in report.failures] == [(first["id"], "result_lost")]
+    assert grouped().failed == 0
+    assert content(tmp_path / "out") == undisturbed
+
+
 def test_constant_photographs_have_no_region_and_are_all_background(grouped, tmp_path):
     folder = tmp_path / "plain"
     folder.mkdir()

@@ -42,7 +42,7 @@ def test_d55_foreign_folders(tmp_path, names, foreign):
         refuse_foreign(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"id": 5}', "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"id": 5}', "\0", "[" * 100_000])
 def test_d55_a_run_json_of_somebody_else(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     assert read_run(tmp_path) is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinoseg.errors import OutputConflict
-from dinoseg.outputs.files import existing, free_path, relative_path, remove_files, write_under
+from dinoseg.outputs.files import Spellings, existing, free_path, relative_path, remove_files, write_under
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,40 @@ def test_b33_other_case_on_a_case_insensitive_system_is_a_clash(tmp_path, monkey
     known = {str(path).lower() for path in tmp_path.rglob("*")}
     monkeypatch.setattr(Path, "exists", lambda path: real(path) or str(path).lower() in known)
     for id_ in ("Sub/a.jpg", "sub/A.jpg"):
-        clash = free_path(tmp_path, "masks", id_, ".png")
+        clash = free_path(tmp_path, "masks", id_, ".png", Spellings())
         assert clash == relative_path("masks", id_, ".png", marked=True)
         assert clash.lower() != relative_path("masks", id_, ".png").lower()
-    assert free_path(tmp_path, "masks", "sub/c.jpg", ".png") == "masks/sub/c.jpg.png"  # a file of its own
-    assert free_path(tmp_path, "masks", "new.jpg", ".png") == "masks/new.jpg.png"
+    assert free_path(tmp_path, "masks", "sub/c.jpg", ".png", Spellings()) == "masks/sub/c.jpg.png"  # a file of its own
+    assert free_path(tmp_path, "masks", "new.jpg", ".png", Spellings()) == "masks/new.jpg.png"
+
+
+def counted(monkeypatch):
+    """The folders that are listed from now on."""
+    listed, iterdir = [], Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: (listed.append(path), iterdir(path))[1])
+    return listed
+
+
+def test_d59_a_folder_is_listed_once_and_again_for_a_new_name_only(tmp_path, monkeypatch):
+    ids = [f"sub/{number}.jpg" for number in range(20)]
+    for id_ in ids:
+        write_under(tmp_path, relative_path("masks", id_, ".png"), [b"x"])
+    listed, spellings = counted(monkeypatch), Spellings()
+    assert [free_path(tmp_path, "masks", id_, ".png", spellings) for id_ in ids] == [f"masks/{id_}.png" for id_ in ids]
+    assert len(listed) == 3  # the root, masks, sub
+    write_under(tmp_path, "masks/sub/new.jpg.png", [b"x"])
+    assert free_path(tmp_path, "masks", "sub/new.jpg", ".png", spellings) == "masks/sub/new.jpg.png"
+    assert len(listed) == 4
+
+
+def test_d59_no_folder_is_listed_for_each_file_that_is_removed(tmp_path, monkeypatch):
+    names = [f"masks/{number}.png" for number in range(20)]
+    for name in names:
+        write_under(tmp_path, name, [b"x"])
+    listed = counted(monkeypatch)
+    remove_files(tmp_path, names)
+    assert not listed
+    assert not (tmp_path / "masks").exists()
 
 
 @pytest.mark.parametrize(
@@ -85,10 +114,10 @@ def test_b33_other_case_on_a_case_insensitive_system_is_a_clash(tmp_path, monkey
 def test_b27_a_photograph_beside_a_folder_of_its_results_name(tmp_path, ids):
     paths = []
     for id_ in ids:
-        paths.append(free_path(tmp_path, "masks", id_, ".png"))
+        paths.append(free_path(tmp_path, "masks", id_, ".png", Spellings()))
         write_under(tmp_path, paths[-1], [id_.encode()])
     assert [(tmp_path / path).read_bytes().decode() for path in paths] == ids
-    assert [free_path(tmp_path, "masks", id_, ".png") for id_ in ids] == paths  # found again
+    assert [free_path(tmp_path, "masks", id_, ".png", Spellings()) for id_ in ids] == paths  # found again
 
 
 def test_writing_makes_folders_and_replaces(tmp_path):
@@ -147,7 +176,17 @@ def test_existing_sees_only_files_of_the_folder(tmp_path):
     (root / "link.png").symlink_to(root / "masks/a.png")
     (root / "away").symlink_to(tmp_path)
     assert existing(root, "masks/a.png") == root / "masks/a.png"
-    for relative in ("masks", "none.png", "../outside.png", str(tmp_path / "outside.png"), "link.png", None, 5):
+    for relative in (
+        "masks",
+        "none.png",
+        "../outside.png",
+        str(tmp_path / "outside.png"),
+        "link.png",
+        None,
+        5,
+        "a\0",
+        "a" * 5000,
+    ):
         assert existing(root, relative) is None
     assert existing(root, "away/outside.png") is None
     assert existing(root, "masks/../masks/a.png") is None

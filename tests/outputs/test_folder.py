@@ -328,19 +328,37 @@ def test_d55_overwrite_in_a_foreign_folder_deletes_nothing(out, photos):
     assert [line["id"] for line in lines(out)] == ["a.png"]  # the lines of somebody else are not ours
 
 
-@pytest.mark.parametrize("path", ["../outside.png", "/outside.png"])
-def test_h106_a_forged_manifest_reaches_nothing_outside(out, photos, tmp_path, path):
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("../outside.png", "/outside.png", "masks/../../outside.png", "masks/../run.json"),  # of somebody else
+        *("run.json", "manifest.jsonl", "overlays/a.png", "masks", "masks/", "masks//a.png"),  # other files of ours
+        *("masks/a\0.png", "masks/\ud800.png", "", 5, ["masks/a.png.png"], {}, True),  # no path
+        "masks/" + 5000 * "a",
+    ],
+)
+def test_h106_a_forged_manifest_reaches_nothing_else(out, photos, tmp_path, path):
     run(out, photos[:1], "masks")
+    undisturbed = (out / "masks/a.png.png").read_bytes(), (out / "run.json").read_bytes()
     (tmp_path / "outside.png").write_bytes(b"precious")
-    named = str(tmp_path) + path if path.startswith("/") else path
+    named = str(tmp_path) + path if path == "/outside.png" else path
     (out / "manifest.jsonl").write_text(json.dumps({**lines(out)[0], "files": {"masks": named}}) + "\n")
     with folder(out, "masks") as results:
         assert not results.done(photos[0])
-        with pytest.raises(OutputConflict):
-            results.write(*disk(photos[0].content, "a.png"))
-        results.fail(Failure("a.png", TruncatedImage("ends early")))
+        results.write(*disk(photos[0].content, "a.png"))
+    assert ((out / "masks/a.png.png").read_bytes(), (out / "run.json").read_bytes()) == undisturbed
     run(out, photos[:1], "masks", overwrite=True)
     assert (tmp_path / "outside.png").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["run.json", "manifest.jsonl", "masks/a.png.png", "coco.json", ".dinoseg.lock"])
+def test_what_is_no_file_is_told_and_not_waited_for(out, photos, name):
+    run(out, photos[:1], "masks", "coco")
+    (out / name).unlink()
+    os.mkfifo(out / name)
+    with pytest.raises(OutputConflict, match=f"{name} is a folder, a pipe or a device|not dinoseg's"):
+        run(out, photos, "masks", "coco")
+    assert (out / name).is_fifo()
 
 
 def test_h116_links_in_the_folder_are_not_written_through(out, photos, tmp_path):

@@ -1,13 +1,18 @@
 import io
+import json
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 import pytest
 
 from dinoseg.attention import Attention
 from dinoseg.errors import OutputConflict
 from dinoseg.images.decode import decode
+from dinoseg.outputs.claim import run_id
 from dinoseg.outputs.heads import HeadsFolder, record_of
 from dinoseg.outputs.record import fingerprint
 from dinoseg.types import Fit, Source
@@ -106,12 +111,25 @@ def arrays(path):
         np.savez(file, mine=np.zeros(3))
 
 
-def commented(path):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.comment = b"[1, 2]"
+def commented(path, comment=b"[1, 2]"):
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.comment = comment
+    else:
+        info = PIL.PngImagePlugin.PngInfo()
+        info.add_text("dinoseg", comment.decode())
+        PIL.Image.new("RGB", (4, 4)).save(path, "PNG", pnginfo=info)
 
 
-@pytest.mark.parametrize("obstacle", [text, picture, arrays, commented])
+def of_wrong_type(path):
+    commented(path, json.dumps({"run": run_id(RUN), "source": [5]}).encode())
+
+
+def nested(path):
+    commented(path, 50_000 * b"[")
+
+
+@pytest.mark.parametrize("obstacle", [text, picture, arrays, commented, of_wrong_type, nested])
 @pytest.mark.parametrize("suffix", [".png", ".npz"])
 def test_d55_a_file_of_somebody_else_is_replaced_on_request_only(root, source, obstacle, suffix):
     path = root / f"heads/sub/a.png{suffix}"
@@ -122,6 +140,28 @@ def test_d55_a_file_of_somebody_else_is_replaced_on_request_only(root, source, o
     assert not folder(root, overwrite=True).done(source)
     write(folder(root, overwrite=True), source)
     assert folder(root).done(source)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npz"])
+def test_a_pipe_in_the_place_of_a_figure_is_told_and_not_waited_for(root, source, suffix):
+    path = root / f"heads/sub/a.png{suffix}"
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(OutputConflict, match="is not ours"):
+        folder(root).done(source)
+    with pytest.raises(OutputConflict, match="is a folder, a pipe or a device"):
+        write(folder(root, overwrite=True), source)
+
+
+def test_d59_the_figures_are_listed_once_not_for_each_photograph(root, tmp_path, monkeypatch):
+    sources = [Source(f"{number}.png", write_disk(tmp_path / f"photos/{number}.png")) for number in range(12)]
+    for source in sources:
+        write(folder(root), source)
+    listed, iterdir = [], Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: (listed.append(path), iterdir(path))[1])
+    again = folder(root)
+    assert all(again.done(source) for source in sources)
+    assert len(listed) == 2  # the folder of results, and heads in it
 
 
 @pytest.mark.parametrize("kept", ["a.png.png", "a.png.npz"])

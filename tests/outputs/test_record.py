@@ -84,10 +84,58 @@ def test_b31_parsing_gives_the_record_again(id_):
         b'{"id": 5, "status": "done"}\n',
         b'{"id": "a.jpg"}\n',
         b'{"id": "a.jpg", "status": "done", "files": "masks"}\n',
+        b'{"id": "a.jpg", "status": "done", "source": ' + 100_000 * b"[",  # no recursion without end
     ],
 )
 def test_d52_other_lines_are_no_records(line):
     assert parse_record(line) is None
+
+
+OBJECT = {
+    "score": 0.5,
+    "why": "",
+    "box": [0, 0, 2, 2],
+    "area": 4,
+    "label": 1,
+    "rle": {"size": [4, 5], "counts": "0"},
+}
+WHOLE = {"id": "a.jpg", "status": "done", "size": [4, 5], "objects": [OBJECT], "files": {"masks": "masks/a.jpg.png"}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": ["a.jpg"]},
+        {"status": "well"},
+        {"status": ["done"]},
+        {"run": 5},
+        {"message": {}},
+        {"source": "sha"},
+        {"size": "4x5"},
+        {"size": [4, -5]},
+        {"size": [4, 5, 6]},
+        {"size": None},  # with objects
+        {"score": "0.5"},
+        {"score": float("nan")},
+        {"presence": True},
+        {"notes": "cmyk"},
+        {"seconds": None},
+        {"objects": {}},
+        {"objects": [5]},
+        *({"objects": [{**OBJECT, key: value}]} for key, value in {"score": None, "area": 4.5, "label": "1"}.items()),
+        *({"objects": [{**OBJECT, "box": value}]} for value in (None, [0, 0, 2], [0, 0, 2, 2.5], "0022")),
+        *({"objects": [{**OBJECT, "rle": value}]} for value in (None, "0", {"size": [4, 5]}, {"counts": "0"})),
+        {"objects": [{**OBJECT, "rle": {"size": [40, 50], "counts": "0"}}]},  # of another photograph
+        {"files": [["masks", "masks/a.jpg.png"]]},
+        {"files": {"masks": 5}},
+        {"files": {"masks": "masks/a\0.png"}},
+        {"files": {"masks": "../a.png"}},
+    ],
+    ids=str,
+)
+def test_h106_a_line_of_a_wrong_type_is_no_record(changes):
+    assert parse_record(json.dumps(WHOLE).encode()) is not None
+    assert parse_record(json.dumps(WHOLE | changes).encode()) is None
 
 
 def test_fields_of_later_versions_are_passed_over():

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -61,3 +62,9 @@ def test_decoded_masks_are_plain_arrays():
     mask[0, 0] = False
     assert mask.flags.c_contiguous
     assert mask.sum() == 14
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
+def test_h106_a_broken_text_is_told_and_does_not_end_the_process(text):
+    with suppress(ValueError):
+        assert decode_rle({"size": [20, 30], "counts": text}).shape == (20, 30)
