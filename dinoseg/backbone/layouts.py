@@ -31,11 +31,11 @@ WRAPPED = re.compile(r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_mod
 """What torch.compile and its like put into names."""
 ANCHORS = (
     "patch_embed.proj.weight",
-    "embeddings.patch_embeddings.projection.weight",  # transformers, DINOv2
+    "embeddings.patch_embeddings.projection.weight",  # transformers, DINO and DINOv2
     "embeddings.patch_embeddings.weight",  # transformers, DINOv3
 )
 """Every Vision Transformer has one tensor of these; what stands before it is its prefix."""
-NOT_BACKBONE = re.compile(r"(head|dino_head|ibot_head|fc_norm|mask_token|rope_embed)(\.|$)")
+NOT_BACKBONE = re.compile(r"(head|dino_head|ibot_head|fc_norm|local_cls_norm|mask_token|pooler)(\.|$)")
 RENAMED = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -45,8 +45,12 @@ RENAMED = tuple(
         (r"^embeddings\.register_tokens$", "reg_token"),
         (r"^embeddings\.(cls_token|mask_token)$", r"\1"),
         (r"^embeddings\.patch_embeddings\.(projection\.)?(weight|bias)$", r"patch_embed.proj.\2"),
-        (r"^(model\.|encoder\.)?layer\.(\d+)\.", r"blocks.\2."),
+        (r"^(model\.|encoder\.)?layers?\.(\d+)\.", r"blocks.\2."),
         (r"^layernorm\.", "norm."),
+        (r"\.layernorm_before\.", ".norm1."),
+        (r"\.layernorm_after\.", ".norm2."),
+        (r"\.intermediate\.dense\.", ".mlp.fc1."),
+        (r"(?<=\d)\.output\.dense\.", ".mlp.fc2."),
         (r"\.attention\.attention\.(query|key|value)\.", r".attn.\1."),
         (r"\.attention\.q_proj\.", ".attn.query."),
         (r"\.attention\.k_proj\.", ".attn.key."),
@@ -91,13 +95,16 @@ def canonical(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """
     state = {WRAPPED.sub("", key): tensor for key, tensor in state.items()}
     prefix = best_prefix(state, path)
-    result = {}
+    result: dict[str, Tensor] = {}
     for key, tensor in state.items():
         name = renamed(key.removeprefix(prefix))
-        if key.startswith(prefix) and not NOT_BACKBONE.match(name):
-            result[name] = tensor
+        if not key.startswith(prefix) or NOT_BACKBONE.match(name) or (name == "reg_token" and not tensor.numel()):
+            continue
+        if name in result:
+            raise WeightsMismatch(f"{path} holds {name} twice, also as {key}: save the state_dict of one network.")
+        result[name] = tensor
     joined = join_projections(result)
-    return like_dinov3(joined) if "pos_embed" not in joined else with_cls_position(joined)
+    return like_dinov3(joined, path) if "pos_embed" not in joined else with_cls_position(joined)
 
 
 def best_prefix(state: Mapping[str, Tensor], path: Path) -> str:
@@ -109,11 +116,20 @@ def best_prefix(state: Mapping[str, Tensor], path: Path) -> str:
         return ""
     ranks = [0 if AVERAGED.search(prefix) else 2 if LEARNING.search(prefix) else 1 for prefix in prefixes]
     best = [prefix for prefix, rank in zip(prefixes, ranks, strict=True) if rank == min(ranks)]
-    if len(best) > 1:
+    if any(not same_network(state, best[0], prefix) for prefix in best[1:]):
         raise WeightsMismatch(
             f"{path} holds several networks ({', '.join(best)}): save the state_dict of the one that is meant."
         )
     return best[0]
+
+
+def same_network(state: Mapping[str, Tensor], first: str, second: str) -> bool:
+    """Whether a module stands twice in a state dict, as one that has two names in its program does."""
+    one, two = (
+        {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+        for prefix in (first, second)
+    )
+    return one.keys() == two.keys() and all(torch.equal(tensor, two[key]) for key, tensor in one.items())
 
 
 def renamed(name: str) -> str:
@@ -147,19 +163,22 @@ def with_cls_position(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def like_dinov3(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def like_dinov3(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """A network without a position table as timm's Eva class has it: LayerScale and biases have other names there.
 
-    The keys' bias is left out: it adds the same to a query's product with every key, which softmax does not see.
+    There is no place for a bias of keys, which their program masks out. Raises ``WeightsMismatch`` where it is not
+    zero: rotated with each key's position, it tells keys apart.
     """
-    return {name: tensor for key in state for name, tensor in eva_entries(key, state)}
+    return {name: tensor for key in state for name, tensor in eva_entries(key, state, path)}
 
 
-def eva_entries(key: str, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def eva_entries(key: str, state: Mapping[str, Tensor], path: Path) -> Iterator[tuple[str, Tensor]]:
     """One tensor of Meta's DINOv3 under the names of timm's Eva."""
     if key.endswith(".qkv.bias"):
-        bias = state[key] * state.get(f"{key}_mask", torch.ones(())).nan_to_num(0)
-        query, _, value = bias.chunk(3)
+        bias = state[key].where(state.get(f"{key}_mask", torch.ones(())) != 0, 0)
+        query, keys, value = bias.chunk(3)
+        if keys.any():
+            raise WeightsMismatch(f"{path} has biases of keys ({key}), which DINOv3 has not.")
         if query.any() or value.any():
             begin = key.removesuffix("qkv.bias")
             yield from ((f"{begin}q_bias", query), (f"{begin}v_bias", value))

@@ -39,13 +39,15 @@ FLOAT32 = DefaultDtype()
 
 @contextmanager
 def own_precision() -> Iterator[None]:
-    """A block in float32, on the CPU unless a device is named, without autocast.
+    """A block in float32, on the CPU unless a device is named, without autocast, in which gradients are possible.
 
     Inside of ``torch.autocast``, with another default dtype or device, methods would raise, or give other masks without
     a word, and a network that is built then would stay so for who comes later.
     """
     with ExitStack() as stack:
         stack.enter_context(FLOAT32)
+        stack.enter_context(torch.inference_mode(False))  # what is made inside of it can never learn
+        stack.enter_context(torch.enable_grad())
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda", "mps"):

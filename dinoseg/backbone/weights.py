@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import math
-import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -16,12 +14,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from dinoseg.backbone import inert
 from dinoseg.backbone.layouts import canonical, tensors_of
+from dinoseg.backbone.memory import first_line, out_of_memory
 from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.vit import IMAGENET_MEAN, IMAGENET_STD, RGB, Backbone, BackboneSpec
 from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound
@@ -40,15 +39,11 @@ OTHER_FILES = (
     (rb"%PDF", "is a PDF, not weights"),
 )
 """How files begin that are taken for weights, and what is said of them."""
-SCALAR = np.float64(0).__reduce__()[0]
-DTYPES = [type(np.dtype(kind)) for kind in (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)]
-ALLOWED: list[Any] = [
-    argparse.Namespace,  # options, in official training files
-    np.dtype,
-    *DTYPES,  # numpy's scalars: losses and accuracies in training files
-    *((SCALAR, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")),
-]
-"""What a pickle may hold beside tensors: making these runs nothing of the file's."""
+SAVE = "Ask its maker for .safetensors, or save its state_dict alone."
+PERIODS = "rope_embed.periods"
+"""Where Meta's DINOv3 program stores the periods of its rotary positions."""
+TEMPERATURE = 100
+"""Of DINOv3's rotary positions."""
 
 
 @own_precision()
@@ -56,10 +51,14 @@ def load_file(path: Path, *, name: str = "", heads: int | None = None, positions
     """A ``Backbone`` in eval mode on the CPU, float32, from a ``.safetensors`` or ``.pth`` file.
 
     Width, depth, patch, MLP width and registers are read from the tensors; heads from ``heads``, else the file's
-    metadata, else width / 64. ``positions="timm"`` resizes the position table as timm does. Raises ``WeightsError``.
+    metadata or the config.json beside it, else width / 64. ``positions="timm"`` resizes the position table
+    as timm does. Raises ``WeightsError``.
     """
     state, metadata = read_state(path)
     state = dequantise(canonical(state, path))
+    periods = state.pop(PERIODS, None)
+    if periods is not None and heads is None:
+        heads = heads_of(periods, state, path)
     refuse_non_finite(state, path)
     spec = describe(state, metadata, path, name=name or path.stem, heads=heads, positions=positions)
     mean, std = pixel_statistics(metadata, path)
@@ -230,9 +229,19 @@ def three_numbers(value: object) -> bool:
     )
 
 
+def heads_of(periods: Tensor, state: Mapping[str, Tensor], path: Path) -> int:
+    """Heads by the periods of rotary positions, ``(c / 4,)`` for heads of c channels.
+
+    timm's class makes its own: raises ``WeightsMismatch`` where they are others.
+    """
+    if not torch.allclose(periods.float(), TEMPERATURE ** (torch.arange(len(periods)) / len(periods)), rtol=0.01):
+        raise WeightsMismatch(f"{path} has other periods of rotary positions than DINOv3, which is not supported.")
+    return int(state["cls_token"].shape[-1]) // (4 * len(periods)) if "cls_token" in state else 0
+
+
 def count_heads(width: int, asked: int | None, metadata: Mapping[str, str], path: Path) -> int:
     """Attention heads: as asked, as the file says, or width / 64. Raises ``WeightsMismatch``."""
-    said = metadata.get("num_heads", "0")
+    said = metadata.get("num_heads") or str(read_config(path.with_name("config.json")).get("num_attention_heads", 0))
     told = asked or (int(said) if said.isdecimal() else 0) or (width // 64 if width % 64 == 0 else 0)
     if not told or width % told:
         raise WeightsMismatch(
@@ -250,8 +259,20 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return read_safetensors(path)
     loaded = read_pickle(path)
     metadata = loaded.pop("dinoseg_metadata", {}) if isinstance(loaded, dict) else {}
-    told = metadata.items() if isinstance(metadata, Mapping) else ()
-    return tensors_of(loaded, path), {str(key): str(value) for key, value in told}
+    told = dict(metadata.items()) if isinstance(metadata, Mapping) else {}
+    return tensors_of(loaded, path), pixels_of_lightly(loaded) | {str(key): str(value) for key, value in told.items()}
+
+
+def pixels_of_lightly(loaded: Any) -> dict[str, str]:
+    """Mean and deviation that lightly-train writes into its checkpoints, as a header has them."""
+    told = loaded
+    for key in ("lightly_train", "normalize_args"):
+        told = told.get(key) if isinstance(told, Mapping) else None
+    return (
+        {key: json.dumps(told[key], default=str) for key in ("mean", "std") if key in told}
+        if isinstance(told, dict)
+        else {}
+    )
 
 
 def beginning(path: Path) -> bytes:
@@ -305,21 +326,21 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_pickle(path: Path) -> Any:
-    """``torch.load`` with ``weights_only``; what is allowed beside tensors runs no code (see ``ALLOWED``)."""
+    """What ``torch.save`` wrote; what is neither tensors nor plain data is passed over, and nothing is run."""
     try:
-        with torch.serialization.safe_globals(ALLOWED):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if named or "Unsupported" in str(error):
-            what = f"objects of {named.group(1)}" if named else "objects"
-            raise UnsafeWeights(
-                f"{path} holds {what}, which may run code while they load, so it was not loaded. Ask its maker for "
-                ".safetensors, or save its state_dict alone."
-            ) from error
-        raise CorruptWeights(f"{path} is no PyTorch weight file, or a damaged one: fetch it again.") from error
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise CorruptWeights(f"{path} cannot be read ({error}): it may be half a download, fetch it again.") from error
+        loaded = torch.load(path, map_location="cpu", pickle_module=inert, weights_only=False)
+    except inert.ActsError as error:
+        told = f"{path} holds {error}, which may run code while it loads, so it was not loaded. {SAVE}"
+        raise UnsafeWeights(told) from error
+    except Exception as error:  # a changed byte can make each of a dozen types of it
+        if out_of_memory(error):
+            raise
+        told = f"{path} is no PyTorch weight file, half a download or damaged ({first_line(error)}): fetch it again."
+        raise CorruptWeights(told) from error
+    if isinstance(loaded, inert.StandIn):
+        what = f"{type(loaded).__module__}.{type(loaded).__name__}"
+        raise UnsafeWeights(f"{path} holds objects of {what} and no state dict; only its program can load it. {SAVE}")
+    return loaded
 
 
 def dequantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,10 +14,11 @@ import torch
 from platformdirs import user_data_path
 
 from dinoseg.atomic import atomic_write
-from dinoseg.backbone.memory import first_line
+from dinoseg.backbone.memory import first_line, on_device
+from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
-from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
+from dinoseg.errors import CorruptWeights, DeviceError, OutOfMemory, WeightsNotFound
 from dinoseg.files import EMPTY, absent, home_path, read_back
 from dinoseg.options import ModelOptions
 
@@ -78,7 +79,17 @@ def load_backbone(options: ModelOptions) -> Backbone:
 
 @lru_cache(maxsize=2)
 def _kept(model: str, heads: int | None, positions: str, device: torch.device, changed: int) -> Backbone:  # noqa: ARG001
-    return load(model, heads=heads, positions=positions).to(device)
+    return put_on(load(model, heads=heads, positions=positions), device)
+
+
+@own_precision()
+def put_on(backbone: Backbone, device: torch.device) -> Backbone:
+    """The network there. Raises ``DeviceError`` where it does not fit, or the device does not answer."""
+    try:
+        with on_device(device, f"{backbone.spec.name} does not fit into the memory of {device}"):
+            return backbone.to(device)
+    except OutOfMemory as error:
+        raise DeviceError(f"{error}: use --device cpu, or a smaller --model.") from error
 
 
 def load(model: str, *, heads: int | None = None, positions: str = "family", offline: bool = False) -> Backbone:

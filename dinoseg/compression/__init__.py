@@ -25,10 +25,11 @@ from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import all_finite, save_backbone
+from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.vit import Backbone, Features
 from dinoseg.backbone.weights import load_file
-from dinoseg.backbone.zoo import choose_device, load
+from dinoseg.backbone.zoo import choose_device, load, put_on
 from dinoseg.compression.aims import AIMS
 from dinoseg.compression.crops import CropFeed, Size, evenly
 from dinoseg.compression.heal import Healing, HealOptions
@@ -80,10 +81,11 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     check_file(options.output, replace=options.overwrite or options.resume)
     teacher = load(model, heads=options.heads, offline=options.offline)
     check_prunable(teacher, options.neurons)
-    teacher = teacher.to(choose_device(options.device))
+    teacher = put_on(teacher, choose_device(options.device))
     work = working_folder(options)
     sizes = square(options.grid * teacher.spec.patch), square(options.grid * options.patch)
-    with claimed(work, deep=False):
+    told = f"The device's memory is too small for --batch {options.batch}: halve it, with --overwrite."
+    with claimed(work, deep=False), on_device(teacher.device, told):
         claim(work, options, teacher, used)
         judge = Judge(teacher, held_out_set(CropFeed(held_out, options.seed), sizes))
         feed = CropFeed(used, options.seed, ahead=2 * options.batch)  # a GPU's next step is there when it is done

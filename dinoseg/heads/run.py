@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from dinoseg import __version__
+from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import InputNotFound, MaskError, TrainingError
@@ -73,7 +74,8 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
             f"read): a head needs at least {FEWEST}, better hundreds. Name more photographs."
         )
     epochs = options.epochs or passes(len(used))
-    head, loss = fit_head(used, epochs, options.seed, backbone.device)
+    with on_device(backbone.device, "out of memory while the head learns: use --device cpu."):
+        head, loss = fit_head(used, epochs, options.seed, backbone.device)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     save_head(head, options.output, backbone.spec, **facts(options, used, epochs))
     return HeadReport(

@@ -20,9 +20,9 @@ from tqdm.auto import tqdm
 
 from dinoseg.atomic import naming
 from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
-from dinoseg.backbone.memory import out_of_memory
+from dinoseg.backbone.memory import on_device, out_of_memory
 from dinoseg.backbone.precision import own_precision
-from dinoseg.errors import NonFiniteLoss, OptionError, TrainingError
+from dinoseg.errors import NonFiniteLoss, OptionError, OutOfMemory, TrainingError
 from dinoseg.options import TrainOptions
 from dinoseg.places import claimed
 from dinoseg.training.cache import SHORT_SIDE, Photographs
@@ -82,19 +82,19 @@ def train_together(
     photographs = open_photographs(images, options, round(SHORT_SIDE * start.crop(options)), device, team)
     check_photographs(photographs, images, options, team)
     devices = [device] if device.type == "cuda" else []
+    told = (
+        f"The device's memory is too small for --batch {options.batch}: halve it, and double --accumulate for the same "
+        "result."
+    )
     try:
-        with claimed(folder.path) if team.first else nullcontext(), torch.random.fork_rng(devices):
+        lock = claimed(folder.path) if team.first else nullcontext()
+        with lock, on_device(device, told), torch.random.fork_rng(devices):
             facts = {**start.facts, "photographs_per_step": options.step_batch * team.size}
             team.from_first(lambda: folder.begin(photographs, facts))
             trainer = Trainer(options, start, photographs, folder, device, team)
             trainer.run(Observer(images, options, folder, trainer.schedules.steps_per_epoch) if team.first else None)
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        raise TrainingError(
-            f"The device's memory is too small for --batch {options.batch}: halve it, and double --accumulate for the "
-            "same result."
-        ) from error
+    except OutOfMemory as error:
+        raise TrainingError(str(error)) from error
     return TrainReport(
         model=folder.model,
         steps=trainer.schedules.steps,

@@ -1,5 +1,7 @@
 """Memory that ran out, on any device."""
 
+import importlib
+
 import cv2
 import numpy as np
 import pytest
@@ -7,9 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from dinoseg.backbone.memory import on_device, out_of_memory, within_memory
-from dinoseg.backbone.vit import resize_positions
+from dinoseg.backbone.vit import Backbone, resize_positions
+from dinoseg.backbone.zoo import put_on
+from dinoseg.cli import run
 from dinoseg.errors import DeviceError, OutOfMemory
-from tests.helpers import exhaust_opencv
+from tests.helpers import exhaust_opencv, write_images
+from tests.networks import save_teacher, small_teacher
 
 MPS, CPU = torch.device("mps"), torch.device("cpu")
 ABSENT = NotImplementedError("The operator 'aten::linalg_eigh' is not currently implemented for the MPS device.\nmore")
@@ -89,3 +94,56 @@ def test_a_position_table_is_resized_on_the_cpu_where_the_device_cannot(rule, mo
     monkeypatch.setattr(F, "interpolate", lacking)
     torch.testing.assert_close(resize_positions(table, (5, 7), rule), expected, atol=0, rtol=0)
     assert asked == [CPU, CPU]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ABSENT, "cannot do this"),
+        (RuntimeError("MPS backend failed"), "cannot do this"),
+        (torch.OutOfMemoryError("too much"), "does not fit into the memory of mps: use --device cpu"),
+    ],
+)
+def test_a_device_that_does_not_take_a_network_is_told(monkeypatch, error, told):
+    def to(self, device):
+        raise error
+
+    monkeypatch.setattr(Backbone, "to", to)
+    with pytest.raises(DeviceError, match=told):
+        put_on(small_teacher(), MPS)
+
+
+@pytest.mark.parametrize("verb", ["train", "compress", "train-head"])
+def test_verbs_that_learn_say_what_the_device_lacks(tmp_path, monkeypatch, capsys, verb):
+    def fails(*args, **kwargs):
+        raise ABSENT
+
+    def on_mps(device, told, on=on_device):  # there is none here: what runs on the CPU stands for it
+        return on(MPS, told)
+
+    rooms = {"train": "dinoseg.training.loop", "compress": "dinoseg.compression", "train-head": "dinoseg.heads.run"}
+    learns = {"train": "Trainer", "compress": "Judge", "train-head": "fit_head"}
+    room = importlib.import_module(rooms[verb])
+    monkeypatch.setattr(room, learns[verb], fails)
+    monkeypatch.setattr(room, "on_device", on_mps)
+    write_images(tmp_path / "photos", 24)
+    save_teacher(tmp_path / "w.safetensors")
+    photos, model, output = (str(tmp_path / name) for name in ("photos", "w.safetensors", "out.safetensors"))
+    commands = {
+        "train": [
+            "train",
+            photos,
+            "-o",
+            str(tmp_path / "run"),
+            "--batch",
+            "4",
+            "--global-size",
+            "32",
+            "--local-size",
+            "16",
+        ],
+        "compress": ["compress", model, photos, "-o", output, "--heads", "2", "--neurons", "48"],
+        "train-head": ["train-head", photos, "-o", output],
+    }
+    assert run([*commands[verb], "--device", "cpu"]) == 2
+    assert "--device mps cannot do this (The operator 'aten::linalg_eigh'" in capsys.readouterr().err

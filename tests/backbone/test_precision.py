@@ -12,6 +12,7 @@ from dinoseg.backbone import zoo
 from dinoseg.backbone.precision import inference, own_precision
 from dinoseg.methods import METHODS
 from tests.helpers import disk_photo
+from tests.networks import save_teacher
 
 
 @contextmanager
@@ -61,6 +62,19 @@ def test_a_network_that_was_loaded_then_is_whole_for_who_comes_later(around):
     with SURROUNDINGS[around]():
         found("attention")
     np.testing.assert_array_equal(found("attention")[0], expected)
+
+
+@pytest.mark.parametrize("around", [*SURROUNDINGS.values(), torch.inference_mode, torch.no_grad])
+@pytest.mark.parametrize("family", ["dinov2", "dinov3"])
+def test_a_network_that_was_loaded_then_can_learn(tmp_path, family, around):
+    save_teacher(tmp_path / "w.safetensors", family=family)
+    images = torch.randn(1, 3, 32, 32)
+    expected = zoo.load(str(tmp_path / "w.safetensors"), heads=2).tokens(images)
+    with around():
+        backbone = zoo.load(str(tmp_path / "w.safetensors"), heads=2)
+    tokens = backbone.requires_grad_(True).tokens(images)
+    tokens.sum().backward()
+    torch.testing.assert_close(tokens, expected, atol=0, rtol=0)
 
 
 def test_what_was_set_stays_set():

@@ -43,6 +43,13 @@ def double(state):
     return {key: 2 * value for key, value in state.items()}
 
 
+class Settings:
+    """Of a program that is not here."""
+
+    def __init__(self):
+        self.lr = 0.1
+
+
 LAYOUTS = {
     "plain state dict": lambda state: state,
     "under teacher, backbone. prefix": lambda state: {"teacher": wrapped(state, "backbone."), "student": {}},
@@ -76,6 +83,11 @@ LAYOUTS = {
     },
     "Lightning": lambda state: {"state_dict": wrapped(state, "model.backbone."), "hyper_parameters": {"lr": 0.1}},
     "an encoder": lambda state: {"state_dict": wrapped(state, "encoder.")},
+    "one network under two names": lambda state: wrapped(state, "backbone.") | wrapped(state, "model.backbone."),
+    "Lightning with settings of a class": lambda state: {"state_dict": wrapped(state, "model."), "hyper": Settings()},
+    "lightly-train with its modules": lambda state: {
+        "state_dict": wrapped(state, "_model."), "lightly_train": {"models": {"model": tiny().vit}}
+    },
     "numpy's scalars": lambda state: {"teacher": state, "best": np.float64(0.5), "lr": np.float32(0.1)},
 }  # fmt: skip
 
@@ -219,7 +231,7 @@ def test_dinov2_of_transformers(tmp_path, attention, prefix):
 
 @pytest.mark.parametrize("program", ["Meta's", "transformers'"])
 def test_dinov3_of_other_programs(tmp_path, program):
-    """Their biases become one of q and v; that of the keys changes nothing, which softmax does not see."""
+    """Their biases become one of q and v; that of the keys is masked out."""
     backbone = tiny("dinov3", registers=4, positions="rope", patch=16)
     state, width = {}, 64
     for key, value in backbone.vit.state_dict().items():
@@ -241,7 +253,7 @@ def test_dinov3_of_other_programs(tmp_path, program):
                         state[new.replace("attn.qkv.weight", f"attention.{letter}_proj.bias")] = bias.clone()
             else:
                 state[new] = value
-    torch.save(state | {"rope_embed.periods": torch.ones(4)}, tmp_path / "dinov3.pth")
+    torch.save(state | {"rope_embed.periods": (100 ** (torch.arange(16) / 16)).bfloat16()}, tmp_path / "dinov3.pth")
     loaded = load_file(tmp_path / "dinov3.pth")
     assert loaded.spec.family == "dinov3"
     attn = loaded.vit.blocks[0].attn
@@ -253,6 +265,81 @@ def test_dinov3_of_other_programs(tmp_path, program):
     images = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(loaded.tokens(images), backbone.tokens(images), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_dino_v1_of_transformers(tmp_path, new):
+    """``new``: the names since version 5, in memory."""
+    backbone = tiny()
+    parts = "qkvo" if new else ("query", "key", "value")
+    attention = [f"attention.{part}_proj" for part in parts] if new else [f"attention.attention.{p}" for p in parts]
+    state = transformers_names(backbone.vit.state_dict(), attention if new else [*attention, "attention.output.dense"])
+    pairs = [("norm1", "layernorm_before"), ("norm2", "layernorm_after")]
+    pairs += (
+        [("encoder.layer.", "layers.")] if new else [("mlp.fc1", "intermediate.dense"), ("mlp.fc2", "output.dense")]
+    )
+    for ours, theirs in pairs:
+        state = {key.replace(ours, theirs): value.contiguous() for key, value in state.items()}
+    save_file(state | {"pooler.dense.weight": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
+    assert same_tokens(load_file(tmp_path / "model.safetensors"), backbone)
+
+
+def dinov3_of_meta(**more):
+    """A state dict of Meta's program with biases."""
+    state = dict(tiny("dinov3", registers=4, positions="rope").vit.state_dict())
+    for index in range(2):
+        state[f"blocks.{index}.attn.qkv.bias"] = torch.arange(192) / 100
+    return {re.sub(r"gamma_([12])$", r"ls\1.gamma", key): value for key, value in state.items()} | more
+
+
+def masks(keys):
+    """Masks over the biases of both blocks."""
+    mask = torch.cat([torch.ones(64), torch.full((64,), keys), torch.ones(64)])
+    return {f"blocks.{index}.attn.qkv.bias_mask": mask for index in range(2)}
+
+
+def test_dinov3_with_biases_of_keys_or_other_periods_is_refused(tmp_path):
+    """Rotated by position, a bias tells keys apart, and softmax sees it; and timm's class makes periods of its own."""
+    torch.save(dinov3_of_meta(), tmp_path / "w.pth")
+    with pytest.raises(WeightsMismatch, match="biases of keys"):
+        load_file(tmp_path / "w.pth")
+    torch.save(dinov3_of_meta(**masks(0.0), **{"rope_embed.periods": 7 ** (torch.arange(16) / 16)}), tmp_path / "w.pth")
+    with pytest.raises(WeightsMismatch, match="other periods"):
+        load_file(tmp_path / "w.pth")
+
+
+def test_a_masked_bias_may_be_nan_and_the_periods_tell_the_heads(tmp_path):
+    state = dinov3_of_meta(**masks(0.0), **{"rope_embed.periods": 100 ** (torch.arange(8) / 8)})
+    for index in range(2):
+        state[f"blocks.{index}.attn.qkv.bias"][64:128] = float("nan")
+    torch.save(state, tmp_path / "w.pth")
+    assert load_file(tmp_path / "w.pth").spec.heads == 2  # heads of 32 channels, which width / 64 would miss
+
+
+def test_registers_of_length_none_are_none(tmp_path):
+    state = transformers_names(tiny("dinov2").vit.state_dict(), [f"attention.{part}_proj" for part in "qkvo"])
+    torch.save(state | {"embeddings.register_tokens": torch.zeros(1, 0, 64)}, tmp_path / "w.pth")
+    assert load_file(tmp_path / "w.pth").spec.registers == 0
+
+
+def test_two_tensors_of_one_name_are_told(tmp_path):
+    torch.save(tiny().vit.state_dict() | {"blocks.0.1.norm1.bias": torch.zeros(64)}, tmp_path / "w.pth")
+    with pytest.raises(WeightsMismatch, match=r"blocks\.1\.norm1\.bias twice"):
+        load_file(tmp_path / "w.pth")
+
+
+def test_heads_of_the_config_beside_the_file(tmp_path):
+    save_file(tiny().vit.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"num_attention_heads": 4}')
+    assert load_file(tmp_path / "model.safetensors").spec.heads == 4
+    assert load_file(tmp_path / "model.safetensors", heads=2).spec.heads == 2
+
+
+def test_lightly_train_writes_mean_and_deviation_into_its_checkpoint(tmp_path):
+    told = {"normalize_args": {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}}
+    torch.save({"state_dict": tiny().vit.state_dict(), "lightly_train": told}, tmp_path / "w.ckpt")
+    spec = load_file(tmp_path / "w.ckpt").spec
+    assert (spec.mean, spec.std) == ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
 def test_of_several_equal_networks_none_is_guessed(tmp_path):
