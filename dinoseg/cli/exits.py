@@ -23,6 +23,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """Who read our output went away; what a shell shows for SIGPIPE."""
 
+KEPT = "What was finished is kept: the same command goes on (train and compress with --resume, evaluate with --output)."
 DEBUG = "DINOSEG_DEBUG"
 
 
@@ -32,10 +33,7 @@ def exit_code(error: BaseException) -> int:
         traceback.print_exception(error)
     match error:
         case KeyboardInterrupt():
-            say(
-                "Interrupted. What was finished is kept: the same command goes on (train and compress with --resume, "
-                "evaluate with --output)."
-            )
+            say(f"Interrupted. {KEPT}")
             return INTERRUPTED
         case BrokenPipeError() | SystemExit():  # rich exits so when it prints help
             # Python flushes stdout once more at exit and would complain there.
@@ -53,7 +51,7 @@ def exit_code(error: BaseException) -> int:
             say(f"dinoseg: {error}")
             return NOTHING_DONE
         case OSError():
-            say(f"dinoseg: {error}. What was finished is kept.")
+            say(f"dinoseg: {error}. {KEPT}")
             return DEFECT
     say(
         f"dinoseg: {type(error).__name__}: {error}. This is a defect of dinoseg: please report it with the command, "

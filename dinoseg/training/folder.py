@@ -11,13 +11,13 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from PIL import Image
 
 from dinoseg import __version__
-from dinoseg.atomic import atomic_write
+from dinoseg.atomic import atomic_write, open_append
 from dinoseg.errors import OutputConflict
 from dinoseg.files import open_regular, parsed, read_back
 from dinoseg.options import TrainOptions
@@ -133,11 +133,11 @@ class RunFolder:
             path.unlink(missing_ok=True)
         self.checkpoints.clear()
 
-    def open_metrics(self, step: int) -> TextIO:
+    def open_metrics(self, step: int) -> io.FileIO:
         """``metrics.jsonl`` to append to; lines of steps that will be done again are gone from it."""
         kept = [line for line in self.steps() if line["step"] < step]
         self.write_lines(self.metrics, map(json.dumps, kept))
-        return self.metrics.open("a", encoding="utf-8", buffering=1)
+        return open_append(self.metrics)
 
     def steps(self) -> list[dict[str, Any]]:
         """Lines of ``metrics.jsonl``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -12,13 +13,13 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dinoseg.atomic import naming
+from dinoseg.atomic import append
 from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
 from dinoseg.backbone.memory import on_device, out_of_memory
 from dinoseg.backbone.precision import own_precision
@@ -195,8 +196,7 @@ class Trainer:
             started = time.perf_counter()
             for step, measures in zip(steps, self.learned(steps, interrupt), strict=True):
                 seconds = time.perf_counter() - started
-                with naming(self.folder.metrics):
-                    metrics.write(self.line(step, measures, seconds))
+                append(metrics, self.line(step, measures, seconds))
                 bar.set_postfix(self.told(measures, seconds), refresh=False)
                 bar.update()
                 if observer:
@@ -228,9 +228,9 @@ class Trainer:
                 return False
         return True
 
-    def open_metrics(self) -> TextIO:
+    def open_metrics(self) -> io.FileIO:
         """``metrics.jsonl``, or nothing in processes that write nothing."""
-        return self.folder.open_metrics(self.saved) if self.team.first else Path(os.devnull).open("w")
+        return self.folder.open_metrics(self.saved) if self.team.first else io.FileIO(os.devnull, "a")
 
     def told(self, measures: Measures, seconds: float) -> dict[str, str]:
         """What stands behind the bar."""
@@ -301,7 +301,7 @@ class Trainer:
             f"what went in. Last good checkpoint: {kept}. Start again with a smaller --lr or --clip, or with --amp off."
         )
 
-    def line(self, step: int, measures: Measures, seconds: float) -> str:
+    def line(self, step: int, measures: Measures, seconds: float) -> bytes:
         """One line of ``metrics.jsonl``."""
         settings = self.schedules.at(step)
         values = {
@@ -311,7 +311,7 @@ class Trainer:
             **asdict(settings),
             "images_per_second": round(self.batch / seconds, 2),
         }
-        return json.dumps(values) + "\n"
+        return json.dumps(values).encode() + b"\n"
 
     def save(self, done: int) -> None:
         """Checkpoint after ``done`` steps, and the teacher's backbone as a file of its own.

@@ -103,7 +103,7 @@ def test_metrics_of_steps_that_are_done_again_are_dropped(tmp_path):
     line = '{"step": %d, "epoch": 0, "loss": 1.0, "images_per_second": 1.0}\n'
     folder.metrics.write_text("".join(line % step for step in range(3)) + '{"ste')  # killed while writing
     with folder.open_metrics(2) as metrics:
-        metrics.write(line % 2)
+        metrics.write((line % 2).encode())
     assert [json.loads(text)["step"] for text in folder.metrics.read_text().splitlines()] == [0, 1, 2]
 
 
