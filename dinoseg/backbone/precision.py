@@ -1,7 +1,8 @@
-"""What the program around dinoseg has set for PyTorch does not reach its networks."""
+"""What the program around dinoseg has set for PyTorch does not reach its networks, and a fork does not stop them."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,10 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # PyTorch's threads are not there in a forked process, which would wait for them for ever: it computes in its own.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,6 +1,10 @@
 """What a program around has set for PyTorch changes nothing here, and stays as it was."""
 
+import os
+import subprocess
+import sys
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -111,3 +115,37 @@ def test_inference_keeps_no_graph_and_its_function_s_name():
     assert twice.__doc__ == "Two of it."
     with nullcontext():
         assert twice(3) == 6
+
+
+FORKS = """
+import multiprocessing, sys
+import dinoseg
+from tests.helpers import disk_photo
+
+def area(seed):
+    return int(dinoseg.segment(disk_photo(seed=seed)[0], device="cpu").mask.sum())
+
+if __name__ == "__main__":
+    here = area(0)  # PyTorch's threads are started
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        print(here, pool.apply_async(area, (0,)).get(timeout=200))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_was_forked_after_a_first_call_does_not_hang(tmp_path):
+    (tmp_path / "forks.py").write_text(FORKS)
+    root = str(Path(__file__).parents[2])
+    around = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join([root, *sys.path])}
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "forks.py")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=around,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    here, there = map(int, done.stdout.split())
+    assert abs(here - there) <= 0.01 * here  # sums in another order
