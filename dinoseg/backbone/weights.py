@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import math
+import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -14,11 +16,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from dinoseg.backbone import inert
 from dinoseg.backbone.layouts import canonical, tensors_of
 from dinoseg.backbone.memory import first_line, out_of_memory
 from dinoseg.backbone.precision import own_precision
@@ -39,6 +41,15 @@ OTHER_FILES = (
     (rb"%PDF", "is a PDF, not weights"),
 )
 """How files begin that are taken for weights, and what is said of them."""
+SCALAR = np.float64(0).__reduce__()[0]
+DTYPES = [type(np.dtype(kind)) for kind in (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)]
+ALLOWED: list[Any] = [
+    argparse.Namespace,  # options, in official training files
+    np.dtype,
+    *DTYPES,  # numpy's scalars: losses and accuracies in training files
+    *((SCALAR, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")),
+]
+"""What a pickle may hold beside tensors: making these runs nothing of the file's."""
 SAVE = "Ask its maker for .safetensors, or save its state_dict alone."
 PERIODS = "rope_embed.periods"
 """Where Meta's DINOv3 program stores the periods of its rotary positions."""
@@ -326,21 +337,23 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_pickle(path: Path) -> Any:
-    """What ``torch.save`` wrote; what is neither tensors nor plain data is passed over, and nothing is run."""
+    """``torch.load`` with ``weights_only``; what is allowed beside tensors runs no code (see ``ALLOWED``)."""
     try:
-        loaded = torch.load(path, map_location="cpu", pickle_module=inert, weights_only=False)
-    except inert.ActsError as error:
-        told = f"{path} holds {error}, which may run code while it loads, so it was not loaded. {SAVE}"
-        raise UnsafeWeights(told) from error
+        with torch.serialization.safe_globals(ALLOWED):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a changed byte can make each of a dozen types of it
         if out_of_memory(error):
             raise
-        told = f"{path} is no PyTorch weight file, half a download or damaged ({first_line(error)}): fetch it again."
-        raise CorruptWeights(told) from error
-    if isinstance(loaded, inert.StandIn):
-        what = f"{type(loaded).__module__}.{type(loaded).__name__}"
-        raise UnsafeWeights(f"{path} holds objects of {what} and no state dict; only its program can load it. {SAVE}")
-    return loaded
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if isinstance(error, pickle.UnpicklingError) and (named or "Unsupported" in str(error)):
+            what = f"objects of {named.group(1)}" if named else "objects"
+            raise UnsafeWeights(
+                f"{path} holds {what}, which may run code while they load, so it was not loaded. {SAVE}"
+            ) from error
+        says = first_line(error) if "weights_only" not in str(error) else "no tensors where they should be"
+        raise CorruptWeights(
+            f"{path} is no PyTorch weight file, half a download or damaged ({says}): fetch it again."
+        ) from error
 
 
 def dequantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

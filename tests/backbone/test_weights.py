@@ -43,13 +43,6 @@ def double(state):
     return {key: 2 * value for key, value in state.items()}
 
 
-class Settings:
-    """Of a program that is not here."""
-
-    def __init__(self):
-        self.lr = 0.1
-
-
 LAYOUTS = {
     "plain state dict": lambda state: state,
     "under teacher, backbone. prefix": lambda state: {"teacher": wrapped(state, "backbone."), "student": {}},
@@ -84,10 +77,6 @@ LAYOUTS = {
     "Lightning": lambda state: {"state_dict": wrapped(state, "model.backbone."), "hyper_parameters": {"lr": 0.1}},
     "an encoder": lambda state: {"state_dict": wrapped(state, "encoder.")},
     "one network under two names": lambda state: wrapped(state, "backbone.") | wrapped(state, "model.backbone."),
-    "Lightning with settings of a class": lambda state: {"state_dict": wrapped(state, "model."), "hyper": Settings()},
-    "lightly-train with its modules": lambda state: {
-        "state_dict": wrapped(state, "_model."), "lightly_train": {"models": {"model": tiny().vit}}
-    },
     "numpy's scalars": lambda state: {"teacher": state, "best": np.float64(0.5), "lr": np.float32(0.1)},
 }  # fmt: skip
 
