@@ -156,6 +156,12 @@ class UnreadableVideo(ImageError):
     reason = "unreadable_video"
 
 
+class DamagedFrame(ImageError):
+    """A frame of a video file cannot be decoded; others before and after it can."""
+
+    reason = "damaged_frame"
+
+
 class FrameSize(ImageError):
     """A frame is of another size than the first one of its video."""
 

@@ -8,6 +8,7 @@ keeps one patch (there the last one is lost).
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Tracked:
     soft: NDArray[np.float32]
     """``(1 + objects, gh, gw)`` in 0..1: share of the background and of each object in each patch."""
     fit: Fit
+    seconds: float
+    """Spent on it: its share of the network's pass, and carrying labels to it."""
 
 
 class Propagator:
@@ -80,29 +83,34 @@ class Propagator:
         check_labels(labels, first)
         fit = frame_fit(first.size, self.backbone.spec.patch, self.size)
         objects = tuple(int(value) for value in np.unique(labels) if value)
+        begun = time.perf_counter()
         start = one_hot(labels, objects, fit.grid)  # (C, gh, gw)
-        yield Tracked(first, labels, objects, start, fit)
         memory = Memory(self.look([first], fit)[0], torch.from_numpy(start).to(self.backbone.device), self.options)
-        for frame, tokens in self.embedded(frames, fit):
+        yield Tracked(first, labels, objects, start, fit, time.perf_counter() - begun)
+        for frame, tokens, seconds in self.embedded(frames, fit):
             if isinstance(frame, Failure):
                 yield frame
                 continue
+            begun = time.perf_counter()
             soft = memory.follow(tokens)  # (C, gh, gw)
             numbers = np.array((0, *objects), np.uint8)[grow(soft, fit)]  # (H, W)
-            yield Tracked(frame, numbers, objects, soft.cpu().numpy(), fit)
+            yield Tracked(frame, numbers, objects, soft.cpu().numpy(), fit, seconds + time.perf_counter() - begun)
 
-    def embedded(self, frames: Iterator[Photo | Failure], fit: Fit) -> Iterator[tuple[Photo | Failure, Tensor]]:
-        """Frames with their tokens ``(gh, gw, d)``, computed batch by batch; failures come with none."""
+    def embedded(self, frames: Iterator[Photo | Failure], fit: Fit) -> Iterator[tuple[Photo | Failure, Tensor, float]]:
+        """Frames with their tokens ``(gh, gw, d)``, computed batch by batch, and seconds; failures come with none."""
         none = torch.empty(0)
         while group := [same_size(frame, fit) for frame in islice(frames, self.batch)]:
-            photos = [frame for frame in group if isinstance(frame, Photo)]
-            found = iter(self.look(photos, fit) if photos else ())
+            photos, begun = [frame for frame in group if isinstance(frame, Photo)], time.perf_counter()
+            found = self.look(photos, fit) if photos else none  # (B, gh, gw, d)
+            finite = found.isfinite().flatten(1).all(dim=1).tolist() if photos else []
+            each = iter(zip(found, finite, strict=True))
+            seconds = (time.perf_counter() - begun) / len(group)
             for frame in group:
                 if isinstance(frame, Failure):
-                    yield frame, none
+                    yield frame, none, 0.0
                     continue
-                tokens = next(found)
-                yield (frame, tokens) if bool(tokens.isfinite().all()) else (not_finite(frame), none)
+                tokens, usable = next(each)
+                yield (frame, tokens, seconds) if usable else (not_finite(frame), none, seconds)
 
     @inference
     def look(self, photos: Sequence[Photo], fit: Fit) -> Tensor:

@@ -99,7 +99,17 @@ def segmentation(tracked: Tracked, video: Video) -> Segmentation:
     present = tuple(each for each in instances if each is not None)
     reason = None if present else "no_object"
     photo = tracked.photo
-    return Segmentation(photo.id, present, reason, tracked.fit, video.source(photo.id), "none", notes=photo.notes)
+    return Segmentation(
+        photo.id,
+        present,
+        reason,
+        tracked.fit,
+        video.source(photo.id),
+        "none",
+        notes=photo.notes,
+        timings={"propagate": tracked.seconds},
+        time=photo.time,
+    )
 
 
 def instance(tracked: Tracked, index: int, number: int) -> Instance | None:
@@ -143,11 +153,10 @@ def track_folder(
     prints = fingerprints(video)
     results = tracker.run(video)
     first = next(results)
-    done, failed, skipped = 0, [], 0
+    done = 0
     with OutputFolder(output, run_of(tracker, video)) as folder:
-        if complete(video, folder):
-            skipped = video.count
-        else:
+        skipped, failed = earlier(video, folder)
+        if not skipped:
             write = writer(folder, video, prints)
             for result in read_ahead(chain([first], results), write, workers=1, ahead=WORKERS):
                 failed += [result] if isinstance(result, Failure) else []
@@ -186,10 +195,20 @@ def fingerprints(video: Video) -> dict[str, Mapping[str, Any] | None]:
     return {str(path): fingerprint(path) for path in (paths if video.files is not None else [video.path])}
 
 
-def complete(video: Video, folder: OutputFolder) -> bool:
-    """Whether an earlier run of the same command has done every frame; some containers promise one too many."""
-    missing = [id_ for id_ in video.ids() if not folder.done(video.source(id_))]
-    return not missing or (video.files is None and video.count > 1 and missing == [*video.ids()][-1:])
+def earlier(video: Video, folder: OutputFolder) -> tuple[int, list[Failure]]:
+    """How many frames an earlier run of the same command has done, and those that cannot be read.
+
+    ``(0, [])`` unless these are all frames: how many a video has is known when it was read to its end.
+    """
+    done, failed = 0, []
+    for frame in video.frames():
+        if isinstance(frame, Failure):
+            failed.append(frame)
+        elif folder.done(video.source(frame.id)):
+            done += 1
+        else:
+            return 0, []
+    return done, failed
 
 
 def run_of(tracker: Tracker, video: Video) -> dict[str, object]:

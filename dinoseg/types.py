@@ -48,6 +48,8 @@ class Photo:
     """``(H, W)`` of the upright original; larger than ``pixels`` when it was decoded at reduced scale."""
     notes: tuple[str, ...] = ()
     """What decoding had to do (``cmyk``, ``first of 12 frames``, ``format png despite .jpg`` ...)."""
+    time: float | None = None
+    """Seconds from the start of its video; None for what is from no video file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class Segmentation:
     """Seconds by stage: decode, backbone, method, refine."""
     presence: float | None = None
     """Probability in 0..1 that there is an object; None where that is not known (no network, no calibration)."""
+    time: float | None = None
+    """Seconds from the start of its video; None for what is from no video file."""
 
     @property
     def size(self) -> tuple[int, int]:

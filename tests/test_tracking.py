@@ -20,7 +20,7 @@ from dinoseg.tracking import Summary, track, track_folder
 from dinoseg.types import Failure, Segmentation
 from tests.evaluation.sets import write_mask
 from tests.helpers import disk_photo, exhaust_opencv, exif_of
-from tests.images.test_video import write_video
+from tests.images.test_video import PAUSED, write_timed, write_video
 from tests.networks import small_teacher
 
 
@@ -93,10 +93,44 @@ def test_a_video_file(tmp_path: Path, model: str) -> None:
     assert run(video, model).skipped == 5
 
 
+def test_frames_keep_their_times_and_a_second_run_does_nothing(tmp_path: Path, model: str) -> None:
+    video = write_timed(tmp_path / "clip.webm", PAUSED, "libvpx")
+    write_mask(tmp_path / "mask.png", 255 * disk_photo(64, 96, (32, 20), 14)[1])
+    summary = run(video, model, formats=("labels", "video"))
+    assert (summary.done, summary.failed) == (8, ())  # its header makes 29 of them
+    lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert [line["time"] for line in lines] == pytest.approx([time / 1000 for time in PAUSED])
+    assert all(line["seconds"] > 0 for line in lines)
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "overlays.mp4"))
+    shown = [np.argwhere(frame[..., 2].astype(int) - frame[..., 0] > 60)[:, 1].mean() for frame in read(capture)]
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(30)
+    expected = [20 + 4 * sum(1 for time in PAUSED[1:] if round(time * 0.03) <= place) for place in range(30)]
+    np.testing.assert_allclose(shown, expected, atol=2)
+    assert (run(video, model).done, run(video, model).skipped) == (0, 8)
+
+
+def read(capture: cv2.VideoCapture) -> list[np.ndarray]:
+    return [frame for _, frame in iter(capture.read, (False, None))]
+
+
+def test_what_is_cut_short_is_told_each_time_and_made_once(tmp_path: Path, model: str) -> None:
+    video = write_video(tmp_path / "clip.avi", frames=12)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    write_mask(tmp_path / "mask.png", 255 * disk_photo(64, 96, (32, 20), 14)[1])
+    first = run(video, model)
+    second = run(video, model)
+    assert 0 < first.done < 12
+    assert (second.done, second.skipped) == (0, first.done)
+    assert [str(x.error) for x in second.failed] == [str(x.error) for x in first.failed]
+    assert len(first.failed) == 1
+
+
 def test_a_broken_frame_costs_itself(frames: Path, model: str) -> None:
     (frames / "10.png").write_bytes(b"")
     summary = run(frames, model)
     assert (summary.done, [failure.id for failure in summary.failed]) == (4, ["10.png"])
+    again = run(frames, model)
+    assert (again.done, again.skipped, [failure.id for failure in again.failed]) == (0, 4, ["10.png"])
     lines = (frames.parent / "out" / "manifest.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["status"] for line in lines) == ["done"] * 4 + ["failed"]
 

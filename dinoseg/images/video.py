@@ -6,14 +6,16 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from dinoseg.errors import DinosegError, InputNotFound, TruncatedImage, UnreadableVideo
+from dinoseg.errors import DamagedFrame, DinosegError, InputNotFound, TruncatedImage, UnreadableVideo
 from dinoseg.files import EMPTY, absent, check_regular, home_path
+from dinoseg.images.containers import is_cut
 from dinoseg.images.decode import check_pixels, decode
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import find
@@ -24,6 +26,8 @@ FPS = 25.0
 """Frames per second where nothing says."""
 AHEAD = 2
 """Frames that are read before they are asked for, in a thread each."""
+PATIENCE = 1000
+"""Reads in a row that give nothing after which a file is at its end; there each takes some microseconds."""
 DIGITS = re.compile(r"(\d+)")
 
 
@@ -33,20 +37,16 @@ class Video:
 
     path: Path
     fps: float
-    count: int
-    """Frames of a folder, or as many as the file says it has (some say one too many)."""
+    """Frames per second, or about so many: ``Photo.time`` is exact."""
     files: tuple[Source | Failure, ...] | None = None
     """The frames of a folder in natural order; None for a video file."""
     value_range: tuple[float, float] | None = None
     """How frames of more than 8 bit are read; see ``Source``."""
 
-    def ids(self) -> Iterator[str]:
-        """Names of the frames, in order."""
-        return (frame_id(i) for i in range(self.count)) if self.files is None else (x.id for x in self.files)
-
     def frames(self, max_pixels: int = InputOptions.max_pixels) -> Iterator[Photo | Failure]:
         """Frame by frame; in the place of one that cannot be read a ``Failure``, also for a file that ends early.
 
+        How many frames a file has is known at its end: what its header counts may never be shown.
         Raises ``UnreadableVideo`` or ``ImageTooLarge`` for a file none of which can be read.
         """
         if self.files is None:
@@ -71,11 +71,11 @@ def open_video(name: str | Path, value_range: tuple[float, float] | None = None)
         if not files:
             raise InputNotFound(f"{path}: there is no image in this folder.")
         read = (x if isinstance(x, Failure) else x.with_values(value_range) for x in files)
-        return Video(path, FPS, len(files), tuple(read), value_range)
+        return Video(path, FPS, tuple(read), value_range)
     capture = open_capture(path)
-    fps, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    rate = rate_of(capture)
     capture.release()
-    return Video(path, fps if 0 < fps < 1000 else FPS, max(count, 0))
+    return Video(path, rate)
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -113,24 +113,53 @@ def open_capture(path: Path) -> Any:
 def file_frames(path: Path, max_pixels: int) -> Iterator[Photo | Failure]:
     """See ``Video.frames``; ids are ``frame-000000`` and so on."""
     capture = open_capture(path)
+    rate, promised = rate_of(capture), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    index, last, pause = 0, None, 0.0
     try:
-        width, height, promised = (
-            int(capture.get(key))
-            for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT)
-        )
+        width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         check_pixels(width, height, max_pixels)
-        index = 0
-        while (read := capture.read())[0]:
-            pixels = np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8)  # (H, W, 3)
-            yield Photo(frame_id(index), pixels, (pixels.shape[0], pixels.shape[1]))
-            index += 1
+        for index, time in enumerate(moments(capture, rate), 1):
+            id_ = frame_id(index - 1)
+            if time is None:
+                told = f"{id_} of {path.name} cannot be decoded: the file is damaged there; fetch it again."
+                yield Failure(id_, DamagedFrame(told), Source(id_, path))
+                continue
+            last, pause = time, pause if last is None else max(pause, time - last)
+            pixels = np.asarray(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB), np.uint8)  # (H, W, 3)
+            yield Photo(id_, pixels, (pixels.shape[0], pixels.shape[1]), time=time)
     finally:
         capture.release()
-    if not index:
+    if last is None:
         raise UnreadableVideo(f"{path}: not one frame of this video can be read; it may be cut short, fetch it again.")
-    if promised - index > 1:  # some containers count one too many
-        told = f"{path.name} ends after frame {index} of {promised}: it is cut short or damaged; fetch it again."
+    missing = promised <= 0 or index < promised
+    if is_cut(path, missing=missing, counted=promised / rate, shown=last + pause + 1 / rate):
+        of = f" of {promised}" if promised > 0 else ""
+        told = f"{path.name} ends after frame {index}{of}: it is cut short or damaged; fetch it again."
         yield Failure(frame_id(index), TruncatedImage(told), Source(frame_id(index), path))
+
+
+def rate_of(capture: Any) -> float:
+    """Frames per second."""
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    return fps if 0 < fps < 1000 else FPS
+
+
+def moments(capture: Any, rate: float) -> Iterator[float | None]:
+    """Seconds from the start for each frame, which is then to be retrieved; None for one that cannot be decoded.
+
+    At the end of a file nothing more is read, at a damaged place something is soon again.
+    """
+    time, missed = 0.0, 0
+    for index in count():
+        while missed < PATIENCE and not capture.grab():
+            missed += 1
+        if missed == PATIENCE:
+            return
+        yield from repeat(None, missed)
+        told = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        time = told if told > time or not index else time + (1 + missed) / rate  # some frames have none
+        missed = 0
+        yield time
 
 
 def frame_id(index: int) -> str:

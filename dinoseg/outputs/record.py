@@ -41,7 +41,10 @@ class Record:
     """``score``, ``why``, ``box`` (x0, y0, x1, y1 px, half open), ``area`` px, ``label``, ``rle``; ``cluster`` from
     ``group``."""
     notes: tuple[str, ...] = ()
+    time: float | None = None
+    """Seconds from the start of its video; null for what is from no video file."""
     seconds: float = 0.0
+    """Spent on it."""
     files: Mapping[str, str | None] = field(default_factory=dict)
     """Path in the folder by format; null where the format had nothing to write."""
 
@@ -140,6 +143,7 @@ def record_of(segmentation: Segmentation, **more: Any) -> Record:
         presence=segmentation.presence,
         objects=tuple(describe(instance) for instance in instances),
         notes=segmentation.notes,
+        time=segmentation.time,
         seconds=round(sum(segmentation.timings.values()), 4),
         **more,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dinoseg.outputs.record import Record
-from dinoseg.outputs.video import build
+from dinoseg.outputs.video import PAUSE, build, rate_for, repeats
 
 
 def written(root: Path, *pictures: np.ndarray | bytes) -> bytes:
@@ -48,6 +48,28 @@ def test_frames_of_other_sizes_are_cut_or_stand_on_black(tmp_path: Path) -> None
         expected = np.zeros((32, 48), bool)
         expected[:height, :width] = True
         assert (frame == expected).mean() > 0.95  # the codec loses a little at edges
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "expected"),
+    [
+        ([0, 0.04, 0.08], 25, (25, [1, 1, 1])),
+        ([0, 0.033, 0.067, 0.1], 30, (30, [1, 1, 1, 1])),  # as Matroska rounds them
+        ([0, 0.033, 0.433], 30, (30, [1, 12, 1])),
+        ([0.5, 1.5], 10, (10, [10, 1])),  # the first picture begins the video
+        ([0, 0.4, 0.42], 5, (50, [20, 1, 1])),  # a mean rate, closer frames
+        ([0, 0, 0.1], 10, (10, [0, 1, 1])),
+        ([0, 1e-9, 1], 10, (240, [0, 240, 1])),
+        ([0, 1e9], 10, (10, [int(10 * PAUSE), 1])),
+        ([7], 10, (10, [1])),
+    ],
+)
+def test_pictures_stay_until_the_next_one_comes(
+    times: list[float], rate: float, expected: tuple[float, list[int]]
+) -> None:
+    times = [float(time) for time in times]
+    faster = rate_for(times, rate)
+    assert (faster, repeats(times, faster)) == (pytest.approx(expected[0]), expected[1])
 
 
 def read(path: Path) -> list[np.ndarray]:
