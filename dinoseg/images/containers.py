@@ -43,8 +43,8 @@ class PartMissing(Exception):
 def is_cut(path: Path, *, missing: bool, counted: float, shown: float) -> bool:
     """Whether a file has lost frames: it is cut short or damaged.
 
-    ``missing``: whether it gave fewer than its header counts. ``counted``: seconds that the header's count of frames takes at its rate. ``shown``: seconds after which the last
-    frame that was read has surely ended. Raises ``OSError``.
+    ``missing``: whether it gave fewer than its header counts. ``counted``: seconds that this count takes at its rate.
+    ``shown``: seconds after which the last frame that was read has surely ended. Raises ``OSError``.
     """
     with open_regular(path) as file:
         reader = reader_of(file.read(12))

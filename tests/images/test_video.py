@@ -157,7 +157,9 @@ def test_a_file_of_pauses_that_is_cut_short_is_told(
     tmp_path: Path, name: str, options: dict[str, str], share: float
 ) -> None:
     codec = "libvpx" if name.endswith("webm") else "libx264"
-    path = write_timed(tmp_path / name, [time + 966 * turn for turn in range(4) for time in PAUSED[:-1]], codec, **options)
+    path = write_timed(
+        tmp_path / name, [time + 966 * turn for turn in range(4) for time in PAUSED[:-1]], codec, **options
+    )
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     *frames, last = open_video(path).frames()

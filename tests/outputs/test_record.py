@@ -41,6 +41,7 @@ def test_line_of_an_image_that_was_done():
             }
         ],
         "notes": [],
+        "time": None,
         "seconds": 0.75,
         "files": {"masks": "masks/a.jpg.png"},
     }
