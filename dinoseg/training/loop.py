@@ -211,7 +211,7 @@ class Trainer:
                     raise KeyboardInterrupt(f"stopped after step {done}; --resume goes on from there")
                 started = time.perf_counter()
         if observer:
-            observer.report()
+            observer.end()
             self.folder.teacher_cache.unlink(missing_ok=True)
 
     def end_epoch(self, epoch: int, observer: Observer | None, interrupt: Interrupt) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,9 +12,11 @@ from dinoseg.images.find import find
 from dinoseg.options import InputOptions, TrainOptions
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.monitor import Monitor
-from dinoseg.training.report import History, write_report
+from dinoseg.training.report import History, below_floors, write_report
 from dinoseg.training.watch import Watch
 from dinoseg.types import Source
+
+log = logging.getLogger(__name__)
 
 
 class Observer:
@@ -53,12 +57,25 @@ class Observer:
     def look(self, epoch: int, backbone: Backbone) -> None:
         """A line of ``watch.jsonl``, a strip of attention, and the page with both."""
         assert self.watch
-        strip = f"{self.folder.strips.name}/epoch-{epoch:05d}.png"
+        name = f"{self.folder.strips.name}/epoch-{epoch:05d}.png"
         scores = self.watch.look(backbone, floors=epoch == 0)
-        line = {"step": epoch * self.steps_per_epoch, "epoch": epoch, **scores, "strip": strip}
-        self.folder.add_look(line, self.watch.strip(backbone))
+        strip, peak = self.watch.strip(backbone)
+        seen = {} if math.isnan(peak) else {"peak": peak}
+        line = {"step": epoch * self.steps_per_epoch, "epoch": epoch, **scores, **seen, "strip": name}
+        self.folder.add_look(line, strip)
         self.report()
 
     def report(self) -> None:
         """Write ``report.html`` of everything so far."""
-        write_report(History.of(self.folder, self.steps_per_epoch), self.images)
+        write_report(self.history, self.images)
+
+    def end(self) -> None:
+        """After the last step."""
+        self.report()
+        for told in below_floors(self.history):
+            log.warning("%s", told)
+
+    @property
+    def history(self) -> History:
+        """Everything so far."""
+        return History.of(self.folder, self.steps_per_epoch)

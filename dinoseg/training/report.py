@@ -60,6 +60,18 @@ class History:
         return [(float(look["epoch"]), 100 * look[name]) for look in self.watched if name in look]
 
     @property
+    def floors(self) -> dict[str, float]:
+        """What k-NN must leave behind, in per cent."""
+        first: Mapping[str, Any] = next((look for look in self.watched if "knn" in look), {})
+        names = {"raw pixels": "knn_pixels", "the most frequent class": "chance"}
+        return {name: 100 * first[key] for name, key in names.items() if key in first}
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps are."""
+        return len(self.steps) >= self.folder.options.epochs * self.steps_per_epoch
+
+    @property
     def epochs(self) -> dict[int, list[Mapping[str, Any]]]:
         """Steps by epoch, from 1."""
         found = defaultdict(list)
@@ -124,6 +136,18 @@ def warnings(history: History) -> Iterator[str]:
         if epoch > options.warmup:
             told |= {kind: f"Epoch {epoch}: {text}." for kind, text in findings(means(steps), options).items()}
     yield from told.values()
+    yield from below_floors(history)
+
+
+def below_floors(history: History) -> Iterator[str]:
+    """What speaks against the network of a run that is done: neighbours that tell no more than a floor."""
+    scores = [score for _, score in history.scores("knn")]
+    if not history.done or not scores:
+        return
+    floors = [f"{name} ({value:.1f} %)" for name, value in history.floors.items() if scores[-1] <= value < 100]
+    if floors:
+        advice = "train longer, on more photographs, or begin with --init builtin"
+        yield f"k-NN by folder names ({scores[-1]:.1f} %) is not above {' and '.join(floors)}: {advice}."
 
 
 def charts(history: History) -> Iterator[Chart]:
@@ -132,10 +156,8 @@ def charts(history: History) -> Iterator[Chart]:
     scores = history.scores("knn")
     if scores:
         first = next(look for look in history.watched if "knn" in look)
-        floors = {"raw pixels": first.get("knn_pixels"), "most frequent class": first.get("chance")}
         told = f"Top-1 in % of {first.get('pictures', 'the')} pictures, each by its nearest others; higher is better."
-        known = {name: 100 * value for name, value in floors.items() if value is not None}
-        yield Chart("k-NN by folder names", told, {"network": scores}, known)
+        yield Chart("k-NN by folder names", told, {"network": scores}, history.floors)
     yield Chart("Loss", "What is minimised; of DINO in nats.", {"loss": history.line("loss")})
     found = {"teacher": history.line("teacher_entropy", share), "student": history.line("student_entropy", share)}
     if found["teacher"]:
@@ -151,7 +173,7 @@ def charts(history: History) -> Iterator[Chart]:
         yield Chart(
             "Likeness to the teacher", "Cosine of patch tokens; 1 is the teacher.", {"cosine": history.line("cosine")}
         )
-    yield Chart("Learning rate", "In thousandths.", {"learning rate": history.line("lr", 1000)})
+    yield Chart("Learning rate", "Of AdamW.", {"learning rate": history.line("lr")})
     yield Chart("Speed", "Photographs per second.", {"photographs per second": history.line("images_per_second")})
 
 
@@ -166,8 +188,9 @@ def strips(history: History) -> Iterator[tuple[str, str]]:
             width, height = strip.size
             if number == 0:
                 yield "photographs", jpeg(strip.crop((0, 0, width, height // 2)))
-            epoch = looks[place]["epoch"]
-            yield f"epoch {epoch}" if epoch else "start", jpeg(strip.crop((0, height // 2, width, height)))
+            epoch, peak = looks[place]["epoch"], looks[place].get("peak")
+            told = f", peak {peak:.1f}" if peak else ""
+            yield (f"epoch {epoch}" if epoch else "start") + told, jpeg(strip.crop((0, height // 2, width, height)))
 
 
 def jpeg(picture: Image.Image) -> str:
@@ -178,15 +201,15 @@ def jpeg(picture: Image.Image) -> str:
 
 
 def commands(history: History, images: Sequence[str | Path]) -> list[str]:
-    """What to type next: go on, or use what came out."""
+    """What to type next: go on, or use what came out; the built-in model where that is worth nothing."""
     options = history.folder.options
     photos = [str(path) for path in images] or ["--from-file", str(options.from_file)]
-    if len(history.steps) < options.epochs * history.steps_per_epoch:
+    if not history.done:
         return [shlex.join(["dinoseg", "train", *map(str, images), *words(options), "--resume"])]
-    model = str(history.folder.model)
-    found = [["dinoseg", "segment", *photos, "-o", "masks", "--model", model]]
+    model = [] if any(below_floors(history)) else ["--model", str(history.folder.model)]
+    found = [["dinoseg", "segment", *photos, "-o", "masks", *model]]
     if history.scores("knn") and images:
-        found.append(["dinoseg", "evaluate", "knn", *photos[:1], "--model", model])
+        found.append(["dinoseg", "evaluate", "knn", *photos[:1], *model])
     return [shlex.join(command) for command in found]
 
 

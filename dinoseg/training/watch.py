@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,12 +82,17 @@ class Watch:
         return found
 
     @inference
-    def strip(self, backbone: Backbone) -> Image.Image:
-        """The fixed photographs in a row, and under each the mean of the heads' CLS attention."""
+    def strip(self, backbone: Backbone) -> tuple[Image.Image, float]:
+        """The fixed photographs in a row, under each the mean of the heads' CLS attention, and how uneven that is.
+
+        Each map goes from its least to its most: a young network looks everywhere nearly alike, and its maps would be
+        one colour. The number says so: the most as a multiple of the mean, averaged; 1 is even, NaN is no map at all.
+        """
         side = crop_side(backbone.spec.patch, 2 * self.size)
         grid = side // backbone.spec.patch
         frame = Fit((TILE, TILE), (side, side), (grid, grid), backbone.spec.patch)
         strip = Image.new("RGB", (max(1, len(self.shown)) * TILE, 2 * TILE), "white")
+        peaks = []
         for column, source in enumerate(self.shown):
             try:
                 pixels = centre_crop(decode(source).pixels, side)
@@ -96,8 +102,9 @@ class Watch:
             attention = backbone(image[None]).attention[0].mean(0).float().cpu().numpy()  # (g, g)
             strip.paste(Image.fromarray(resize(pixels, frame.size)), (column * TILE, 0))
             if np.isfinite(attention).all():
-                strip.paste(Image.fromarray(heat(attention, frame)), (column * TILE, TILE))
-        return strip
+                strip.paste(Image.fromarray(heat(attention - attention.min(), frame)), (column * TILE, TILE))
+                peaks.append(float(attention.max() / attention.mean()))
+        return strip, sum(peaks) / len(peaks) if peaks else math.nan
 
 
 def top1(vectors: torch.Tensor, labels: torch.Tensor) -> float:

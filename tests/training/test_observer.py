@@ -1,7 +1,9 @@
 """A watched run: looks where they are due, a page that stands alone, and the same network as an unwatched one."""
 
 import json
+import re
 import signal
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from dinoseg.training import run_training
 from dinoseg.training.folder import RunFolder
-from dinoseg.training.report import History, commands, duration, words, write_report
+from dinoseg.training.report import History, below_floors, charts, commands, duration, words, write_report
 from dinoseg.training.watch import Watch
 from tests.helpers import write_images
 from tests.training.test_loop import STEPS, assert_equal_runs, files, run_until
@@ -169,6 +171,41 @@ def test_the_next_command_goes_on_or_uses_what_came_out(tmp_path):
     assert unfinished[0].endswith("--resume")
     (segment,) = commands(history(tmp_path), ["photos"])
     assert segment == f"dinoseg segment photos -o masks --model {tmp_path / 'model.safetensors'}"
+
+
+@pytest.mark.parametrize(
+    ("knn", "told"),
+    [
+        (
+            0.3,
+            r"\(30\.0 %\) is not above raw pixels \(30\.0 %\) and the most frequent class \(40\.0 %\)",
+        ),
+        (0.35, r"\(35\.0 %\) is not above the most frequent class \(40\.0 %\)"),
+        (0.41, None),
+    ],
+)
+def test_a_network_below_the_floors_is_told_and_not_recommended(knn, told, tmp_path):
+    looks = [
+        {"step": 0, "epoch": 0, "knn": 0.9, "knn_pixels": 0.3, "chance": 0.4, "peak": 1.04, "strip": "watch/none.png"},
+        {"step": 6, "epoch": 3, "knn": knn, "strip": "watch/none.png"},
+    ]
+    one = replace(history(tmp_path), watched=looks)
+    found = " ".join(below_floors(one))
+    assert re.search(told, found) if told else not found
+    assert ("--model" not in " ".join(commands(one, ["photos"]))) == (told is not None)
+    write_report(one, ["photos"])
+    assert ("begin with --init builtin" in (tmp_path / "report.html").read_text()) == (told is not None)
+    assert not list(below_floors(replace(one, steps=one.steps[:3])))  # not before the end
+
+
+def test_a_perfect_score_is_not_below_a_perfect_floor(tmp_path):
+    look = {"step": 0, "epoch": 0, "knn": 1.0, "knn_pixels": 1.0, "chance": 0.5, "strip": "watch/none.png"}
+    assert not list(below_floors(replace(history(tmp_path), watched=[look])))
+
+
+def test_the_learning_rate_is_drawn_in_its_own_unit(tmp_path):
+    chart = next(chart for chart in charts(history(tmp_path, lr=2e-5)) if chart.title == "Learning rate")
+    assert {value for _, value in chart.lines["learning rate"]} == {2e-5}
 
 
 def test_options_are_typed_as_the_command_line_takes_them(tmp_path):

@@ -81,9 +81,29 @@ def test_a_strip_shows_photographs_and_what_is_looked_at(monkeypatch):
     monkeypatch.setattr(watch, "SHOWN", 3)
     broken = Source("2.png", b"no image")
     listed = [Source("0.png", disk_photo(60, 60)[0]), Source("1.png", disk_photo(60, 80, seed=1)[0]), broken]
-    strip = np.array(Watch.of(listed, size=32, batch=4).strip(small_teacher()))
+    picture, peak = Watch.of(listed, size=32, batch=4).strip(small_teacher())
+    strip = np.array(picture)
+    assert peak > 1
     assert strip.shape == (2 * TILE, 3 * TILE, 3)
     shown = PIL.Image.fromarray(strip[:TILE, :TILE])
     assert np.array(shown)[TILE // 2, TILE // 2, 0] > 150  # the disk is red
     assert strip[TILE:, : 2 * TILE].std() > 5  # attention differs from place to place
     assert (strip[:, 2 * TILE :] == 255).all()  # the broken one's place stays white
+
+
+def test_maps_of_a_network_that_looks_everywhere_alike_show_what_little_there_is(monkeypatch):
+    even = small_teacher()
+    for block in even.vit.blocks:
+        block.attn.qkv.weight.mul_(0.02)
+    picture, peak = Watch.of([Source("0.png", disk_photo(60, 60)[0])], size=32, batch=4).strip(even)
+    tile = np.array(picture)[TILE:]
+    assert 1 < peak < 1.1
+    assert tile.reshape(-1, 3).std(axis=0).max() > 40  # not one colour
+
+
+def test_a_network_without_numbers_has_no_map():
+    broken = small_teacher()
+    broken.vit.blocks[0].norm1.bias.fill_(torch.nan)
+    picture, peak = Watch.of([Source("0.png", disk_photo(60, 60)[0])], size=32, batch=4).strip(broken)
+    assert (np.array(picture)[TILE:] == 255).all()
+    assert np.isnan(peak)
