@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -38,6 +39,12 @@ class ZooEntry:
 
 BUILTIN = "builtin"
 FILE = "model.safetensors"
+ANSWER = 5.0
+"""Seconds that the hub has to answer."""
+REST = 60.0
+"""Seconds for which a hub that did not is not asked again."""
+silent: list[tuple[float, Exception]] = []
+"""When that was last, and what was said; empty at first."""
 DINOV3 = "DINOv3 licence (Meta)"
 
 ZOO: dict[str, ZooEntry] = {
@@ -174,9 +181,11 @@ def cached(model: str) -> Path | None:
 
 
 def fetch(model: str, *, offline: bool = False) -> Path:
-    """Download a zoo model into the hub cache (locked, resumed, whole or not at all) and return its file."""
+    """Download a zoo model into the hub cache (locked, resumed, whole or not at all) and return its file.
+
+    Raises ``WeightsNotFound``.
+    """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     entry = ZOO[model]
     told = f"{model} ({entry.hub}/{FILE}, {entry.megabytes} MB)"
@@ -184,9 +193,29 @@ def fetch(model: str, *, offline: bool = False) -> Path:
     if offline:
         raise WeightsNotFound(f"{told} is not on this machine and --offline forbids to fetch it. {later}")
     try:
+        ask_hub(entry.hub)
         return Path(hf_hub_download(entry.hub, FILE))
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except Exception as error:  # of the hub's library, or of the one it speaks with, which is another in each version
         raise WeightsNotFound(f"{told} could not be fetched: {first_line(error)} {later}") from error
+
+
+def ask_hub(repository: str) -> None:
+    """Ask once for a file, before the hub's library would ask six times; one that was silent is left alone for a while.
+
+    Raises whatever the library does.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if silent and time.monotonic() - silent[0][0] < REST:
+        raise silent[0][1]
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, FILE), timeout=ANSWER)
+    except HfHubHTTPError:  # an answer
+        raise
+    except Exception as error:
+        silent[:] = [(time.monotonic(), ConnectionError(f"the hub does not answer ({first_line(error)})."))]
+        raise silent[0][1] from error
 
 
 def choose_device(name: str) -> torch.device:

@@ -25,6 +25,8 @@ class TrainOptions:
     """Go on from the newest checkpoint in the folder."""
     overwrite: Annotated[bool, Flag] = False
     """Start again although the folder holds a run."""
+    offline: Annotated[bool, Flag] = False
+    """Never use the network: --init and --distil-from must be on this machine."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     seed: Whole = 0

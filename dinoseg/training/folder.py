@@ -28,7 +28,7 @@ from dinoseg.types import Failure
 
 log = logging.getLogger(__name__)
 FREE = (
-    *("output", "resume", "overwrite", "device", "cache", "save_every", "watch_every"),
+    *("output", "resume", "overwrite", "offline", "device", "cache", "save_every", "watch_every"),
     *("from_file", "max_broken"),  # the photographs themselves are compared
     *("batch", "accumulate"),  # and their number per step, in all processes together
 )

@@ -228,7 +228,7 @@ def words(options: TrainOptions) -> list[str]:
 
 def asked(options: TrainOptions) -> dict[str, Any]:
     """Options but for those that say how this call began."""
-    left_out = ("output", "resume", "overwrite")
+    left_out = ("output", "resume", "overwrite", "offline")
     return {field.name: getattr(options, field.name) for field in fields(options) if field.name not in left_out}
 
 

@@ -31,7 +31,7 @@ class Start:
     def read(cls, options: TrainOptions) -> Start:
         """Raises ``WeightsError``, and ``OptionError`` for sizes that do not fit the files."""
         spec = scratch_spec(options) if options.init is None else read_init(options).spec
-        return cls(spec, None if options.distil_from is None else load(options.distil_from))
+        return cls(spec, None if options.distil_from is None else load(options.distil_from, offline=options.offline))
 
     def crop(self, options: TrainOptions) -> int:
         """Side in px of the largest crop: a teacher sees the student's grid at its own patch size."""
@@ -61,7 +61,7 @@ def starting_backbone(options: TrainOptions) -> Backbone:
 def read_init(options: TrainOptions) -> Backbone:
     """The network to start from."""
     assert options.init is not None
-    backbone = load(options.init, heads=options.heads)
+    backbone = load(options.init, heads=options.heads, offline=options.offline)
     check_sizes(backbone.spec, options)
     return backbone
 

@@ -1,5 +1,7 @@
 """Names to networks, without a network: a made-up hub cache, and every error on the way."""
 
+import time
+
 import pytest
 import timm
 import torch
@@ -92,6 +94,47 @@ def test_c48_without_a_network_the_error_names_file_and_command(cache, monkeypat
         "HF_ENDPOINT",
     ):
         assert part in str(caught.value)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_not_again_for_a_while(cache, monkeypatch):
+    asked, now = [], [1000.0]
+
+    def ask(url, timeout):
+        asked.append((url, timeout))
+        raise OSError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr(zoo, "silent", [])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", ask)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: pytest.fail("asked for a download"))
+    for name in ("dino-vits8", "dino-vits16", "dino-vits8"):
+        with pytest.raises(WeightsNotFound, match=f"{name} .*the hub does not answer .*Connection refused"):
+            zoo.load(name)
+    assert len(asked) == 1
+    assert asked[0][1] == zoo.ANSWER
+    now[0] += zoo.REST
+    with pytest.raises(WeightsNotFound):
+        zoo.load("dino-vits16")
+    assert len(asked) == 2
+
+
+def test_an_answer_of_the_hub_is_about_one_model(cache, monkeypatch):
+    from huggingface_hub.errors import HfHubHTTPError
+
+    asked = []
+
+    def ask(url, timeout):
+        asked.append(url)
+        error = HfHubHTTPError.__new__(HfHubHTTPError)  # its arguments are others in each version
+        Exception.__init__(error, "403 Forbidden")
+        raise error
+
+    monkeypatch.setattr(zoo, "silent", [])
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", ask)
+    for name in ("dinov3-small", "dino-vits16"):
+        with pytest.raises(WeightsNotFound, match="403 Forbidden"):
+            zoo.load(name)
+    assert len(asked) == 2
 
 
 def test_unknown_name_and_folder_are_errors(tmp_path):

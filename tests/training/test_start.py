@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dinoseg.backbone import zoo
 from dinoseg.errors import OptionError, WeightsNotFound
 from dinoseg.training.network import new_network
 from dinoseg.training.recipe import DINO
@@ -55,6 +56,15 @@ def test_student_and_teacher_start_from_the_file_with_its_grid_and_table(family,
 def test_sizes_that_do_not_fit_the_file_are_refused(changes, told, file):
     with pytest.raises(OptionError, match=told):
         Start.read(from_file(file, **changes))
+
+
+@pytest.mark.parametrize("name", ["init", "distil_from"])
+def test_offline_nothing_is_fetched(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "cached", lambda _: None)
+    monkeypatch.setattr(zoo, "ask_hub", lambda _: pytest.fail("the network was used"))
+    shape = {"patch": None, "width": None, "depth": None, "heads": None} if name == "init" else {}
+    with pytest.raises(WeightsNotFound, match="--offline forbids"):
+        Start.read(options(**shape, **{name: "dino-vits8"}, offline=True))
 
 
 def test_a_file_that_is_not_there_is_told_before_any_photograph_is_read(tmp_path):
