@@ -126,6 +126,7 @@ CHECKS: dict[str, Callable[[object], bool]] = {
     "presence": or_none(is_number),
     "objects": all_of(is_object),
     "notes": all_of(is_text),
+    "time": or_none(is_number),
     "seconds": is_number,
     "files": is_files,
 }

@@ -65,7 +65,8 @@ def test_d57_numpy_values_become_plain():
 
 @pytest.mark.parametrize("id_", ["猫.jpg", "b\udcffd.jpg", "two\nlines.jpg"])
 def test_b31_parsing_gives_the_record_again(id_):
-    record = record_of(segmentation([MASK], id_=id_), run="77", files={"masks": None})
+    result = replace(segmentation([MASK], id_=id_), presence=0.5, time=1.5)
+    record = record_of(result, run="77", files={"masks": None})
     assert record.line().count(b"\n") == 1
     back = parse_record(record.line())
     assert back.line() == record.line()
@@ -120,6 +121,7 @@ WHOLE = {"id": "a.jpg", "status": "done", "size": [4, 5], "objects": [OBJECT], "
         {"score": float("nan")},
         {"presence": True},
         {"notes": "cmyk"},
+        {"time": "0:01"},
         {"seconds": None},
         {"objects": {}},
         {"objects": [5]},
