@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code (see ``exits``)."""
     try:
         code: int | None = app.meta(arguments, exit_on_error=False, print_error=False)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         return exit_code(error)
     return code or DONE

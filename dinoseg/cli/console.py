@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,11 +28,62 @@ def hush(on: bool) -> None:
         sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # where all progress bars look
 
 
+class Results(io.TextIOWrapper):
+    """Standard output. What cannot be written raises an ``OSError`` that names it; letters it lacks are escaped."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__(stream.buffer, stream.encoding, "backslashreplace", None, stream.line_buffering)
+        self.stream = stream  # whose end would be that of the buffer
+
+    def write(self, text: str, /) -> int:
+        """As usual."""
+        try:
+            return super().write(text)
+        except OSError as error:
+            self.fail(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """As usual."""
+        try:
+            super().flush()
+        except OSError as error:
+            self.fail(error)
+
+    def close(self) -> None:
+        """Leave that to the stream beneath."""
+
+    def fail(self, error: OSError) -> None:
+        """Let the rest go nowhere, which Python writes once more at its end, and then say what was lost."""
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), self.fileno())
+        self.lost(error)
+
+    def lost(self, error: OSError) -> None:
+        """Who asked for results has to know that they are not there."""
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+class Messages(Results):
+    """Standard error. What cannot be written is left out: no work is stopped by a message that nobody reads."""
+
+    def lost(self, error: OSError) -> None:
+        """Nobody can be told."""
+
+
 def safe_streams() -> None:
-    """Let characters that the terminal's encoding lacks be escaped, not raised."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Let the standard streams be there and stay usable, whatever the process was started with.
+
+    One that is closed leads nowhere: else the first result that is opened would get its number, and the messages of
+    some library with it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = Results(sys.stdout)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = Messages(sys.stderr)
 
 
 def plain(text: object) -> str:

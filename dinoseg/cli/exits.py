@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 
 from cyclopts import CycloptsError, MissingArgumentError
@@ -36,8 +35,6 @@ def exit_code(error: BaseException) -> int:
             say(f"Interrupted. {KEPT}")
             return INTERRUPTED
         case BrokenPipeError() | SystemExit():  # rich exits so when it prints help
-            # Python flushes stdout once more at exit and would complain there.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         case CycloptsError():
             say(f"dinoseg: {wrong_words(error)} See `{' '.join(('dinoseg', *(error.command_chain or ())))} --help`.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from dinoseg import __version__
 from dinoseg.cli import VERBS, run
 from dinoseg.options import AttendOptions, CompressOptions, EvaluateOptions, OutputOptions, SegmentOptions, TrainOptions
+from tests.helpers import write_images
 
 
 def dinoseg(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -146,6 +149,52 @@ def test_e70_a_broken_pipe_does_not_trace(tmp_path: Path, arguments: list[str]) 
     assert done.returncode == 141
     assert b"Traceback" not in done.stderr
     assert b"BrokenPipe" not in done.stderr
+
+
+SEGMENT = ["segment", "photos", "-o", "out", "--method", "prior"]
+SHORT = [["methods"], ["segment", "--help"], SEGMENT]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_images(tmp_path / "photos", 3)
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", SHORT, ids=" ".join)
+@pytest.mark.parametrize(
+    ("streams", "code"),
+    [
+        (">&-", 0),  # nobody listens: what was asked for is done
+        ("2>&-", 0),
+        ("<&- >&- 2>&-", 0),
+        ("2>/dev/full", 0),  # messages are lost, results are not
+        (">/dev/full", 1),  # results are lost
+        (">/dev/full 2>/dev/full", 1),
+    ],
+)
+def test_e70_streams_that_are_closed_or_full(photos: Path, arguments: list[str], streams: str, code: int) -> None:
+    command = shlex.join([sys.executable, "-m", "dinoseg", *arguments])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} {streams}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=photos,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == code
+    assert bool(done.stdout) == (">&-" not in streams.replace("2>&-", "") and code == 0)
+    assert "Traceback" not in done.stderr
+    assert "defect" not in done.stderr
+    if streams == ">/dev/full":
+        assert "No space left on device: 'standard output'. What was finished is kept" in done.stderr
+    if "2>" in streams:
+        assert not done.stderr
+        assert "done" not in done.stdout  # messages do not go among the results
+    if arguments == SEGMENT:
+        assert json.loads((photos / "out/manifest.jsonl").read_text().splitlines()[-1])["status"] in ("done", "empty")
+        assert (photos / "out/coco.json").is_file()
 
 
 WAITING = """
