@@ -15,7 +15,7 @@ from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit
 from dinoseg.methods import cut as cut_module
 from dinoseg.methods.cut import EPS, affinity, normalised_cuts, solvable, start_of
-from dinoseg.methods.lanczos import smallest_pairs
+from dinoseg.methods.lanczos import Pairs, smallest_pairs
 from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, iou
 
@@ -229,3 +229,10 @@ def test_patches_without_features_are_a_side_of_their_own():
 def test_graphs_are_solved_on_a_device_that_has_float64(device, moved):
     features = SimpleNamespace(device=SimpleNamespace(type=device), cpu=lambda: "on the CPU")
     assert solvable(features) == ("on the CPU" if moved else features)
+
+
+def test_the_seed_is_the_first_of_entries_that_are_equal_up_to_rounding():
+    vector = torch.tensor([[0.1, -0.5, 0.3, -0.5 - 1e-9, 0.5]], dtype=torch.float64)
+    cut = cut_module.cut_of(Pairs(vector, (0.1, 0.5), "dense"))
+    assert cut.seed == 1
+    np.testing.assert_allclose(cut.vector, -vector[0])  # positive there

@@ -1,8 +1,12 @@
 """Mass, Otsu and the shift to 0.5."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from skimage.filters import threshold_otsu
 
+from dinoseg.images.fit import to_photo
 from dinoseg.methods.threshold import mass_mask, min_max, otsu_soft, scatter
 from dinoseg.types import Fit
 from tests.helpers import GOLDEN
@@ -89,3 +93,13 @@ def test_min_max():
 )
 def test_scatter_tells_noise_from_pieces(mask, low, high):
     assert low <= scatter(mask > 0) <= high
+
+
+def test_otsus_threshold_is_that_of_the_working_size_whatever_the_photographs():
+    fit = Fit((3, 4), (48, 64), (6, 8), 8)
+    map_ = np.random.default_rng(0).uniform(size=(6, 8)) ** 3
+    stretched = min_max(map_)
+    threshold = threshold_otsu(to_photo(stretched.astype(np.float32), replace(fit, size=fit.scaled)))
+    soft = otsu_soft(map_, fit)
+    np.testing.assert_allclose(soft, np.clip(stretched + 0.5 - threshold, 0, 1), atol=1e-6)
+    np.testing.assert_array_equal(soft, otsu_soft(map_, replace(fit, size=(480, 640))))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dinoseg.methods.base import View
-from dinoseg.methods.tokencut import TokenCut
+from dinoseg.methods.cut import Cut
+from dinoseg.methods.tokencut import TokenCut, seed_component
 from tests.helpers import GOLDEN
 from tests.methods.scenes import CASES, disk, features, features_of, fit_of, found, golden_box, iou
 
@@ -67,3 +68,8 @@ def test_only_the_piece_of_the_seed():
     (proposal,) = found("tokencut", features_of(near | far)).objects
     mask = proposal.soft > 0.5
     assert iou(mask, near) > 0.9 or iou(mask, far) > 0.9
+
+
+def test_the_side_of_the_seed_is_that_above_the_mean_not_above_zero():
+    cut = Cut(np.array([1.0, 0.3, 0.3, 0.2]), (0.1, 0.5), 0)
+    assert seed_component(cut, (1, 4)).tolist() == [[True, False, False, False]]  # the mean is 0.45

@@ -478,3 +478,10 @@ def test_d53_an_interrupted_run_goes_on(out, photos):
         run(out, interrupted())
     assert [line["id"] for line in lines(out)] == ["a.png"]
     assert run(out, photos) == ["b.png", "sub/a.png"]
+
+
+def test_results_of_another_run_in_the_manifest_are_not_done(out, photos):
+    run(out, photos[:2], "masks")
+    mixed = [line | {"run": "0123456789abcdef"} if line["id"] == "a.png" else line for line in lines(out)]
+    (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in mixed), "utf-8")
+    assert run(out, photos[:2], "masks") == ["a.png"]

@@ -9,7 +9,7 @@ import torch
 
 from dinoseg.backbone.distance import look
 from dinoseg.backbone.weights import load_file
-from dinoseg.training import run_training
+from dinoseg.training import distil, run_training
 from dinoseg.training.distil import Distillation
 from dinoseg.training.learner import Batch
 from dinoseg.training.schedules import Settings
@@ -174,3 +174,16 @@ def test_a_loss_that_is_no_number_stops_the_run(run, tmp_path, monkeypatch):
     at_step(3, lambda: monkeypatch.setattr(distil, "distance", nothing), monkeypatch)
     with pytest.raises(NonFiniteLoss, match="step 3"):
         run_training(photos, options(tmp_path / "run", **values))
+
+
+def test_the_average_follows_fast_at_first(monkeypatch):
+    kept = []
+    monkeypatch.setattr(distil, "follow", lambda average, student, share: kept.append(share))
+    learner = distillation()
+    prepared = learner.prepare(batch(), generator())
+    for _ in range(3):
+        learner.step(SETTINGS, *prepared)
+    assert kept == pytest.approx([1 - 10 / 11, 1 - 10 / 12, 1 - 10 / 13])
+    learner.steps = 10**6
+    learner.step(SETTINGS, *prepared)
+    assert kept[-1] == 0.999
