@@ -94,13 +94,13 @@ def score_of_both(name: str, objects: Sequence[NDArray[np.float64]]) -> Score:
 
 
 def video_table(frames: Video, name: str) -> NDArray[np.float64]:
-    """J and F of every pair in a video, ``(frames, found, objects, 2)``; objects are 1..max of the first frame.
+    """J and F of every pair in a video, ``(frames, found, objects, 2)``; objects are those of the first frame.
 
     In a frame with neither of the two it is 1, with one of them 0. Where there are fewer proposals than objects, empty
     ones are added. Raises ``DatasetError`` for more than 20 proposals.
     """
     found = sorted({number for frame in frames for number in frame.found})
-    objects = np.arange(1, max(frames[0].there, default=0) + 1)
+    objects = np.array(frames[0].there, np.int64)
     if len(found) > MOST:
         raise DatasetError(f"{name}: {len(found)} objects are predicted in the video, {MOST} may be.")
     proposals = np.array(found + [NOTHING] * (len(objects) - len(found)), np.int64)
@@ -123,7 +123,7 @@ def assigned(table: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 DAVIS_UNSUPERVISED_OBJECTS = Protocol(
     "DAVIS 2017, unsupervised (Caelles et al. 2019): objects that keep a number through the video, at most 20, each "
-    "object 1..max of the first frame gets one of them by an assignment that makes the mean of J and F largest; region "
+    "object of the first frame gets one of them by an assignment that makes the mean of J and F largest; region "
     "J and contour F (within 0.008 of the diagonal), every frame counted, void left out; mean, recall (share above "
     f"0.5) and decay (first less last quarter) per object, then means over all objects. {ORACLE}: the ground truth "
     "assigns. Floors: the centred ellipse, or the whole image, as the one object of a video, by the same assignment. A "

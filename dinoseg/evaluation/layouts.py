@@ -51,7 +51,7 @@ def pairs(images: Path, masks: Path, image_set: str | None = None) -> Dataset:
     for stem in photos.keys() | truths.keys():
         image, mask = photos.get(stem, images / f"{stem}.jpg"), truths.get(stem, masks / f"{stem}.png")
         samples.append(Sample(image.relative_to(images).as_posix(), image, mask, partial(grey_truth, mask)))
-    rule = "grey level above 127 (above 0 in a 0/1 mask), any palette index but 0; no void"
+    rule = "grey above half of the brightest level, any number (of a palette, or grey below 255) but 0; no void"
     name = images.parent.name if images.parent == masks.parent else f"{images.name} + {masks.name}"
     return Dataset(name, "images + masks", rule, by_id(samples)).listed(image_set)
 
@@ -73,8 +73,7 @@ def by_stem(folder: Path, pattern: str = "**/*") -> dict[str, Path]:
 
 def grey_truth(path: Path) -> Truth:
     """See the rule in ``pairs``; the foreground is the only object."""
-    values, mode = read_labels(path)
-    foreground = values > (0 if mode == "P" or values.max() <= 1 else 127)
+    foreground = read_labels(path).objects() > 0
     return Truth(foreground, lambda: [foreground] if foreground.any() else [])
 
 
@@ -127,7 +126,7 @@ def voc_boxed_sample(root: Path, id_: str) -> Sample:
 
 def voc_truth(path: Path, objects: Path, annotation: Path | None = None) -> Truth:
     """Class map as stored: 0 background, 1..20 classes, 255 void. Raises ``DatasetError`` for other values."""
-    values, _ = read_labels(path)
+    values = read_labels(path).numbers()
     present = [int(value) for value in np.unique(values) if value not in (0, VOID)]
     if present and present[-1] > len(VOC_CLASSES):
         raise DatasetError(f"{path} holds the value {present[-1]}: a VOC class mask has 0..20 and 255 only.")
@@ -149,7 +148,7 @@ def voc_objects(path: Path) -> list[Mask]:
     root = path.parents[1]
     if not path.is_file():
         raise DatasetError(missing_part(root, path, voc_source(root)))
-    return by_value(read_labels(path)[0])
+    return by_value(read_labels(path).numbers())
 
 
 def voc_boxed_truth(image: Path, path: Path) -> Truth:
@@ -285,8 +284,7 @@ def sequences_in(listing: Path, images: Path) -> list[str]:
 
 def davis_truth(path: Path) -> Truth:
     """Every id above 0; 255 is the one object of DAVIS 2016's grey masks, void in a palette picture."""
-    values, mode = read_labels(path)
-    numbers = (values == VOID).astype(np.uint8) if mode != "P" and values.max() == VOID else values
+    numbers = read_labels(path).objects()
     void = numbers == VOID
     return Truth((numbers > 0) & ~void, lambda: by_value(numbers), void if void.any() else None, numbers=numbers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,9 @@ from dinoseg.images.turns import Turn
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.pipeline import Finished
 from dinoseg.types import Fit, Instance, Segmentation, Source
+
+LOOKED_AT, DARK, FEW = 20, 127, 21
+"""Masks that are looked at before any is scored, and what soft ones are not: at most so bright, of so few levels."""
 
 Reader: TypeAlias = "Callable[[Sample], Predicted | None]"
 """Reads the prediction for a picture; none where there is none."""
@@ -72,10 +76,16 @@ def of_road(finished: Finished) -> Predicted:
     return Predicted(**{field.name: getattr(made, field.name) for field in fields(made)}, kept=finished.soft)
 
 
-def open_predictions(place: Path) -> Reader:
-    """A folder of masks, or COCO's json (a data set, or a list of results). Raises ``DatasetError``."""
+def open_predictions(place: Path, numbered: bool = False) -> Reader:
+    """A folder of masks (of label maps where ``numbered``), or COCO's json (a data set, or a list of results).
+
+    Raises ``DatasetError``.
+    """
     if place.is_dir():
-        return partial(read_mask, by_name(place))
+        files = by_name(place)
+        if not numbered:
+            refuse_grey_numbers(place, files)
+        return partial(read_mask, files, numbered)
     if place.is_file() and place.suffix == ".json":
         return CocoPredictions(place)
     raise DatasetError(f"{place} holds no predictions: name a folder of masks, or a COCO json (a data set or results).")
@@ -150,8 +160,25 @@ def by_name(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
+def refuse_grey_numbers(folder: Path, files: Mapping[str, Path]) -> None:
+    """Raise ``DatasetError`` where the first masks hold a few dark levels of grey: as soft masks they are empty."""
+    first = []
+    for name in sorted(files)[:LOOKED_AT]:
+        with suppress(DatasetError):  # told when it is scored
+            first.append(read_labels(files[name]))
+    drawn = [x for x in first if x.values.any()]
+    if drawn and all(x.mode == "L" and 1 < x.values.max() <= DARK and len(np.unique(x.values)) <= FEW for x in drawn):
+        most = max(int(x.values.max()) for x in drawn)
+        raise DatasetError(
+            f"{folder} holds grey masks of levels up to {most}: a soft mask is white (255) where it is surest, and "
+            "objects by number need a palette."
+        )
+
+
+def read_mask(files: Mapping[str, Path], numbered: bool, sample: Sample) -> Predicted | None:
     """A palette picture holds an object per index, the first the surest; a grey one is a soft mask, white the surest.
+
+    Where label maps are wanted (``numbered``), a grey one that is not soft holds numbers as well.
 
     ``cat.png`` and ``cat.jpg.png``, as ``dinoseg segment`` names it, both are of ``cat.jpg``.
     """
@@ -159,9 +186,11 @@ def read_mask(files: Mapping[str, Path], sample: Sample) -> Predicted | None:
     path = files.get(name) or files.get(without_suffix(name))
     if path is None:
         return None
-    values, mode = read_labels(path)
+    stored = read_labels(path)
+    numbered = stored.mode == "P" or (numbered and not (stored.lossy or stored.soft))
+    values = stored.numbers() if numbered and stored.mode != "P" else stored.values
     source, size = Source(sample.id, path), (values.shape[0], values.shape[1])
-    if mode == "P":
+    if numbered:
         labels = [int(label) for label in np.unique(values) if label not in (0, VOID)]
         return from_masks(source, size, ((values == label, 1 / label, label) for label in labels))
     soft = values.astype(np.float32) / np.float32(255 if values.max() > 1 else 1)  # (H, W)

@@ -90,20 +90,21 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
 
 
 def objects_of(video: Sequence[Row]) -> Iterator[tuple[Sequence[Row], int, Mask]]:
-    """The frames that count, the number and the first mask of each object 1..max of the first frame.
+    """The frames that count, the number and the first mask of each object of the first frame.
 
     Raises ``DatasetError`` for predictions of other objects, and for a video of fewer than three frames.
     """
     first = video[0].evidence.numbers  # (H, W)
-    most = int(first[first != VOID].max(initial=0))
-    more = max((number for row in video for number in row.evidence.found), default=0)
-    if more > most:
-        raise DatasetError(f"{video[0].sequence}: object {more} is predicted, but its first frame has 1..{most}.")
+    there = [int(number) for number in np.unique(first) if number not in (0, VOID)]
+    more = sorted({number for row in video for number in row.evidence.found}.difference(there))
+    if more:
+        has = ", ".join(map(str, there)) or "none"
+        raise DatasetError(f"{video[0].sequence}: object {more[0]} is predicted, but its first frame has {has}.")
     if len(video) < 3:
         raise DatasetError(
             f"{video[0].sequence} has {len(video)} frames: first and last do not count, nothing is left."
         )
-    for number in range(1, most + 1):
+    for number in there:
         yield video[1:-1], number, first == number
 
 
@@ -191,7 +192,7 @@ def prediction(result: Tracked | Failure) -> Predicted | str:
 DAVIS_PROPAGATION = Protocol(
     "DAVIS, semi-supervised (Perazzi et al. 2016, Pont-Tuset et al. 2017): the truth of the first frame is given and "
     "followed by the likeness of patches (Caron et al. 2021, table 5). Region J and contour F (within 0.008 of the "
-    "diagonal) of each object 1..max of the first frame, first and last frame not counted, void left out; mean, recall "
+    "diagonal) of each object of the first frame, first and last frame not counted, void left out; mean, recall "
     "(share above 0.5) and decay (first less last quarter) per object, then means over all objects; J&F is the mean of "
     "both means. Intervals take objects as independent. Floors: the first mask kept where it was, the centred ellipse.",
     measure,

@@ -194,7 +194,7 @@ class Files:
         if protocol.lasting_labels and not options.predictions.is_dir():
             raise OptionError(f"{name} needs labels that last from picture to picture: name a folder of label maps.")
         self.place = options.predictions
-        self.read = open_predictions(self.place)
+        self.read = open_predictions(self.place, protocol.lasting_labels)
         self.only_boxes = isinstance(self.read, CocoPredictions) and self.read.only_boxes
         if self.only_boxes and not protocol.takes_boxes:
             raise OptionError(f"{self.place} holds boxes without masks, and {name} needs masks: ap and corloc do not.")

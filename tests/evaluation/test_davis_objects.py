@@ -115,6 +115,22 @@ def test_what_was_not_found_is_right_where_it_is_not_there() -> None:
     assert [each[:, 0].tolist() for each in series] == [[1, 1], [0, 1]]
 
 
+def test_numbers_between_are_no_objects(tmp_path: Path) -> None:
+    gap = np.stack([np.select([OLD == 1, OLD == 2], [1, 200]).astype(np.uint8)] * 3)
+    assert scored(tmp_path, {"a": gap}, {"a": np.where(gap == 200, 0, gap)})["J&F"] == 0.5
+    assert scored(tmp_path / "b", {"a": gap}, {"a": gap})["J&F"] == 1
+
+
+def test_label_maps_may_be_grey(tmp_path: Path) -> None:
+    root = write_davis(tmp_path / "DAVIS", {"a": 3})
+    for number in range(3):
+        write_mask(tmp_path / "truth" / "a" / f"photo_{number:03}.png", OLD, "P")
+        write_mask(tmp_path / "found" / "a" / f"photo_{number:03}.png", np.where(square(0, 100, 20), 255, OLD))
+    report = evaluate("davis-unsupervised-objects", (root, tmp_path / "truth"), predictions=tmp_path / "found")
+    assert report.headline is not None
+    assert report.headline.value == 1
+
+
 def test_objects_that_come_later_do_not_count() -> None:
     frames = [
         pairs([1], [1], np.ones((1, 1, 2))),

@@ -7,6 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from dinoseg.errors import DatasetError
@@ -50,6 +51,7 @@ def test_any_two_folders_can_be_a_pair(tmp_path: Path) -> None:
     [
         ([0, 127, 128, 255], "L", [0, 0, 1, 1]),  # grey edges: half way
         ([0, 1, 1, 0], "L", [0, 1, 1, 0]),  # 0/1
+        ([0, 1, 3, 2], "L", [0, 1, 1, 1]),  # numbers of objects
         ([0, 0, 0, 0], "L", [0, 0, 0, 0]),  # nothing there
         ([0, 1, 7, 255], "P", [0, 1, 1, 1]),  # palette: index, not colour
     ],
@@ -128,6 +130,15 @@ def test_the_parts_of_voc2007_come_from_elsewhere(tmp_path: Path) -> None:
 def test_g97_voc_values_are_checked(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds the value 21"):
         only_truth(open_dataset(write_voc(tmp_path, [np.full(SIZE, 21)])))
+
+
+@pytest.mark.parametrize("folder", ["SegmentationClass", "SegmentationObject"])
+def test_a_jpeg_holds_no_classes_and_no_objects(tmp_path: Path, folder: str) -> None:
+    root = write_voc(tmp_path, [15 * square()], [1 * square()])
+    image = PIL.Image.fromarray((15 * square()).astype(np.uint8))
+    image.save(root / folder / "photo_000.png", format="JPEG")
+    with pytest.raises(DatasetError, match=rf"{folder}.photo_000\.png holds no numbers: it is saved with loss"):
+        only_truth(open_dataset(root)).objects()
 
 
 # Lists.
@@ -300,6 +311,15 @@ def test_davis_2016_has_one_object_at_255(tmp_path: Path) -> None:
     truth = dataset.samples[0].truth()
     np.testing.assert_array_equal(truth.foreground, square())
     np.testing.assert_array_equal(truth.objects(), [square()])
+
+
+def test_davis_truth_that_was_a_jpeg_is_one_object(tmp_path: Path) -> None:
+    write_davis(tmp_path, {"dog": 1})
+    image = PIL.Image.fromarray((254 * square()).astype(np.uint8))
+    image.save(tmp_path / "Annotations" / "480p" / "dog" / "photo_000.png", format="JPEG", quality=80)
+    truth = only_truth(open_dataset(tmp_path))
+    np.testing.assert_array_equal(truth.objects(), [square()])
+    assert truth.void is None
 
 
 def test_davis_2017_ids_are_objects_and_together_the_foreground(tmp_path: Path) -> None:

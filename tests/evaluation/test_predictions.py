@@ -78,6 +78,34 @@ def test_pictures_of_masks(tmp_path: Path, values: Any, mode: str, objects: list
     assert open_predictions(tmp_path)(sample("dog.jpg")) is None
 
 
+@pytest.mark.parametrize(
+    ("values", "numbered", "labels"),
+    [
+        (1 * LEFT + 2 * RIGHT, True, [1, 2]),
+        (np.where(LEFT, 7, 255 * RIGHT), True, [7]),  # void
+        (255 * LEFT, True, [1]),
+        (np.where(LEFT, np.arange(SIZE[1]) + 100, 0), True, [1]),  # soft, and so one object
+        (np.where(LEFT, np.arange(SIZE[1]) + 100, 0), False, [1]),
+    ],
+)
+def test_grey_pictures_hold_numbers_where_these_are_wanted(
+    tmp_path: Path, values: Any, numbered: bool, labels: list[int]
+) -> None:
+    write_mask(tmp_path / "cat.png", values)
+    found = open_predictions(tmp_path, numbered)(sample())
+    assert found is not None
+    assert [instance.label for instance in found.instances] == labels
+
+
+def test_grey_numbers_are_no_soft_masks(tmp_path: Path) -> None:
+    write_mask(tmp_path / "ape.png", 0 * LEFT)
+    write_mask(tmp_path / "cat.png", 1 * LEFT + 2 * RIGHT)
+    with pytest.raises(DatasetError, match=r"grey masks of levels up to 2: .* by number need a palette"):
+        open_predictions(tmp_path)
+    write_mask(tmp_path / "dog.png", 200 * LEFT)  # one that can be a soft mask: the others are unsure ones
+    assert open_predictions(tmp_path)(sample()) is not None
+
+
 def test_g94_a_missing_prediction_counts_as_failed(tmp_path: Path) -> None:
     root = write_pairs(tmp_path, 2)
     write_mask(tmp_path / "found" / "photo_000.png", 255 * LEFT)

@@ -57,7 +57,7 @@ def scores_of(frames: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     return {each.name: each.value for each in conclude(rows)}
 
 
-FULL, ONE = numbers((1, 2), (2, 20)), numbers((1, 2))
+FULL, ONE, GAP = numbers((1, 2), (2, 20)), numbers((1, 2)), numbers((1, 2), (200, 20))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,13 @@ def test_what_counts(frames: list[tuple[np.ndarray, np.ndarray]], j: float) -> N
     assert scores_of(frames)["J mean"] == j
 
 
+def test_numbers_between_are_no_objects() -> None:
+    rows = [row("a", index, GAP, ONE if index == 1 else GAP) for index in range(3)]
+    scores = conclude(rows)
+    assert {each.units for each in scores} == {2}
+    assert scores[0].value == 0.5
+
+
 def test_floors_see_the_same_frames() -> None:
     moved = numbers((1, 6))
     scores = scores_of([(ONE, ONE), (ONE, ONE), (moved, moved), (ONE, ONE)])
@@ -86,7 +93,8 @@ def test_floors_see_the_same_frames() -> None:
 @pytest.mark.parametrize(
     ("frames", "says"),
     [
-        ([(ONE, ONE), (ONE, FULL), (ONE, ONE)], r"object 2 is predicted, but its first frame has 1\.\.1"),
+        ([(ONE, ONE), (ONE, FULL), (ONE, ONE)], r"object 2 is predicted, but its first frame has 1\."),
+        ([(GAP, GAP), (GAP, FULL), (GAP, GAP)], r"object 2 is predicted, but its first frame has 1, 200\."),
         ([(ONE, ONE), (ONE, ONE)], "has 2 frames"),
     ],
 )

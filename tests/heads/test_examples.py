@@ -83,6 +83,12 @@ def test_given_masks_of_any_common_kind(tmp_path: Path, values: np.ndarray, shar
     assert (mask.mean(), turned) == (share, False)
 
 
+def test_a_given_jpeg_has_no_crumbs_of_its_noise(tmp_path: Path) -> None:
+    mask = box(0, 24, 0, 64)
+    PIL.Image.fromarray((mask * 200).astype(np.uint8)).save(tmp_path / "a.jpg", quality=40)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.jpg", result(None), stored=False)[0], mask)
+
+
 def test_a_given_mask_of_another_size(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.zeros((64, 48), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(MaskError, match=r"a\.png has 48 x 64 px, its photograph is 64 x 48 px"):
