@@ -22,6 +22,7 @@ from dinoseg.options import TrainOptions
 from dinoseg.training import loop, recipe, run_training
 from dinoseg.training.learner import Measures
 from dinoseg.training.recipe import DINO, MEASURES
+from dinoseg.training.schedules import Schedules
 from tests.helpers import broken_images, write_images
 from tests.training.tiny import options, small_head
 
@@ -268,6 +269,33 @@ def test_f80_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(photos
     assert len(told["photographs"]) == 4
     assert [line["step"] for line in metrics(tmp_path / "run")] == [0, 1, 2]
     assert all(value.isfinite().all() for value in load_file(tmp_path / "run" / "model.safetensors").parameters())
+
+
+def test_weights_that_the_last_step_of_an_epoch_spoils_are_not_written(photos, tmp_path, monkeypatch):
+    learn = DINO.step
+
+    def spoiled(self, settings, *crops):
+        measures = learn(self, settings, *crops)  # the loss is that of the weights before
+        if math.isclose(settings.lr, lr):
+            self.teacher.backbone.vit.norm.bias.fill_(math.inf)
+        return measures
+
+    settings = options(tmp_path / "run")
+    lr = Schedules(settings, 2, 4).at(STEPS - 1).lr
+    monkeypatch.setattr(DINO, "step", spoiled)
+    with pytest.raises(NonFiniteLoss, match=r"Weights became NaN or infinite at step 5 .*step-00000004\.pth"):
+        run_training(photos, settings)
+    assert [path.name for path in sorted((tmp_path / "run" / "checkpoints").iterdir())][-1] == "step-00000004.pth"
+    load_file(tmp_path / "run" / "model.safetensors")
+
+
+def test_a_checkpoint_of_another_run_is_named(photos, tmp_path, monkeypatch):
+    run_until(3, photos, options(tmp_path / "run"), monkeypatch)
+    run_until(5, photos, options(tmp_path / "other", depth=1), monkeypatch)
+    other = "checkpoints/step-00000004.pth"
+    (tmp_path / "run" / other).write_bytes((tmp_path / "other" / other).read_bytes())
+    with pytest.raises(TrainingError, match=r"step-00000004\.pth is not of this run: remove it"):
+        run_training(photos, options(tmp_path / "run", resume=True))
 
 
 @pytest.mark.parametrize("call", range(1, 10))  # run.json, broken.jsonl, metrics.jsonl, then model and checkpoint

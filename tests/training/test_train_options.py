@@ -37,6 +37,9 @@ from tests.training.tiny import options
         ({"prototypes": 1}, "--prototypes 1"),
         ({"lr": 0.0}, "--lr 0.0"),
         ({"lr": float("nan")}, "--lr nan"),
+        ({"lr": 1e300}, r"--lr 1e\+300"),  # no number of the network's precision
+        ({"weight_decay": (0.0, float("inf"))}, "--weight-decay"),
+        ({"teacher_temp": (0.04, float("nan"))}, "--teacher-temp"),
         ({"warmup_epochs": 4}, r"--warmup-epochs 4 .*within --epochs \(0..3\)"),
         ({"teacher_temp_epochs": 4}, "--teacher-temp-epochs 4"),
         ({"weight_decay": (0.1, -0.1)}, "--weight-decay"),
@@ -45,6 +48,7 @@ from tests.training.tiny import options
         ({"freeze_last_layer": -1}, "--freeze-last-layer -1"),
         ({"drop_path": 1.0}, "--drop-path 1.0"),
         ({"clip": 0.0}, "--clip 0.0"),
+        ({"clip": float("inf")}, "--clip inf"),
     ],
 )
 def test_e66_e67_values_out_of_range_and_contradictions(values: dict[str, Any], told: str):
