@@ -1,6 +1,7 @@
 """Fixtures for every room."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,10 @@ def shared() -> Path:
     if not folder:
         pytest.skip("DINOSEG_SHARED is not set")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> None:
+    """Ctrl-C does what it does: whoever starts the tests in the background makes their process deaf to it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

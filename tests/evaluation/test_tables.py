@@ -30,7 +30,7 @@ def words(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
     write_davis(root / "DAVIS", {"a": 3, "b": 12})
     write_coco(root / "coco", [polygon(picture, 1, 20, 30, 40) for picture in range(4)], 4)
     for name in ("cat", "dog"):
-        write_images(root / "classes" / name, 4)
+        write_images(root / "classes" / name, 22)  # k-NN has its 20 neighbours
     models = ["--models", str(small_model), "--cache", str(root / "cache")]
     return ["--data", str(root), "--classes", str(root / "classes"), *models]
 

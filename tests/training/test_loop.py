@@ -207,6 +207,7 @@ from dinoseg.cli import main
 from dinoseg.images import feed
 from dinoseg.training import cache, feeds, run_training, stream
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background is deaf to it
 small_head(pytest.MonkeyPatch())
 feed.PATIENCE = 0.1
 photos, output, when = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
