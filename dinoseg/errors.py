@@ -223,3 +223,8 @@ class CompressionError(UsageError):
     """This network cannot be compressed (for instance a gated MLP)."""
 
     reason = "compression"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, for one-line messages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

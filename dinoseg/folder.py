@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dinoseg import __version__
 from dinoseg.backbone.memory import within_memory
-from dinoseg.errors import OptionError, OutOfMemory, OutputConflict
+from dinoseg.errors import OptionError, OutOfMemory
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.methods.described import Described
 from dinoseg.methods.head import SegmentationHead
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, deciding
-from dinoseg.outputs import FORMATS
+from dinoseg.outputs import refuse_formats
+from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
 from dinoseg.pipeline import Finished, Segmenter
@@ -68,6 +69,10 @@ def segment_folder(
     segmenter = Segmenter(**asdict(options))
     segmenter.max_pixels = input_options.max_pixels
     facts = run_of(segmenter)  # whether objects are described as well decides nothing about them
+    if segmenter.backbone is None:
+        refuse_formats(
+            output.wanted, f"the method {options.method} has no network; name another --method, or other --formats"
+        )
     if "descriptors" in output.wanted or (output.output / "descriptors").is_dir():  # those of an earlier run: kept up
         describe(segmenter)
     with OutputFolder(output, facts) as folder:
@@ -141,15 +146,6 @@ class FolderRun:
 def unwritable(id_: str) -> str:
     """What is said of a photograph for whose results memory is too small."""
     return f"{id_}: its results do not fit into memory; ask for fewer --formats."
-
-
-def refuse_results(inputs: Sequence[str | Path], output: Path, folders: Collection[str] = FORMATS.keys()) -> None:
-    """Raise ``OutputConflict`` for an input that is a result of this very output folder: each run would add more."""
-    root = output.resolve()
-    for name in inputs:
-        place = Path(name).resolve()
-        if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(folder,) for folder in folders}:
-            raise OutputConflict(f"{name} holds results of {output}: name the photographs, or another --output.")
 
 
 def describe(segmenter: Segmenter) -> None:

@@ -16,12 +16,14 @@ from dinoseg import __version__
 from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, MaskError, OutOfMemory
-from dinoseg.folder import refuse_results, unwritable
+from dinoseg.folder import unwritable
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import Video, open_video
 from dinoseg.options import OutputOptions, PropagateOptions, SegmentOptions, TrackOptions, deciding, with_options
+from dinoseg.outputs import refuse_formats
+from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
@@ -148,6 +150,7 @@ def track_folder(
     """
     start = time.perf_counter()
     check_output(output)
+    refuse_formats(output.wanted, "track compares patches only; name other --formats")
     refuse_results([path], output.output)
     video, tracker = open_video(path, options.value_range), Tracker(options)
     prints = fingerprints(video)

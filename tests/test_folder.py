@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dinoseg.errors import OutputConflict
+from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.folder import segment_folder
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 from dinoseg.pipeline import Segmenter
@@ -64,6 +64,15 @@ def test_a_folder_run_writes_everything_names_failures_and_is_not_done_twice(mod
     stored = json.loads((tmp_path / "out" / "run.json").read_text())
     assert stored["weights"] == Segmenter(model=model).backbone.spec.sha256
     assert stored["options"]["parameters"]["threshold"] == "otsu"
+
+
+@pytest.mark.parametrize("format_", ["attention", "descriptors"])
+def test_a_format_that_would_be_empty_is_refused(tmp_path, format_):
+    write_images(tmp_path / "photos", 1)
+    output = OutputOptions(output=tmp_path / "out", formats=("masks", format_))
+    with pytest.raises(OptionError, match=f"no {format_} to write: the method prior has no network"):
+        segment_folder([tmp_path / "photos"], SegmentOptions(method="prior"), InputOptions(), output)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_stops_half_way_ends_as_an_undisturbed_one(model, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,6 +59,19 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 NAMES = [f"{number}.png.png" for number in (10, 11, 12, 8, 9)]
+
+
+@pytest.mark.parametrize("format_", ["attention", "descriptors"])
+def test_a_format_that_would_be_empty_is_refused(frames: Path, model: str, format_: str) -> None:
+    with pytest.raises(OptionError, match=f"no {format_} to write: track compares"):
+        run(frames, model, formats=("labels", format_))
+    assert not (frames.parent / "out").exists()
+
+
+@pytest.mark.parametrize("asked", [{"method": "prior"}, {"param": ("tau=0.3",)}, {"refine": "none"}])
+def test_a_mask_takes_the_place_of_a_method(asked: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="leave out --method"):
+        TrackOptions(mask=Path("first.png"), **asked)
 
 
 def test_a_folder_of_results(frames: Path, model: str) -> None:

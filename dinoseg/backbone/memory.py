@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import cv2
 import torch
 
-from dinoseg.errors import DeviceError, OutOfMemory
+from dinoseg.errors import DeviceError, OutOfMemory, first_line
 
 TOLD = ("can't allocate memory", "out of memory")
 """How the allocators of the CPU and of MPS say it, in a plain ``RuntimeError``."""
@@ -48,8 +48,3 @@ def on_device(device: torch.device, told: str) -> Iterator[None]:
         if device.type == "cpu" or not (isinstance(error, NotImplementedError) or DEVICES.search(str(error))):
             raise
         raise DeviceError(f"--device {device} cannot do this ({first_line(error)}): use --device cpu.") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, for one-line messages."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -22,10 +22,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from dinoseg.backbone.layouts import canonical, tensors_of
-from dinoseg.backbone.memory import first_line, out_of_memory
+from dinoseg.backbone.memory import out_of_memory
 from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.vit import IMAGENET_MEAN, IMAGENET_STD, RGB, Backbone, BackboneSpec
-from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound
+from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsMismatch, WeightsNotFound, first_line
 from dinoseg.files import open_regular
 
 OTHER_FILES = (

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from cyclopts import App
+from cyclopts import App, UnknownCommandError
 
 from dinoseg import __version__
-from dinoseg.cli.arguments import DEFAULTS, Quiet, Tokens
+from dinoseg.cli.arguments import DEFAULTS, QUIET, Quiet, Tokens
 from dinoseg.cli.console import hush, safe_streams
 from dinoseg.cli.exits import DONE, exit_code
 
@@ -61,6 +61,14 @@ def launch(*tokens: Tokens, quiet: Quiet = False) -> int | None:
     return code
 
 
+def refuse_unknown(arguments: Sequence[str]) -> None:
+    """Raise for a word where a command has to stand: with --help cyclopts would show that of what is before it."""
+    chain, apps, rest = app.parse_commands([word for word in arguments if word not in QUIET])
+    words = [word for word in rest if not word.startswith("-")]
+    if words and any(not name.startswith("-") for name in apps[-1]):
+        raise UnknownCommandError(unused_tokens=words, app=apps[-1], command_chain=chain, verbose=False)
+
+
 def main() -> None:
     """Entry point of the ``dinoseg`` command. A scheduler's SIGTERM ends a run as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -71,6 +79,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code (see ``exits``)."""
     try:
+        refuse_unknown(arguments)
         code: int | None = app.meta(arguments, exit_on_error=False, print_error=False)
         print(end="", flush=True)
     except (Exception, KeyboardInterrupt, SystemExit) as error:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Group, Parameter
-
-from dinoseg.errors import UsageError
-from dinoseg.options import InputOptions, TrainOptions
 
 
 def show_default(value: object) -> str | None:
@@ -27,13 +23,8 @@ RECIPE = Parameter(group=Group("Recipe", sort_key=3))
 
 IMAGES = Parameter(help="Files, folders and globs ('photos/**/*.jpg').")
 Json = Annotated[bool, OUTPUT, Parameter(negative="", help="Print one machine-readable summary on stdout.")]
+QUIET = ("--quiet", "-q")
 Quiet = Annotated[
-    bool, OUTPUT, Parameter(alias="-q", negative="", help="Only failures and errors on stderr: no progress, no counts.")
+    bool, OUTPUT, Parameter(name=QUIET, negative="", help="Only failures and errors on stderr: no progress, no counts.")
 ]
 Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
-
-
-def check_named(images: Sequence[str], inputs: InputOptions | TrainOptions) -> None:
-    """Raise ``UsageError`` if neither images nor a list file were named."""
-    if not images and inputs.from_file is None:
-        raise UsageError("Nothing to do: name files, folders or globs, or a list of them with --from-file.")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from dinoseg import __version__
-from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
 from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import FIGURE_DPI, AttendOptions, Flag, InputOptions, Whole, deciding, require
-from dinoseg.places import check_folder, claimed
+from dinoseg.places import claimed
 
 if TYPE_CHECKING:
     from dinoseg.attention import Attender
@@ -63,15 +63,16 @@ def attend(
 
     A second run of the same command does only what is missing.
     """
-    inputs = inputs or InputOptions()
-    check_named(images, inputs)
+    inputs, options = inputs or InputOptions(), options or AttendOptions()
+    from dinoseg.cli.before import before_attend
+
+    before_attend(images, inputs, options, output.output)
     from dinoseg.attention import Attender
     from dinoseg.images.find import find
     from dinoseg.outputs.heads import HeadsFolder
 
-    check_folder(output.output)
     listing = find(images, inputs, exclude=output.output)
-    attender = Attender(**asdict(options or AttendOptions()))
+    attender = Attender(**asdict(options))
     attender.max_pixels = inputs.max_pixels
     with claimed(output.output) as root, progress_bar() as bar:
         folder = HeadsFolder(

@@ -24,6 +24,9 @@ def compress(
 
     Interrupted runs go on with --resume. `dinoseg segment --model` loads what comes out.
     """
+    from dinoseg.cli.before import before_compress
+
+    before_compress(model, images, options)
     from dinoseg.compression import compress
 
     report = asdict(compress(model, images, options))

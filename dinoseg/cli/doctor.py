@@ -134,7 +134,7 @@ def free(folder: Path) -> str:
 
 def cached_models() -> dict[str, str]:
     """The networks that need no download."""
-    from dinoseg.backbone.zoo import ZOO, cached
+    from dinoseg.backbone.names import ZOO, cached
 
     return {name: str(path) for name in ZOO if (path := cached(name)) is not None}
 

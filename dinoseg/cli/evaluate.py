@@ -27,16 +27,19 @@ def evaluate(
     options: Annotated[EvaluateOptions | None, MODEL] = None,
 ) -> int:
     """Score a method on a data set by a named protocol, with an interval, as Markdown or JSON."""
+    from dinoseg.cli.before import before_evaluate
+
+    options, place = options or EvaluateOptions(), (data, masks) if masks else data
+    before_evaluate(protocol, place, options)
     from dinoseg.evaluation.run import run
 
-    options = options or EvaluateOptions()
     with progress_bar() as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        report = run(protocol, (data, masks) if masks else data, options, progress)
+        report = run(protocol, place, options, progress)
     if report.failed:
         say_failed(report)
     if options.json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, Json, check_named
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, Json
 from dinoseg.cli.console import (
     as_json,
     inform,
@@ -16,7 +16,7 @@ from dinoseg.cli.console import (
     tell_table,
 )
 from dinoseg.cli.exits import of_counts
-from dinoseg.options import GroupOptions, InputOptions
+from dinoseg.options import GroupOptions, InputOptions, OutputOptions
 
 if TYPE_CHECKING:
     from dinoseg.grouping import GroupReport
@@ -33,7 +33,10 @@ def group(
     A second run of the same command describes only what is new, with other --clusters nothing.
     """
     inputs = inputs or InputOptions()
-    check_named(images, inputs)
+    from dinoseg.cli.before import before_segment
+
+    output = OutputOptions(output=options.output, formats=("descriptors",), overwrite=options.overwrite)
+    before_segment(images, inputs, options, output)
     from dinoseg.grouping import group_folder
     from dinoseg.grouping.files import places
 

@@ -11,7 +11,7 @@ from dinoseg.cli.console import inform, tell, tell_json, tell_table
 from dinoseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.zoo import ZooEntry
+    from dinoseg.backbone.names import ZooEntry
 
 models = App(name="models")
 
@@ -19,7 +19,7 @@ models = App(name="models")
 @models.default
 def show(*, json: Json = False) -> None:
     """What can be loaded, from where, how large, and whether it is on this machine."""
-    from dinoseg.backbone.zoo import ZOO
+    from dinoseg.backbone.names import ZOO
 
     rows = [row(name, entry) for name, entry in ZOO.items()]
     if json:
@@ -32,7 +32,7 @@ def show(*, json: Json = False) -> None:
 
 def row(name: str, entry: ZooEntry) -> dict[str, Any]:
     """One line of the table."""
-    from dinoseg.backbone.zoo import cached
+    from dinoseg.backbone.names import cached
 
     return {
         "name": name,
@@ -48,7 +48,7 @@ def row(name: str, entry: ZooEntry) -> dict[str, Any]:
 @models.command
 def fetch(name: Annotated[str, Parameter(help="A name of `dinoseg models`.")], /, *, json: Json = False) -> None:
     """Download a model into the cache and print where it lies."""
-    from dinoseg.backbone.zoo import ZOO, find_weights
+    from dinoseg.backbone.names import ZOO, find_weights
 
     if name not in ZOO:
         raise UsageError(f"{name} is not one of the models that can be fetched: {', '.join(ZOO)}.")

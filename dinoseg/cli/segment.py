@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT, check_named
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
 from dinoseg.cli.console import (
     as_json,
     progress_bar,
@@ -38,8 +38,10 @@ def segment(
 
     A second run of the same command does only what is missing.
     """
-    inputs = inputs or InputOptions()
-    check_named(images, inputs)
+    inputs, options = inputs or InputOptions(), options or SegmentOptions()
+    from dinoseg.cli.before import before_segment
+
+    before_segment(images, inputs, options, output)
     from dinoseg.folder import segment_folder
     from dinoseg.pipeline import Finished
 
@@ -51,7 +53,7 @@ def segment(
             if isinstance(result, Finished):
                 notes.update(note.partition(":")[0] for note in result.segmentation.notes)
 
-        summary = segment_folder(images, options or SegmentOptions(), inputs, output, progress)
+        summary = segment_folder(images, options, inputs, output, progress)
     if summary.done or summary.skipped or summary.failed:
         say_how_it_went(summary, notes, output.output / "manifest.jsonl")
     else:

@@ -29,6 +29,10 @@ def track(
 
     Labels keep the mask's numbers. A second run of the same command finds what is done.
     """
+    options = options or TrackOptions()
+    from dinoseg.cli.before import before_track
+
+    before_track(video, options, output)
     from dinoseg.tracking import track_folder
 
     with progress_bar("frames") as bar:
@@ -36,7 +40,7 @@ def track(
         def progress(result: Tracked | Failure) -> None:  # noqa: ARG001 (whatever came of it)
             bar.update()
 
-        summary = track_folder(video, options or TrackOptions(), output, progress)
+        summary = track_folder(video, options, output, progress)
     say_failures(summary.failed, len(summary.failed), f"{output.output / 'manifest.jsonl'} names all of them")
     counts = {"done": summary.done, "done before": summary.skipped, "failed": len(summary.failed)}
     say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")

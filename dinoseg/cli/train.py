@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from dinoseg.cli.arguments import IMAGES, RECIPE, Json, check_named
+from dinoseg.cli.arguments import IMAGES, RECIPE, Json
 from dinoseg.cli.console import as_json, inform, say_failures, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import TrainOptions
@@ -16,7 +16,9 @@ def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECI
 
     Interrupted runs go on with --resume. `dinoseg segment --model` loads what comes out; report.html shows how it went.
     """
-    check_named(images, options)
+    from dinoseg.cli.before import before_train
+
+    before_train(images, options)
     from dinoseg.training import train
 
     result = train(images, **asdict(options))

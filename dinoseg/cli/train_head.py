@@ -18,6 +18,9 @@ def train_head(
 
     The network stays as it is; `dinoseg segment --method head --param weights=FILE` uses what comes out.
     """
+    from dinoseg.cli.before import before_train_head
+
+    before_train_head(images, options)
     from dinoseg.heads import train_head
 
     report = train_head(images, **asdict(options))

@@ -38,12 +38,17 @@ PROTOCOLS: dict[str, str] = {
 }
 
 
-def make_protocol(name: str) -> Protocol | FeatureProtocol:
-    """The protocol of that name. Raises ``OptionError`` with the nearest name for one that is not there."""
+def check_protocol(name: str) -> None:
+    """Raise ``OptionError`` with the nearest name for one that is not there."""
     if name not in PROTOCOLS:
         near = get_close_matches(name, PROTOCOLS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise OptionError(f"protocol {name!r} is unknown: there are {', '.join(PROTOCOLS)}.{hint}")
+
+
+def make_protocol(name: str) -> Protocol | FeatureProtocol:
+    """The protocol of that name. Raises as ``check_protocol``."""
+    check_protocol(name)
     module, _, attribute = PROTOCOLS[name].partition(":")
     protocol: Protocol | FeatureProtocol = getattr(import_module(module), attribute)
     return protocol

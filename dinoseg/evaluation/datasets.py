@@ -9,6 +9,7 @@ from dinoseg.errors import DatasetError
 from dinoseg.evaluation.coco import find_coco
 from dinoseg.evaluation.layouts import find_davis, find_pairs, find_voc, pairs
 from dinoseg.evaluation.samples import Dataset
+from dinoseg.images.find import expand
 
 Data: TypeAlias = "str | Path | tuple[str | Path, str | Path]"
 
@@ -75,3 +76,11 @@ def with_truth(dataset: Dataset) -> Dataset:
             + ("" if faulty else f" {LAYOUTS}")
         )
     return dataset
+
+
+def refuse_missing(data: Data, predictions: Path | None) -> None:
+    """Raise ``InputNotFound`` for what is named and not there: told before anything that rests on it."""
+    for place in data if isinstance(data, tuple) else (data,):
+        expand(str(Path(place).expanduser()))
+    if predictions:
+        expand(str(predictions))

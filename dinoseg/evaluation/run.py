@@ -19,8 +19,7 @@ from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
-from dinoseg.evaluation.datasets import Data, open_dataset
-from dinoseg.evaluation.floors import write_random_weights
+from dinoseg.evaluation.datasets import Data, open_dataset, refuse_missing
 from dinoseg.evaluation.frames import Frames
 from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.predictions import CocoPredictions, Predicted, of_road, open_predictions
@@ -31,8 +30,8 @@ from dinoseg.evaluation.report import Report, Row, check_place, versions
 from dinoseg.evaluation.resume import Kept
 from dinoseg.evaluation.samples import Dataset, Sample
 from dinoseg.evaluation.smoothing import Smoothed
+from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.images.decode import as_source
-from dinoseg.images.find import expand
 from dinoseg.images.fit import BUDGET
 from dinoseg.images.frames import frame_of
 from dinoseg.methods import make_method
@@ -52,7 +51,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
     """See ``evaluate``."""
     start = time.perf_counter()
     protocol = make_protocol(name)
-    refuse_missing(data, options)
+    refuse_missing(data, options.predictions)
     if isinstance(protocol, FeatureProtocol):
         return run_features(name, protocol, data, options, command(name, data, options), progress or (lambda *_: None))
     refuse_options(name, protocol, options)
@@ -94,14 +93,6 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress | No
         if options.predictions or not failed:
             kept.finish()
     return report
-
-
-def refuse_missing(data: Data, options: EvaluateOptions) -> None:
-    """Raise ``InputNotFound`` for what is named and not there: told before anything that rests on it."""
-    for place in data if isinstance(data, tuple) else (data,):
-        expand(str(Path(place).expanduser()))
-    if options.predictions:
-        expand(str(options.predictions))
 
 
 def refuse_options(name: str, protocol: Protocol, options: EvaluateOptions) -> None:

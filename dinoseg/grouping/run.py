@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import DinosegError, ResultLost
-from dinoseg.folder import KEPT, refuse_results, segment_folder
+from dinoseg.folder import KEPT, segment_folder
 from dinoseg.grouping import files
 from dinoseg.grouping.clusters import Clusters, cluster
 from dinoseg.grouping.store import Store, shuffled
@@ -23,6 +23,7 @@ from dinoseg.images.decode import decode
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import find
 from dinoseg.options import GroupOptions, InputOptions, OutputOptions, SegmentOptions
+from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.descriptors import read_descriptors
 from dinoseg.outputs.files import existing, remove_files, write_under
 from dinoseg.outputs.folder import OutputFolder

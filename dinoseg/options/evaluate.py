@@ -10,6 +10,12 @@ from dinoseg.errors import OptionError
 from dinoseg.options.declare import Flag, Whole, require
 from dinoseg.options.segment import SegmentOptions
 
+OF_MAKING = (
+    *("model", "heads", "size", "mean", "std", "positions"),
+    *("method", "param", "refine", "min_presence", "random_weights"),
+)
+"""Options of the masks that a method makes."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -50,5 +56,7 @@ class EvaluateOptions(SegmentOptions):
             raise OptionError("--overwrite replaces a report: name its folder with --output.")
         if self.stored_frame in ("predictions", "both") and not self.predictions:
             raise OptionError(f"--stored-frame {self.stored_frame}: results of a method are upright, files are not.")
-        if self.predictions and (self.random_weights or self.param or self.method != SegmentOptions.method):
-            raise OptionError("--predictions are scored as they are: leave out --method, --param and --random-weights.")
+        made = [name for name in OF_MAKING if getattr(self, name) != getattr(EvaluateOptions, name)]
+        if self.predictions and made:
+            told = " and ".join(f"--{name.replace('_', '-')}" for name in made)
+            raise OptionError(f"--predictions are scored as they are: leave out {told}.")

@@ -12,6 +12,9 @@ from dinoseg.options.declare import Flag, Whole, require
 from dinoseg.options.files import OutputOptions
 from dinoseg.options.segment import SegmentOptions
 
+OF_METHODS = ("method", "param", "refine", "min_presence")
+"""Options that say how objects are found."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,8 @@ class TrackOptions(PropagateOptions, SegmentOptions):
     def __post_init__(self) -> None:
         SegmentOptions.__post_init__(self)
         PropagateOptions.__post_init__(self)
+        if self.mask and any(getattr(self, name) != getattr(SegmentOptions, name) for name in OF_METHODS):
+            raise OptionError("--mask says which objects are followed: leave out --method, --param, --refine.")
         if self.stored_frame and not self.mask:
             raise OptionError("--stored-frame is of --mask: name it.")
 

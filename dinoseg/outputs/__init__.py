@@ -26,6 +26,17 @@ FORMATS = {
 """Every format by its name: ``module:attribute`` of an ``ImageFormat`` or a ``FolderFormat``."""
 
 
+OF_NETWORKS = ("attention", "descriptors")
+"""Formats of what a network says."""
+
+
+def refuse_formats(names: Iterable[str], why: str) -> None:
+    """Raise ``OptionError`` for a format of what a network says, where none is asked: ``why``, and what to do."""
+    for name in names:
+        if name in OF_NETWORKS:
+            raise OptionError(f"there would be no {name} to write: {why}.")
+
+
 def load_format(name: str) -> ImageFormat | FolderFormat:
     """The format of that name. Raises ``OptionError`` for a name that is not there."""
     if name not in FORMATS:

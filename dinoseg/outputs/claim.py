@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dinoseg.errors import OutputConflict
 from dinoseg.files import read_back
+from dinoseg.outputs import FORMATS
 from dinoseg.outputs.strict_json import plain, to_json
 
 RUN = "run.json"
@@ -35,6 +36,15 @@ def refuse_foreign(root: Path) -> None:
         raise OutputConflict(
             f"{root} holds files that are not dinoseg's; name another folder, or --overwrite to write among them."
         )
+
+
+def refuse_results(inputs: Sequence[str | Path], output: Path, folders: Collection[str] = FORMATS.keys()) -> None:
+    """Raise ``OutputConflict`` for an input that is a result of this very output folder: each run would add more."""
+    root = output.resolve()
+    for name in inputs:
+        place = Path(name).resolve()
+        if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(folder,) for folder in folders}:
+            raise OutputConflict(f"{name} holds results of {output}: name the photographs, or another --output.")
 
 
 def refuse_other_run(root: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dinoseg.backbone import zoo
+from dinoseg.backbone import names, zoo
 from dinoseg.errors import CorruptWeights, DeviceError, WeightsNotFound
 from dinoseg.options import ModelOptions
 
@@ -42,11 +42,11 @@ def cache(tmp_path, monkeypatch):
 def test_hub_models_load_from_the_cache_and_equal_timm(cache, name):
     torch.manual_seed(0)
     network = timm.create_model(ARCHITECTURES[name], num_classes=0).eval()
-    put_into_cache(cache, zoo.ZOO[name].hub, network.state_dict())
+    put_into_cache(cache, names.ZOO[name].hub, network.state_dict())
     backbone = zoo.load(name, offline=True)
     assert backbone.spec.name == name
-    assert backbone.spec.patch == zoo.ZOO[name].patch
-    assert backbone.spec.heads == zoo.ZOO[name].heads
+    assert backbone.spec.patch == names.ZOO[name].patch
+    assert backbone.spec.heads == names.ZOO[name].heads
     side = 518 if "dinov2" in name else 224
     with torch.inference_mode():
         images = torch.randn(1, 3, side, side)
@@ -59,25 +59,25 @@ def small_state(scale=1.0):
 
 
 def test_c40_a_broken_file_in_the_cache_is_moved_away(cache):
-    put_into_cache(cache, zoo.ZOO["dino-vits16"].hub, {})
-    file = zoo.cached("dino-vits16")
+    put_into_cache(cache, names.ZOO["dino-vits16"].hub, {})
+    file = names.cached("dino-vits16")
     file.write_bytes(b"half a download")
     with pytest.raises(CorruptWeights, match=r"moved to model\.safetensors\.corrupt"):
         zoo.load("dino-vits16", offline=True)
-    assert zoo.cached("dino-vits16") is None
+    assert names.cached("dino-vits16") is None
 
 
 def test_the_hash_is_written_down_at_first_use_and_compared(cache):
-    put_into_cache(cache, zoo.ZOO["dino-vits16"].hub, small_state())
+    put_into_cache(cache, names.ZOO["dino-vits16"].hub, small_state())
     first = zoo.load("dino-vits16", heads=3, offline=True)
     zoo.load("dino-vits16", heads=3, offline=True)
-    save_file(small_state(2.0), zoo.cached("dino-vits16"))
+    save_file(small_state(2.0), names.cached("dino-vits16"))
     with pytest.raises(CorruptWeights, match=f"then {first.spec.sha256[:12]}"):
         zoo.load("dino-vits16", heads=3, offline=True)
 
 
 def test_every_hub_name_is_timms():
-    for entry in zoo.ZOO.values():
+    for entry in names.ZOO.values():
         if entry.hub:
             assert timm.models.is_model_pretrained(entry.hub.removeprefix("timm/")), entry.hub
 
@@ -103,7 +103,7 @@ def test_a_hub_that_does_not_answer_is_asked_once_and_not_again_for_a_while(cach
         asked.append((url, timeout))
         raise OSError("[Errno 111] Connection refused")
 
-    monkeypatch.setattr(zoo, "silent", [])
+    monkeypatch.setattr(names, "silent", [])
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", ask)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: pytest.fail("asked for a download"))
@@ -111,8 +111,8 @@ def test_a_hub_that_does_not_answer_is_asked_once_and_not_again_for_a_while(cach
         with pytest.raises(WeightsNotFound, match=f"{name} .*the hub does not answer .*Connection refused"):
             zoo.load(name)
     assert len(asked) == 1
-    assert asked[0][1] == zoo.ANSWER
-    now[0] += zoo.REST
+    assert asked[0][1] == names.ANSWER
+    now[0] += names.REST
     with pytest.raises(WeightsNotFound):
         zoo.load("dino-vits16")
     assert len(asked) == 2
@@ -129,7 +129,7 @@ def test_an_answer_of_the_hub_is_about_one_model(cache, monkeypatch):
         Exception.__init__(error, "403 Forbidden")
         raise error
 
-    monkeypatch.setattr(zoo, "silent", [])
+    monkeypatch.setattr(names, "silent", [])
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", ask)
     for name in ("dinov3-small", "dino-vits16"):
         with pytest.raises(WeightsNotFound, match="403 Forbidden"):

@@ -19,6 +19,14 @@ from dinoseg.cli import VERBS, run
 from dinoseg.options import AttendOptions, CompressOptions, EvaluateOptions, OutputOptions, SegmentOptions, TrainOptions
 from tests.helpers import write_images
 
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_images(tmp_path / "photos", 3)
+    return tmp_path
+
 
 def dinoseg(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     """`python -m dinoseg` in a process of its own."""
@@ -76,7 +84,12 @@ def test_help_is_made_from_the_docstrings(capsys: pytest.CaptureFixture[str], ve
     [
         ("segment a -o b --methd tokencut", "Did you mean --method?"),
         ("sgment a -o b", 'Did you mean "segment"?'),
-        ("models ftch", "ftch"),
+        ("models fetsh", 'Unknown command "fetsh". Did you mean "fetch"?'),
+        ("models fetsh --json --help", 'Did you mean "fetch"?'),
+        ("sgment --help", 'Did you mean "segment"?'),
+        ("-q nosuchverb -h", 'Unknown command "nosuchverb"'),
+        ("track v.mp4 -o b --mask m.png --method prior", "leave out --method"),
+        ("evaluate foreground a --predictions b --refine none --model x", "leave out --model and --refine"),
         ("segment a", "--output is missing"),
         ("segment a -o", "-o requires an argument"),
         ("segment a -o b --batch many", "'many' is not a whole number"),
@@ -118,6 +131,80 @@ def test_e70_quiet_is_understood_before_and_after_the_verb(
     assert (not capsys.readouterr().err) is quiet
 
 
+WRONG = """
+segment nowhere -o o
+segment photos -o one.png
+segment photos -o o --formats nosuch
+segment photos -o o --background nosuch
+segment photos -o o --method nosuch
+segment photos -o o --method tokencut --param nosuch=1
+segment photos -o o --refine nosuch
+segment photos -o o --model nosuch.pth
+segment photos -o o --method prior --formats masks attention
+segment photos -o photos
+segment --from-file nosuch -o o
+attend nowhere -o o
+attend photos -o one.png
+attend photos -o o --model nosuch
+track nowhere -o o
+track photos -o one.png
+track photos -o o --mask nosuch
+track photos -o o --formats attention
+track photos -o o --method nosuch
+group nowhere -o o
+group photos -o one.png
+group photos -o o --method prior
+train nowhere -o o
+train photos -o one.png
+train photos -o o --init nosuch
+train photos -o o --distil-from nosuch
+compress builtin nowhere -o o
+compress builtin photos -o photos
+compress nosuch photos -o o
+train-head nowhere -o o
+train-head photos -o photos
+train-head photos -o o --labels nosuch
+train-head photos -o o --model nosuch
+evaluate nosuch photos
+evaluate foreground nowhere
+evaluate foreground photos nowhere
+evaluate foreground photos -o one.png
+evaluate foreground photos --predictions nosuch
+evaluate foreground photos --method nosuch
+evaluate knn photos --model nosuch
+compare nowhere nowhere
+models fetch nosuch
+methods nosuch
+samples one.png
+samples photos/photo_000.jpg
+""".strip().splitlines()
+LIGHT = """
+import sys
+from dinoseg.cli import run
+
+for line in sys.stdin.read().splitlines():
+    assert run(line.split()) == 2, line
+    assert not {"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules), line
+"""
+
+
+def test_wrong_use_of_every_verb_is_told_before_torch_is_loaded(photos: Path) -> None:
+    before = sorted(path.name for path in photos.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT],
+        input="\n".join(WRONG),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=photos,
+        env=HERE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("dinoseg: ")]) == len(WRONG)
+    assert sorted(path.name for path in photos.rglob("*")) == before  # nothing was touched
+    assert {line.split()[0] for line in WRONG} == {*VERBS} - {"doctor"}
+
+
 def test_version_and_module() -> None:
     assert dinoseg("--version").stdout.strip() == __version__
     assert dinoseg().stdout == dinoseg("--help").stdout
@@ -155,12 +242,6 @@ SEGMENT = ["segment", "photos", "-o", "out", "--method", "prior"]
 SHORT = [["methods"], ["segment", "--help"], SEGMENT]
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    write_images(tmp_path / "photos", 3)
-    return tmp_path
-
-
 @pytest.mark.parametrize("arguments", SHORT, ids=" ".join)
 @pytest.mark.parametrize(
     ("streams", "code"),
@@ -181,7 +262,7 @@ def test_e70_streams_that_are_closed_or_full(photos: Path, arguments: list[str],
         text=True,
         check=False,
         cwd=photos,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=HERE,
     )
     assert done.returncode == code
     assert bool(done.stdout) == (">&-" not in streams.replace("2>&-", "") and code == 0)

@@ -13,6 +13,8 @@ from dinoseg.cli import run
 from dinoseg.errors import CompressionError
 from dinoseg.options import CompressOptions
 
+pytestmark = pytest.mark.usefixtures("nothing_is_looked_for")
+
 LINE = "compress dinov2-small photos -o small.safetensors --patch 12 --neurons 96 --heal-crops 0 --store float16"
 
 

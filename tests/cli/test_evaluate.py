@@ -15,6 +15,8 @@ from dinoseg.evaluation import PROTOCOLS
 from dinoseg.options import EvaluateOptions
 from tests.evaluation.sets import square, write_mask, write_pairs, write_voc, write_voc_boxes
 
+pytestmark = pytest.mark.usefixtures("nothing_is_looked_for")
+
 
 class Report:
     """As much of a report as the command looks at."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dinoseg.backbone import zoo
+from dinoseg.backbone import names
 from dinoseg.cli import run
 
 
 @pytest.fixture(autouse=True)
 def _cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "cached", lambda name: Path("there") if name in ("builtin", "dino-vits8") else None)
+    monkeypatch.setattr(names, "cached", lambda name: Path("there") if name in ("builtin", "dino-vits8") else None)
 
 
 def test_every_model_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +19,7 @@ def test_every_model_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     head, *lines = out.splitlines()
     assert head.split() == ["name", "patch", "MB", "here", "note", "from", "licence"]
-    assert [line.split()[0] for line in lines] == list(zoo.ZOO)
+    assert [line.split()[0] for line in lines] == list(names.ZOO)
     assert "models fetch NAME" in err
 
 
@@ -35,7 +35,7 @@ def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_fetch_prints_where_the_file_lies(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "fetch", lambda name, offline: Path("cache") / f"{name}.safetensors")
+    monkeypatch.setattr(names, "fetch", lambda name, offline: Path("cache") / f"{name}.safetensors")
     assert run(["models", "fetch", "dinov2-small"]) == 0
     assert capsys.readouterr().out == "cache/dinov2-small.safetensors\n"
     assert run(["models", "fetch", "dinov2-small", "--json"]) == 0
@@ -45,7 +45,7 @@ def test_fetch_prints_where_the_file_lies(capsys: pytest.CaptureFixture[str], mo
 def test_fetch_downloads_nothing_that_is_there(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zoo, "fetch", lambda name, offline: pytest.fail("downloaded"))
+    monkeypatch.setattr(names, "fetch", lambda name, offline: pytest.fail("downloaded"))
     assert run(["models", "fetch", "dino-vits8"]) == 0
     assert capsys.readouterr().out == "there\n"
 

@@ -16,6 +16,8 @@ from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 from dinoseg.types import Failure
 from tests.helpers import write_images
 
+pytestmark = pytest.mark.usefixtures("nothing_is_looked_for")
+
 
 class Road:
     """Stands in the place of ``segment_folder``: keeps what it was asked and gives a summary made up."""
@@ -199,3 +201,14 @@ def test_the_whole_road_from_the_command_line(tmp_path: Path, capsys: pytest.Cap
         assert Path(line.split(maxsplit=1)[1]).exists()
     assert run(command) == 3
     assert "2 done before, 1 failed" in capsys.readouterr().err
+
+
+def test_options_of_a_network_are_told_to_change_nothing_where_there_is_none(
+    road: Road, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["segment", "a", "-o", "out", "--method", "prior", "--model", "dino-vits8", "--heads", "6"]) == 0
+    err = capsys.readouterr().err
+    for name in ("--model", "--heads"):
+        assert f"--method prior has no network: {name} changes nothing." in err
+    run(["segment", "a", "-o", "out", "--method", "prior", "--device", "cpu"])
+    assert "changes nothing" not in capsys.readouterr().err

@@ -15,6 +15,8 @@ from dinoseg.options import TrainOptions
 from dinoseg.training import TrainReport
 from dinoseg.types import Failure
 
+pytestmark = pytest.mark.usefixtures("nothing_is_looked_for")
+
 LINE = "train photos more.jpg -o run --epochs 3 --warmup-epochs 1 --weight-decay 0.1 0.2 --no-norm-last-layer --resume"
 
 

@@ -14,6 +14,8 @@ from dinoseg.heads import HeadReport
 from dinoseg.options import TrainHeadOptions
 from dinoseg.types import Failure
 
+pytestmark = pytest.mark.usefixtures("nothing_is_looked_for")
+
 LINE = "train-head photos more.jpg -o head.safetensors --model net.pth --labels masks --photographs 50 --seed 3"
 
 

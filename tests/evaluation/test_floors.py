@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dinoseg.backbone.zoo import load
-from dinoseg.evaluation.floors import centred_ellipse, whole_image, write_random_weights
+from dinoseg.evaluation.floors import centred_ellipse, whole_image
+from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.options import ModelOptions
 
 

@@ -181,7 +181,7 @@ def test_segment_into_the_same_folder_keeps_descriptors_and_drops_stale_labels(g
 @pytest.mark.parametrize(
     ("changes", "error", "told"),
     [
-        ({"method": "prior", "param": ()}, OptionError, "needs? a network"),
+        ({"method": "prior", "param": ()}, OptionError, "prior has no network"),
         ({"clusters": 1}, OptionError, "2..254"),
         ({"clusters": 255}, OptionError, "2..254"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dinoseg.backbone import zoo
+from dinoseg.backbone import names
 from dinoseg.errors import OptionError, WeightsNotFound
 from dinoseg.training.network import new_network
 from dinoseg.training.recipe import DINO
@@ -60,8 +60,8 @@ def test_sizes_that_do_not_fit_the_file_are_refused(changes, told, file):
 
 @pytest.mark.parametrize("name", ["init", "distil_from"])
 def test_offline_nothing_is_fetched(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "cached", lambda _: None)
-    monkeypatch.setattr(zoo, "ask_hub", lambda _: pytest.fail("the network was used"))
+    monkeypatch.setattr(names, "cached", lambda _: None)
+    monkeypatch.setattr(names, "ask_hub", lambda _: pytest.fail("the network was used"))
     shape = {"patch": None, "width": None, "depth": None, "heads": None} if name == "init" else {}
     with pytest.raises(WeightsNotFound, match="--offline forbids"):
         Start.read(options(**shape, **{name: "dino-vits8"}, offline=True))

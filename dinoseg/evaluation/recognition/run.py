@@ -11,13 +11,13 @@ from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.zoo import choose_device, load_backbone
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.checkout import commit
-from dinoseg.evaluation.floors import untrained
 from dinoseg.evaluation.metrics import SEED
 from dinoseg.evaluation.recognition import figures
 from dinoseg.evaluation.recognition.gallery import Progress
 from dinoseg.evaluation.recognition.protocols import FeatureProtocol
 from dinoseg.evaluation.report import FILES, Report, check_place, versions
 from dinoseg.evaluation.resume import Kept
+from dinoseg.evaluation.untrained import untrained
 from dinoseg.options import EvaluateOptions, ModelOptions
 from dinoseg.places import claimed
 

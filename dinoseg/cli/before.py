@@ -1,0 +1,122 @@
+"""What can be said against a command before torch is loaded, which takes seconds.
+
+These are the library's own checks, of its rooms that do without torch; it asks them again for those who call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dinoseg.backbone.names import check_weights
+from dinoseg.cli.console import inform
+from dinoseg.errors import UsageError
+from dinoseg.evaluation import check_protocol
+from dinoseg.evaluation.datasets import Data, refuse_missing
+from dinoseg.evaluation.report import check_place
+from dinoseg.images.find import expand, find
+from dinoseg.images.labels import object_numbers
+from dinoseg.images.video import open_video
+from dinoseg.methods import make_method
+from dinoseg.options import (
+    AttendOptions,
+    CompressOptions,
+    EvaluateOptions,
+    InputOptions,
+    OutputOptions,
+    SegmentOptions,
+    TrackOptions,
+    TrainHeadOptions,
+    TrainOptions,
+)
+from dinoseg.outputs import refuse_formats
+from dinoseg.outputs.claim import refuse_results
+from dinoseg.outputs.folder import check_output
+from dinoseg.places import check_file, check_folder
+from dinoseg.refine import check_refinement
+
+OF_NETWORKS = ("model", "heads", "mean", "std", "positions")
+"""Options that say which network, and how it is read."""
+
+
+def before_segment(images: Sequence[str], inputs: InputOptions, options: SegmentOptions, output: OutputOptions) -> None:
+    """Of ``segment`` and ``group``."""
+    check_named(images, inputs.from_file)
+    check_output(output)
+    refuse_results(images, output.output)
+    find(images, inputs, exclude=output.output)
+    check_finding(options, output.wanted)
+
+
+def before_attend(images: Sequence[str], inputs: InputOptions, options: AttendOptions, folder: Path) -> None:
+    """Of ``attend``."""
+    check_named(images, inputs.from_file)
+    check_folder(folder)
+    find(images, inputs, exclude=folder)
+    check_weights(options.model, offline=options.offline)
+
+
+def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> None:
+    """Of ``track``."""
+    check_output(output)
+    refuse_formats(output.wanted, "track compares patches only; name other --formats")
+    open_video(video)
+    if options.mask:
+        object_numbers(options.mask)
+        check_weights(options.model, offline=options.offline)
+    else:
+        check_finding(options, ())
+
+
+def before_train(images: Sequence[str], options: TrainOptions) -> None:
+    """Of ``train``."""
+    check_named(images, options.from_file)
+    check_folder(options.output)
+    find(images, InputOptions(from_file=options.from_file), exclude=options.output)
+    for model in (options.init, options.distil_from):
+        check_weights(model, offline=options.offline)
+
+
+def before_train_head(images: Sequence[str], options: TrainHeadOptions) -> None:
+    """Of ``train-head``."""
+    find(images, InputOptions())
+    if options.labels:
+        expand(str(options.labels))
+    check_file(options.output, replace=options.overwrite)
+    check_weights(options.model, offline=options.offline)
+
+
+def before_compress(model: str, images: Sequence[str], options: CompressOptions) -> None:
+    """Of ``compress``."""
+    find(images, InputOptions())
+    check_file(options.output, replace=options.overwrite or options.resume)
+    check_weights(model, offline=options.offline)
+
+
+def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None:
+    """Of ``evaluate``."""
+    check_protocol(protocol)
+    refuse_missing(data, options.predictions)
+    if options.output:
+        check_place(options.output, options.overwrite)
+    if not options.predictions:
+        check_finding(options, ())
+
+
+def check_named(images: Sequence[str], list_file: Path | None) -> None:
+    """Raise ``UsageError`` if neither images nor a list of them were named."""
+    if not images and list_file is None:
+        raise UsageError("Nothing to do: name files, folders or globs, or a list of them with --from-file.")
+
+
+def check_finding(options: SegmentOptions, formats: Sequence[str]) -> None:
+    """How objects are found: the method with its parameters, the refinement, the network, what is asked of them."""
+    method = make_method(options.method, options.param)
+    check_refinement(options.refine)
+    if method.needs_network:
+        check_weights(options.model, offline=options.offline)
+        return
+    refuse_formats(formats, f"the method {options.method} has no network; name another --method, or other --formats")
+    for name in OF_NETWORKS:
+        if getattr(options, name) != getattr(SegmentOptions, name):
+            inform(f"--method {options.method} has no network: --{name} changes nothing.")

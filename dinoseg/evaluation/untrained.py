@@ -1,0 +1,30 @@
+"""What a network's score must beat: one of its shape that was never trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dinoseg.backbone.export import save_backbone
+from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.weights import build
+from dinoseg.backbone.zoo import load
+from dinoseg.evaluation.metrics import SEED
+from dinoseg.options import ModelOptions
+
+
+def untrained(options: ModelOptions, *, seed: int = SEED) -> Backbone:
+    """A network with the shape of the model that ``options`` name and timm's initial weights, on the CPU.
+
+    Raises ``WeightsError`` when that model cannot be loaded.
+    """
+    with torch.random.fork_rng(devices=[]):
+        shape = load(options.model, heads=options.heads, positions=options.positions, offline=options.offline)
+        torch.manual_seed(seed)
+        return Backbone(build(shape.spec, shape.vit.state_dict()), shape.spec)
+
+
+def write_random_weights(options: ModelOptions, path: Path, *, seed: int = SEED) -> None:
+    """A weight file of an ``untrained`` network."""
+    save_backbone(untrained(options, seed=seed), path, store="float32")
