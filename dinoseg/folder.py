@@ -54,12 +54,13 @@ def segment_folder(
     options: SegmentOptions,
     input_options: InputOptions,
     output: OutputOptions,
-    progress: Callable[[Finished | Failure], object] = lambda _: None,
+    progress: Callable[[Finished | Failure | Source], object] = lambda _: None,
     then: Callable[[OutputFolder], None] = lambda _: None,
 ) -> Summary:
     """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
 
-    ``then`` gets the folder when all results are in it, before the files per folder are made.
+    ``progress`` is told each result, and the source of each photograph that was done before. ``then`` gets the folder
+    when all results are in it, before the files per folder are made.
     Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
     """
     start = time.perf_counter()
@@ -76,7 +77,7 @@ def segment_folder(
     if "descriptors" in output.wanted or (output.output / "descriptors").is_dir():  # those of an earlier run: kept up
         describe(segmenter)
     with OutputFolder(output, facts) as folder:
-        run = FolderRun(folder, listing)
+        run = FolderRun(folder, listing, progress)
         for result in read_ahead(segmenter.run(run.missing()), run.write, workers=1, ahead=WORKERS):
             run.count(result)
             progress(result)
@@ -89,8 +90,8 @@ def segment_folder(
 class FolderRun:
     """What goes onto the road and what comes off it. ``write`` is for the writer's thread, the rest for one other."""
 
-    def __init__(self, folder: OutputFolder, listing: Listing) -> None:
-        self.folder, self.listing = folder, listing
+    def __init__(self, folder: OutputFolder, listing: Listing, progress: Callable[[Source], object]) -> None:
+        self.folder, self.listing, self.progress = folder, listing, progress
         self.prints: dict[str, Mapping[str, Any] | None] = {}
         """Fingerprints of the files on the road, from before they are decoded."""
         self.done = self.empty = self.skipped = 0
@@ -105,6 +106,7 @@ class FolderRun:
                 yield source
             elif self.folder.done(source):
                 self.skipped += 1
+                self.progress(source)
             else:
                 self.prints[source.id] = fingerprint(source.content)
                 yield source

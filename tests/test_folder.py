@@ -23,13 +23,14 @@ def options(model, **changes):
     return SegmentOptions(model=model, **{"refine": "none", "size": 64, "device": "cpu", **changes})
 
 
-def run(photos, output, model, **changes):
+def run(photos, output, model, progress=lambda _: None, **changes):
     formats = ("masks", "overlays", "labels", "cutouts", "attention", "coco", "contact-sheet")
     return segment_folder(
         [photos],
         options(model, method="attention", **changes),
         InputOptions(),
         OutputOptions(output=output, formats=formats),
+        progress,
     )
 
 
@@ -56,7 +57,12 @@ def test_a_folder_run_writes_everything_names_failures_and_is_not_done_twice(mod
     assert [(failure.id, failure.reason) for failure in summary.failures] == [("broken.jpg", "not_an_image")]
     assert (tmp_path / "out" / "masks" / "sub" / "photo_000.jpg.png").exists()
     assert files_of(tmp_path / "photos") == before  # a23: inputs are never changed
-    again = run(tmp_path / "photos", tmp_path / "out", model)
+    told = []
+    again = run(tmp_path / "photos", tmp_path / "out", model, told.append)
+    assert sorted(type(each).__name__ for each in told) == [
+        "Failure",
+        *["Source"] * 3,
+    ]  # done before: a bar counts them
     assert (again.done, again.skipped, again.failed) == (0, 3, 1)
     assert set(summary.stages) == {"decode", "backbone", "method", "refine", "write"}
     line = timeless(tmp_path / "out")[1]

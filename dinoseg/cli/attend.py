@@ -64,7 +64,7 @@ def attend(
     A second run of the same command does only what is missing.
     """
     inputs, options = inputs or InputOptions(), options or AttendOptions()
-    from dinoseg.cli.before import before_attend
+    from dinoseg.cli.before import before_attend, count_images
 
     before_attend(images, inputs, options, output.output)
     from dinoseg.attention import Attender
@@ -74,7 +74,7 @@ def attend(
     listing = find(images, inputs, exclude=output.output)
     attender = Attender(**asdict(options))
     attender.max_pixels = inputs.max_pixels
-    with claimed(output.output) as root, progress_bar() as bar:
+    with claimed(output.output) as root, progress_bar(count=lambda: count_images(images, inputs, root)) as bar:
         folder = HeadsFolder(
             root,
             {**run_of(attender), "dpi": output.dpi},

@@ -103,6 +103,17 @@ def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None
         check_finding(options, ())
 
 
+def count_images(images: Sequence[str], inputs: InputOptions, folder: Path) -> int:
+    """How many there are, failures included, as they are listed for results in ``folder``."""
+    return sum(1 for _ in find(images, inputs, exclude=folder))
+
+
+def count_frames(video: Path) -> int | None:
+    """How many frames a folder has; a video file's are known at its end."""
+    files = open_video(video).files
+    return None if files is None else len(files)
+
+
 def check_named(images: Sequence[str], list_file: Path | None) -> None:
     """Raise ``UsageError`` if neither images nor a list of them were named."""
     if not images and list_file is None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
+
+from dinoseg.errors import DinosegError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -157,8 +161,20 @@ def say_nothing_found(places: Sequence[object], ignored: int) -> None:
     say(f"No image found in {where}{others}. In folders dinoseg looks for {' '.join(sorted(IMAGE_SUFFIXES))}.")
 
 
-def progress_bar(unit: str = "images") -> tqdm[Any]:
-    """A bar on stderr if that is a terminal, nothing otherwise."""
+def progress_bar(unit: str = "images", count: Callable[[], int | None] = lambda: None) -> tqdm[Any]:
+    """A bar on stderr if that is a terminal, nothing otherwise.
+
+    ``count`` says how many there will be. Nobody waits for it: the bar has its end when that is known.
+    """
     from tqdm import tqdm
 
-    return tqdm(unit=f" {unit}", disable=None)
+    bar = tqdm(unit=f" {unit}", disable=None)
+    if not bar.disable:
+        Thread(target=set_total, args=(bar, count), daemon=True).start()
+    return bar
+
+
+def set_total(bar: tqdm[Any], count: Callable[[], int | None]) -> None:
+    """Count, for a bar."""
+    with suppress(OSError, DinosegError):  # said elsewhere
+        bar.total = count()

@@ -33,14 +33,14 @@ def group(
     A second run of the same command describes only what is new, with other --clusters nothing.
     """
     inputs = inputs or InputOptions()
-    from dinoseg.cli.before import before_segment
+    from dinoseg.cli.before import before_segment, count_images
 
     output = OutputOptions(output=options.output, formats=("descriptors",), overwrite=options.overwrite)
     before_segment(images, inputs, options, output)
     from dinoseg.grouping import group_folder
     from dinoseg.grouping.files import places
 
-    with progress_bar() as bar:
+    with progress_bar(count=lambda: 2 * count_images(images, inputs, options.output)) as bar:
         report = group_folder(images, options, inputs, bar.update)
     if report.photographs or report.failed:
         say_how_it_went(report, options)

@@ -22,7 +22,7 @@ from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 
 if TYPE_CHECKING:
     from dinoseg.folder import Summary
-    from dinoseg.types import Failure
+    from dinoseg.types import Failure, Source
 
 FACTS = ("done", "empty", "skipped", "ignored", "device", "seconds", "stages")
 """Of the road's summary, for ``--json``."""
@@ -39,16 +39,16 @@ def segment(
     A second run of the same command does only what is missing.
     """
     inputs, options = inputs or InputOptions(), options or SegmentOptions()
-    from dinoseg.cli.before import before_segment
+    from dinoseg.cli.before import before_segment, count_images
 
     before_segment(images, inputs, options, output)
     from dinoseg.folder import segment_folder
     from dinoseg.pipeline import Finished
 
     notes: Counter[str] = Counter()
-    with progress_bar() as bar:
+    with progress_bar(count=lambda: count_images(images, inputs, output.output)) as bar:
 
-        def progress(result: Finished | Failure) -> None:
+        def progress(result: Finished | Failure | Source) -> None:
             bar.update()
             if isinstance(result, Finished):
                 notes.update(note.partition(":")[0] for note in result.segmentation.notes)

@@ -30,12 +30,12 @@ def track(
     Labels keep the mask's numbers. A second run of the same command finds what is done.
     """
     options = options or TrackOptions()
-    from dinoseg.cli.before import before_track
+    from dinoseg.cli.before import before_track, count_frames
 
     before_track(video, options, output)
     from dinoseg.tracking import track_folder
 
-    with progress_bar("frames") as bar:
+    with progress_bar("frames", lambda: count_frames(video)) as bar:
 
         def progress(result: Tracked | Failure) -> None:  # noqa: ARG001 (whatever came of it)
             bar.update()

@@ -69,8 +69,9 @@ def group_folder(
 ) -> GroupReport:
     """Give the objects of files, folders and globs labels that mean the same in every photograph.
 
-    ``progress`` is called once per photograph in each pass. Raises ``UsageError`` before anything is written;
-    photographs that fail are in the report and the manifest, and are in no group.
+    ``progress`` is called twice for each photograph: once in each pass, or at once for one that fails. Raises
+    ``UsageError`` before anything is written; photographs that fail are in the report and the manifest, and in no
+    group.
     """
     refuse_results(inputs, options.output, files.FOLDERS)
     asked = SegmentOptions(**{entry.name: getattr(options, entry.name) for entry in fields(SegmentOptions)})
@@ -84,7 +85,11 @@ def group_folder(
         }
         reports.append(SecondPass(folder, sources, input_options.max_pixels, progress).run(options.clusters))
 
-    summary = segment_folder(inputs, asked, input_options, output, lambda _: progress(), then)
+    def described(result: object) -> None:
+        for _ in range(1 + isinstance(result, Failure)):
+            progress()
+
+    summary = segment_folder(inputs, asked, input_options, output, described, then)
     (report,) = reports
     return replace(
         report,
@@ -138,6 +143,7 @@ class SecondPass:
                 store.add(read_descriptors(path, len(record.objects)))
             self.counts[record.id] = len(record.objects)
         except DinosegError as error:
+            self.progress()
             self.fail(record.id, error)
 
     def fail(self, id_: str, error: DinosegError) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from dinoseg.cli.console import (
     safe_streams,
     say,
     say_failures,
+    set_total,
     tell,
     tell_json,
     tell_table,
 )
-from dinoseg.errors import TruncatedImage
+from dinoseg.errors import InputNotFound, TruncatedImage
 from dinoseg.types import Failure
 
 
@@ -130,3 +132,30 @@ def test_e70_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> No
     with progress_bar() as bar:
         bar.update()
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_has_its_end_when_that_is_known_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    others, counted = set(threading.enumerate()), threading.Event()
+    with progress_bar(count=lambda: 3 if counted.wait(60) else None) as bar:
+        bar.update()
+        assert bar.total is None
+        counted.set()
+        for thread in set(threading.enumerate()) - others:
+            if thread.daemon and "set_total" in thread.name:
+                thread.join()
+        assert bar.total == 3
+
+
+def test_what_cannot_be_counted_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count() -> int:
+        raise InputNotFound("gone meanwhile")
+
+    with progress_bar() as bar:
+        set_total(bar, count)
+    assert bar.total is None
+
+
+def test_nothing_is_counted_without_a_terminal() -> None:
+    with progress_bar(count=lambda: pytest.fail("counted")):
+        pass
