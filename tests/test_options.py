@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 from dataclasses import FrozenInstanceError, asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dinoseg import options as module
+from dinoseg.cli.attend import FigureOptions
 from dinoseg.errors import OptionError, UsageError
 from dinoseg.options import (
     AttendOptions,
@@ -20,6 +23,7 @@ from dinoseg.options import (
     GroupOptions,
     InputOptions,
     ModelOptions,
+    Options,
     OutputOptions,
     PropagateOptions,
     SegmentOptions,
@@ -28,6 +32,7 @@ from dinoseg.options import (
     TrainOptions,
     with_options,
 )
+from dinoseg.options.declare import number_fields
 
 CLASSES = (
     ModelOptions,
@@ -111,7 +116,48 @@ def test_options_are_frozen_and_by_keyword_only(options: type) -> None:
 
 def test_all_classes_are_tested_here() -> None:
     declared = {value for name, value in vars(module).items() if name.endswith("Options")}
-    assert declared == set(CLASSES)
+    assert declared == {*CLASSES, Options}
+
+
+@pytest.mark.parametrize("options", [*CLASSES, FigureOptions])
+def test_what_is_no_number_is_refused_by_its_name(options: type) -> None:
+    output = {"output": Path("out")} if "output" in inspect.signature(options).parameters else {}
+    wrong: tuple[object, ...] = (math.nan, math.inf, -math.inf, "5", True, [], {})
+    for name, hint in number_fields(options).items():
+        several = {"mean": 3, "std": 3}.get(name, 2 if "tuple" in str(hint) else 0)
+        for value in (*wrong, *((2**63, -(2**63), 10**400, 1.5) if "int" in str(hint) else ())):
+            with pytest.raises(OptionError, match=f"^--{name.replace('_', '-')} .* is out of range"):
+                options(**output, **{name: (value,) * several if several else value})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert ModelOptions(size=np.int64(64), mean=(np.float32(0.5),) * 3).size == 64  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        (PropagateOptions, {"radius": 10**23}),
+        (PropagateOptions, {"temperature": 1e-300}),  # the weights would be NaN
+        (PropagateOptions, {"temperature": 1e300}),
+        (ModelOptions, {"value_range": (-1e308, 1e308)}),  # their difference is infinite
+        (ModelOptions, {"size": 32.5}),
+        (TrainOptions, {"width": 2**62, "heads": 1}),
+        (TrainOptions, {"depth": 10**6}),
+        (TrainOptions, {"global_size": 2**60}),
+        (TrainOptions, {"local_size": 2**60}),
+        (TrainOptions, {"prototypes": 2**60}),
+        (TrainOptions, {"epochs": 10**12}),
+        (TrainOptions, {"teacher_cache": 1e300, "distil_from": "dino-vits8"}),
+        (TrainHeadOptions, {"epochs": 10**12}),
+        (CompressOptions, {"calibration_crops": 10**12}),
+        (CompressOptions, {"heal_crops": 10**12}),
+    ],
+)
+def test_absurd_values_are_out_of_range(options: type, values: dict[str, Any]) -> None:
+    output = {"output": Path("out")} if "output" in inspect.signature(options).parameters else {}
+    with pytest.raises(OptionError, match="out of range"):
+        options(**output, **values)
 
 
 def test_option_errors_are_usage_errors() -> None:

@@ -13,7 +13,7 @@ from dinoseg import __version__
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
 from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
-from dinoseg.options import FIGURE_DPI, AttendOptions, Flag, InputOptions, Whole, deciding, require
+from dinoseg.options import FIGURE_DPI, AttendOptions, Flag, InputOptions, Options, Whole, deciding, require
 from dinoseg.places import claimed
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class FigureOptions:
+class FigureOptions(Options):
     """Where figures go."""
 
     output: Annotated[Path, Parameter(alias="-o")]
@@ -41,6 +41,7 @@ class FigureOptions:
     """Print one machine-readable summary on stdout."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(30 <= self.dpi <= 1200, "--dpi", self.dpi, "30..1200")
 
 

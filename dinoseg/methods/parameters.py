@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from dinoseg.errors import OptionError
+from dinoseg.options import countable
 
 BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -93,7 +94,10 @@ def parse_one(kind: Any, text: str) -> Any:
     elif get_origin(kind) is Literal:
         choices = {str(choice): choice for choice in get_args(kind)}
     if choices is None:
-        return kind(text)
+        value = kind(text)
+        if kind in (int, float) and not countable(kind, value):
+            raise ValueError(text)
+        return value
     if text.lower() not in choices:
         raise ValueError(text)
     return choices[text.lower()]

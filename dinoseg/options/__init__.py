@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dinoseg.options.attend import FIGURE_DPI, AttendOptions
 from dinoseg.options.compress import CompressOptions
-from dinoseg.options.declare import Flag, Whole, require, turn_into_paths, with_options
+from dinoseg.options.declare import Flag, Options, Whole, countable, require, turn_into_paths, with_options
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
@@ -30,6 +30,7 @@ __all__ = (
     "GroupOptions",
     "InputOptions",
     "ModelOptions",
+    "Options",
     "OutputOptions",
     "PropagateOptions",
     "SegmentOptions",
@@ -37,6 +38,7 @@ __all__ = (
     "TrainHeadOptions",
     "TrainOptions",
     "Whole",
+    "countable",
     "deciding",
     "require",
     "turn_into_paths",

@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
+
+MOST = 10_000_000
+"""Crops: months of one machine."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class CompressOptions:
+class CompressOptions(Options):
     """Prune the MLP neurons in closed form, heal by distillation, store as int8."""
 
     output: Annotated[Path, Parameter(alias="-o")]
@@ -47,10 +50,11 @@ class CompressOptions:
     """Replace the file if it is there."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(4 <= self.patch <= 64, "--patch", self.patch, "4..64 px")
         require(self.neurons >= 1, "--neurons", self.neurons, "1 or more")
-        require(self.calibration_crops >= 1, "--calibration-crops", self.calibration_crops, "1 or more")
-        require(self.heal_crops >= 0, "--heal-crops", self.heal_crops, "0 or more")
+        require(1 <= self.calibration_crops <= MOST, "--calibration-crops", self.calibration_crops, f"1..{MOST}")
+        require(0 <= self.heal_crops <= MOST, "--heal-crops", self.heal_crops, f"0..{MOST}")
         require(self.batch >= 1, "--batch", self.batch, "1 or more")
         require(0 < self.lr <= 1, "--lr", self.lr, "above 0, at most 1")
         require(2 <= self.grid <= 64, "--grid", self.grid, "2..64 patches")

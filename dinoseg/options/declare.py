@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import wraps
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter, Token
 
@@ -26,9 +30,45 @@ def whole_number(type_: object, tokens: Sequence[Token]) -> int:  # noqa: ARG001
         raise ValueError(f"{tokens[0].value!r} is not a whole number.") from None
 
 
+MOST = 2**63 - 1
+"""Whole numbers are not beyond 64 bits, which is what torch and numpy count with."""
+
 Whole = Annotated[int, Parameter(converter=whole_number)]
 Flag = Parameter(negative="")
 Items = Parameter(negative="", consume_multiple=False)
+
+
+def countable(kind: type, value: object) -> bool:
+    """Whether a value is a number of that kind, ``int`` or ``float``: finite, and whole ones within 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+        return False
+    return abs(int(value)) <= MOST if isinstance(value, Integral) else math.isfinite(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of all options: what is declared as a number is one, before any range is looked at."""
+
+    def __post_init__(self) -> None:
+        for name, hint in number_fields(type(self)).items():
+            value, kind = getattr(self, name), int if int in leaves(hint) else float
+            if value is None and NoneType in leaves(hint):
+                continue
+            several = isinstance(value, tuple | list) and any(get_origin(x) is tuple for x in (hint, *get_args(hint)))
+            range_ = f"a whole number within {MOST}" if kind is int else "a finite number"
+            for each in value if several else (value,):
+                require(countable(kind, each), f"--{name.replace('_', '-')}", each, range_)
+
+
+def number_fields(options: type[Options]) -> dict[str, Any]:
+    """Types, by their names, of the fields that hold numbers, one or several."""
+    hints = get_type_hints(options)
+    return {x.name: hints[x.name] for x in fields(options) if {int, float} & set(leaves(hints[x.name]))}
+
+
+def leaves(hint: Any) -> list[Any]:
+    """The plain types that a hint is made of."""
+    return [leaf for each in get_args(hint) for leaf in leaves(each)] or [hint]
 
 
 def require(fine: bool, name: str, value: object, range_: str) -> None:

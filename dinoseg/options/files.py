@@ -7,12 +7,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class InputOptions:
+class InputOptions(Options):
     """Which files, and how far to trust them."""
 
     from_file: Path | None = None
@@ -21,12 +21,13 @@ class InputOptions:
     """Refuse larger images (width x height)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class OutputOptions:
+class OutputOptions(Options):
     """Where results go."""
 
     output: Annotated[Path, Parameter(alias="-o")]
@@ -46,6 +47,7 @@ class OutputOptions:
     """Print one machine-readable summary on stdout."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.wanted:
             raise OptionError("--formats needs at least one format, for instance masks.")
 

@@ -1,17 +1,19 @@
 """Which network."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
+
+WIDEST = 1e30
+"""Of the values in pictures that are read: their difference is within 32-bit floats."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(Options):
     """Which network, at which size, on which device."""
 
     model: str = "builtin"
@@ -36,10 +38,12 @@ class ModelOptions:
     """Never use the network."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.heads is None or self.heads >= 1, "--heads", self.heads, "1 or more")
         require(self.size is None or 16 <= self.size <= 8192, "--size", self.size, "16..8192 px")
         low, high = self.value_range or (0, 1)
-        require(-math.inf < low < high < math.inf, "--value-range", f"{low:g} {high:g}", "two numbers, the lower first")
+        fine = -WIDEST <= low < high <= WIDEST
+        require(fine, "--value-range", f"{low:g} {high:g}", f"two numbers within {WIDEST:g}, the lower first")
         require(all(0 <= x <= 1 for x in self.mean or ()), "--mean", self.mean, "three numbers in 0..1")
         require(all(0 < x <= 1 for x in self.std or ()), "--std", self.std, "three numbers above 0 and up to 1")
         require(self.batch is None or 1 <= self.batch <= 4096, "--batch", self.batch, "1..4096")

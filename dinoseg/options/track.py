@@ -1,6 +1,5 @@
 """How objects are followed through a video."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
 from dinoseg.options.files import OutputOptions
 from dinoseg.options.segment import SegmentOptions
 
@@ -18,7 +17,7 @@ OF_METHODS = ("method", "param", "refine", "min_presence")
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class PropagateOptions:
+class PropagateOptions(Options):
     """How labels go from frame to frame; the defaults are those of DINO's video evaluation (Caron et al. 2021)."""
 
     context: Whole = 7
@@ -33,10 +32,11 @@ class PropagateOptions:
     """Deviation of red: 0.228 as in DINO's video program, or ImageNet's 0.229 as everywhere else."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 <= self.context <= 100, "--context", self.context, "0..100 frames")
         require(self.radius >= 0, "--radius", self.radius, "0 or more patches")
         require(self.neighbours >= 1, "--neighbours", self.neighbours, "1 or more")
-        require(0 < self.temperature < math.inf, "--temperature", self.temperature, "above 0")
+        require(1e-3 <= self.temperature <= 1e3, "--temperature", self.temperature, "0.001..1000")
 
 
 @Parameter(name="*")
@@ -52,8 +52,7 @@ class TrackOptions(PropagateOptions, SegmentOptions):
     """Long side in px (default: a short side of 480 px, as published)."""
 
     def __post_init__(self) -> None:
-        SegmentOptions.__post_init__(self)
-        PropagateOptions.__post_init__(self)
+        super().__post_init__()
         if self.mask and any(getattr(self, name) != getattr(SegmentOptions, name) for name in OF_METHODS):
             raise OptionError("--mask says which objects are followed: leave out --method, --param, --refine.")
         if self.stored_frame and not self.mask:

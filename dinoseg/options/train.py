@@ -1,6 +1,5 @@
 """How a network is trained."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,15 +7,27 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
 
+LARGEST = {
+    "epochs": 1_000_000,
+    "batch": 1_000_000,
+    "accumulate": 1_000_000,
+    "patch": 128,
+    "width": 8192,
+    "depth": 256,
+    "heads": 256,
+    "global_size": 4096,
+    "local_size": 4096,
+}
+"""Beyond is no training, but a slip of the hand."""
 SCRATCH = {"patch": 16, "width": 192, "depth": 12, "heads": 3}
 """The shape of a network from scratch where the options do not say."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+class TrainOptions(Options):
     """The DINO recipe (Caron et al. 2021) at a size that a small machine can train."""
 
     output: Annotated[Path, Parameter(alias="-o")]
@@ -99,12 +110,14 @@ class TrainOptions:
     """Mixed precision (auto: on a GPU)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.resume and self.overwrite:
             raise OptionError("--resume goes on with a run and --overwrite starts it again: choose one.")
         require(self.seed >= 0, "--seed", self.seed, "0 or more")
-        for name in ("epochs", "batch", "accumulate", "patch", "width", "depth", "heads", "save_every"):
+        for name, most in LARGEST.items():
             value = getattr(self, name)
-            require(value is None or value >= 1, f"--{name.replace('_', '-')}", value, "1 or more")
+            require(value is None or 1 <= value <= most, f"--{name.replace('_', '-')}", value, f"1..{most}")
+        require(self.save_every >= 1, "--save-every", self.save_every, "1 or more")
         require(self.watch_every >= 0, "--watch-every", self.watch_every, "0 or more")
         require(0 <= self.max_broken <= 1, "--max-broken", self.max_broken, "0..1")
         self._check_start()
@@ -126,7 +139,7 @@ class TrainOptions:
         require(self.init is not None or width % heads == 0, "--width", width, f"a multiple of --heads ({heads})")
         require(0 < self.layer_decay <= 1, "--layer-decay", self.layer_decay, "above 0, at most 1")
         require(self.freeze_blocks >= 0, "--freeze-blocks", self.freeze_blocks, "0 or more")
-        require(0 <= self.teacher_cache < math.inf, "--teacher-cache", self.teacher_cache, "0 or more GiB")
+        require(0 <= self.teacher_cache <= 1e6, "--teacher-cache", self.teacher_cache, "0..1000000 GiB")
         if self.init is None and (self.layer_decay != 1 or self.freeze_blocks):
             raise OptionError("--layer-decay and --freeze-blocks are for a network that has learned: add --init.")
         if self.distil_from is not None:
@@ -141,7 +154,7 @@ class TrainOptions:
         for name, size in (("--global-size", self.global_size), ("--local-size", self.local_size)):
             require(size >= patch and size % patch == 0, name, size, f"a multiple of --patch ({patch})")
         require(0 <= self.local_crops <= 64, "--local-crops", self.local_crops, "0..64")
-        require(self.prototypes >= 2, "--prototypes", self.prototypes, "2 or more")
+        require(2 <= self.prototypes <= 2**24, "--prototypes", self.prototypes, f"2..{2**24}")
 
     def _check_rates(self) -> None:
         require(0 < self.lr <= 1, "--lr", self.lr, "above 0, at most 1")
@@ -150,9 +163,9 @@ class TrainOptions:
             ("--teacher-temp-epochs", self.teacher_temp_epochs),
         ):
             require(0 <= epochs <= self.epochs, name, epochs, f"within --epochs (0..{self.epochs})")
-        require(all(0 <= w < math.inf for w in self.weight_decay), "--weight-decay", self.weight_decay, "0 or more")
+        require(all(0 <= w <= 100 for w in self.weight_decay), "--weight-decay", self.weight_decay, "0..100")
         require(0 <= self.momentum <= 1, "--momentum", self.momentum, "0..1")
-        require(all(0 < t < math.inf for t in self.teacher_temp), "--teacher-temp", self.teacher_temp, "above 0")
+        require(all(1e-3 <= t <= 100 for t in self.teacher_temp), "--teacher-temp", self.teacher_temp, "0.001..100")
         require(self.freeze_last_layer >= 0, "--freeze-last-layer", self.freeze_last_layer, "0 or more")
         require(0 <= self.drop_path < 1, "--drop-path", self.drop_path, "0 or more and below 1")
-        require(0 < self.clip < math.inf, "--clip", self.clip, "above 0 and finite")
+        require(self.clip > 0, "--clip", self.clip, "above 0")

@@ -36,5 +36,5 @@ class TrainHeadOptions(ModelOptions):
         if self.stored_frame and not self.labels:
             raise OptionError("--stored-frame is of --labels: name their folder.")
         require(self.photographs >= 1, "--photographs", self.photographs, "1 or more")
-        require(self.epochs is None or self.epochs >= 1, "--epochs", self.epochs, "1 or more")
+        require(self.epochs is None or 1 <= self.epochs <= 1_000_000, "--epochs", self.epochs, "1..1000000")
         require(self.seed >= 0, "--seed", self.seed, "0 or more")
