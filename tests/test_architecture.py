@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -148,3 +149,9 @@ def test_modules_never_shadow_the_functions(order: tuple[str, ...]) -> None:
     same = " and ".join(f"callable({name}) and dinoseg.{name} is {name}" for name in FUNCTIONS)
     code = "; ".join(["import dinoseg", *(steps[step] for step in order), f"print({same})"])
     assert python(code).strip() == "True"
+
+
+def test_hints_to_install_name_what_an_index_has() -> None:
+    hints = [hint for path in FILES for hint in re.findall(r"pip install [\"']?([\w.-]+)", path.read_text())]
+    assert {"pillow-heif", "supervision"} <= set(hints)  # the extras
+    assert "dinoseg" not in hints

@@ -18,7 +18,7 @@ def to_detections(segmentation: Segmentation) -> Any:
     try:
         import supervision
     except ImportError as error:
-        raise MissingExtra('supervision is not installed; run: pip install "dinoseg[detections]"') from error
+        raise MissingExtra("supervision is not installed; run: pip install supervision") from error
     count = len(segmentation.instances)
     return supervision.Detections(
         xyxy=segmentation.boxes.astype(np.float32),  # (n, 4)
