@@ -29,6 +29,8 @@ AHEAD = 2
 PATIENCE = 1000
 """Reads in a row that give nothing after which a file is at its end; there each takes some microseconds."""
 DIGITS = re.compile(r"(\d+)")
+LOG_ERRORS = 2
+"""OpenCV's level for errors and what is worse."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +102,9 @@ def open_capture(path: Path) -> Any:
     except OSError as error:
         raise UnreadableVideo(f"{path} cannot be opened as a video ({error.strerror}).") from error
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of damaged files it would print a line per damage
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    # OpenCV 4 and 5 have it in different places
+    set_log_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    set_log_level(LOG_ERRORS)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # others would take a picture for the first of a series
     if not capture.isOpened():
         raise UnreadableVideo(
