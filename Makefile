@@ -1,19 +1,21 @@
 # Works from any path, one with spaces too: every path below is relative to this folder.
 PYTHON ?= python3
 VENV := .venv
+LOWEST := .venv-lowest
 PY := $(VENV)/bin/python
 SEGMENT := demo/segment
 ATTEND := demo/attend
 # Tests share the cores as processes, so each process computes in one thread.
 WORKERS ?= auto
 
-.PHONY: help demo test check lint types format
+.PHONY: help demo test test-lowest check lint types format
 
 help:
-	@echo 'make demo     install, then masks and attention maps of a few photographs into demo/'
-	@echo 'make test     install with the dev extra, then run the tests and the notebooks'
-	@echo 'make check    format, lint, types, tests'
-	@echo 'make format   format the code and fix what the linter can fix'
+	@echo 'make demo         install, then masks and attention maps of a few photographs into demo/'
+	@echo 'make test         install with the dev extra, then run the tests and the notebooks'
+	@echo 'make test-lowest  run the tests with the lowest versions that pyproject.toml allows'
+	@echo 'make check        format, lint, types, tests'
+	@echo 'make format       format the code and fix what the linter can fix'
 
 demo: $(VENV)/.installed
 	$(PY) -m dinoseg samples demo/photos
@@ -28,6 +30,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+
+test-lowest: $(LOWEST)/.installed
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile tests
 
 check: lint types test
 
@@ -56,6 +61,14 @@ $(VENV)/.installed: pyproject.toml | $(PY)
 $(VENV)/.installed-dev: pyproject.toml | $(PY)
 	$(call install,.[dev])
 	@touch $@ $(VENV)/.installed
+
+# Of what pyproject.toml names the lowest versions, of what these need the newest. The extra detections is left out: it
+# brings another OpenCV that takes the place of ours.
+$(LOWEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -e '.[dev]'
+	@touch $@
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -12,10 +12,10 @@ from dinoseg.backbone.weights import build
 
 def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:
     """Width 32, depth 2, patch 8; LayerScale signed and partly tiny, as in real files."""
-    torch.manual_seed(0)
     registers, rule = (4, "rope") if family == "dinov3" else (0, "offset")
     spec = BackboneSpec("small", family, 8, 32, 2, 2, hidden, registers, rule, family == "dinov2")
     backbone = Backbone(build(spec), spec).eval()
+    torch.manual_seed(0)  # after it was built: what timm draws differs from version to version
     for name, parameter in backbone.vit.named_parameters():
         if "gamma" in name:
             nn.init.normal_(parameter, std=0.5)

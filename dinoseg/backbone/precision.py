@@ -53,7 +53,7 @@ def own_precision() -> Iterator[None]:
         stack.enter_context(FLOAT32)
         stack.enter_context(torch.inference_mode(False))  # what is made inside of it can never learn
         stack.enter_context(torch.enable_grad())
-        if torch.get_default_device().type != "cpu":
+        if torch.empty(0).device.type != "cpu":  # torch.get_default_device did not see torch.device(...) until later
             stack.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(device):

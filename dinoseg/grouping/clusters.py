@@ -80,7 +80,8 @@ class Space:
 
     def __init__(self, rows: NDArray[np.float32]) -> None:
         self.mean = rows.mean(axis=0, dtype=np.float64)  # (d,)
-        _, vectors = np.linalg.eigh(np.cov(rows - self.mean, rowvar=False, bias=True))  # (d, d), weakest first
+        centred = rows - self.mean
+        _, vectors = np.linalg.eigh(centred.T @ centred)  # (d, d), weakest first
         self.axes = vectors[:, ::-1][:, :AXES]  # (d, AXES)
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

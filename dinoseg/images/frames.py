@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from dinoseg.errors import ImageError
 from dinoseg.images.decode import open_file, read_orientation, typed_errors
@@ -56,7 +56,8 @@ def frame_of(path: Path) -> Frame | None:
         with typed_errors(), open_file(path) as stream:
             _, image = open_image(stream)
             (width, height), (orientation, _) = image.size, read_orientation(image)
+            if isinstance(image, TiffImageFile):  # of which newer Pillows say the upright size
+                width, height = image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]
     except ImageError:
         return None
-    swapped = isinstance(image, TiffImageFile) and orientation >= 5  # Pillow says the size that a TIFF has upright
-    return Frame((width, height) if swapped else (height, width), orientation)
+    return Frame((height, width), orientation)

@@ -65,5 +65,5 @@ def joined(points: NDArray[np.float64], count: int) -> scipy.sparse.csr_array:
 
 def add(weights: Tensor, graph: scipy.sparse.coo_array, factor: float) -> None:
     """A sparse graph ``(N, N)`` times ``factor`` onto a dense one, in place."""
-    rows, columns = (torch.from_numpy(index.astype(np.int64)).to(weights.device) for index in graph.coords)
+    rows, columns = (torch.from_numpy(index.astype(np.int64)).to(weights.device) for index in (graph.row, graph.col))
     weights[rows, columns] += factor * torch.from_numpy(graph.data).to(weights)
