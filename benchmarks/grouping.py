@@ -29,9 +29,9 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from dinoseg.evaluation.clusters import class_ious, iou_hungarian, table_of
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.floors import write_random_weights
 from dinoseg.evaluation.layouts import VOC_CLASSES
 from dinoseg.evaluation.report import versions
+from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.grouping import GroupReport, group
 from dinoseg.grouping.clusters import cluster
 from dinoseg.grouping.store import Store

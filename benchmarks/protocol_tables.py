@@ -18,11 +18,11 @@ from dinoseg.backbone.zoo import load_backbone
 from dinoseg.draw.colours import voc_palette
 from dinoseg.evaluation.attention_jaccard import HEADLINE
 from dinoseg.evaluation.clusters import MATCHINGS
-from dinoseg.evaluation.floors import write_random_weights
 from dinoseg.evaluation.foreground import BEST_HEAD
 from dinoseg.evaluation.metrics import Mask
 from dinoseg.evaluation.saliency import MAX_F
 from dinoseg.evaluation.samples import Sample
+from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.grouping import group
 from dinoseg.images.fit import BUDGET
 from dinoseg.options import ModelOptions
