@@ -21,7 +21,7 @@ def test_make_method():
         ("", (), "There are: attention-cut"),
         ("tokencut", ("taus=1",), "Did you mean tau?"),
         ("tokencut", ("tau=1",), "--param tau 1.0 is out of range"),
-        ("tokencut", ("tau=nan",), "out of range"),
+        ("tokencut", ("tau=nan",), "'nan' is not float"),
         ("tokencut", ("facet=keys",), "is not query | key | value | token | none"),
         ("attention", ("mass=0",), "--param mass"),
         ("attention", ("head=-1",), "--param head"),
