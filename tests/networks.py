@@ -15,13 +15,15 @@ def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:
     registers, rule = (4, "rope") if family == "dinov3" else (0, "offset")
     spec = BackboneSpec("small", family, 8, 32, 2, 2, hidden, registers, rule, family == "dinov2")
     backbone = Backbone(build(spec), spec).eval()
-    torch.manual_seed(0)  # after it was built: what timm draws differs from version to version
+    torch.manual_seed(0)  # after it was built: what timm and torch draw differs from version to version
     for name, parameter in backbone.vit.named_parameters():
         if "gamma" in name:
             nn.init.normal_(parameter, std=0.5)
             parameter.data[0] = 2e-4
         elif parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.3)
+        elif name.endswith("bias"):  # that of the convolution was drawn
+            nn.init.zeros_(parameter)
     return backbone.requires_grad_(False)
 
 
