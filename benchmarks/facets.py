@@ -20,7 +20,7 @@ import torch
 from command import quoted
 from tqdm import tqdm
 
-from dinoseg.backbone.vit import FACETS, Features
+from dinoseg.backbone.features import FACETS, Features
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.metrics import Mask, jaccard
 from dinoseg.evaluation.report import versions

@@ -29,7 +29,7 @@ import torch
 from command import quoted
 from tqdm import tqdm
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.metrics import jaccard, paired_bootstrap
 from dinoseg.evaluation.protocols import per_unit

@@ -31,7 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 from tqdm import tqdm
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.report import versions
 from dinoseg.evaluation.run import open_segmenter

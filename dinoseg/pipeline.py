@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import on_device, within_memory
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.vit import Backbone, Features
+from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source, decode

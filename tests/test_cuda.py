@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dinoseg.backbone.vit import FACETS
+from dinoseg.backbone.features import FACETS
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import load
 from dinoseg.compression import compress

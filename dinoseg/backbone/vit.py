@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from torch import Tensor, nn
 
+from dinoseg.backbone.features import FACETS, Features
 from dinoseg.types import Fit
 
-FACETS = ("query", "key", "value", "token")
 RGB = tuple[float, float, float]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -53,29 +53,6 @@ class BackboneSpec:
     def prefix(self) -> int:
         """Tokens before the patches: CLS and registers."""
         return 1 + self.registers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Features:
-    """What one batch of equal shape gave. Tensors live on the network's device."""
-
-    attention: Tensor
-    """CLS attention of the last layer to the patches, ``(B, heads, gh, gw)``; not renormalised after leaving out
-    the columns of CLS and registers."""
-    family: str
-    patch: int
-    facets: dict[str, Tensor] = field(default_factory=dict)
-    """``query``, ``key``, ``value`` (with bias, before RoPE), ``token`` (after the final norm): ``(B, gh, gw, d)``."""
-    cls: Tensor | None = None
-    """CLS token after the final norm, ``(B, d)``, when it was asked for."""
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """``(gh, gw)`` patches."""
-        return self.attention.shape[-2], self.attention.shape[-1]
-
-    def __len__(self) -> int:
-        return len(self.attention)
 
 
 class Backbone(nn.Module):

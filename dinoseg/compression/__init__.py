@@ -25,9 +25,10 @@ from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import all_finite, save_backbone
+from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
-from dinoseg.backbone.vit import Backbone, Features
+from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load, put_on
 from dinoseg.compression.aims import AIMS

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import within_memory
-from dinoseg.backbone.vit import Features
 from dinoseg.errors import MaskError, OutOfMemory
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers

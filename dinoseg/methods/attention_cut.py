@@ -17,7 +17,7 @@ from dinoseg.options import require
 from dinoseg.types import Fit, Proposals
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.features import Features
 
 
 @dataclass(frozen=True)

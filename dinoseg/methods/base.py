@@ -15,7 +15,8 @@ from dinoseg.types import Fit, Photo, Proposal, Proposals
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dinoseg.backbone.vit import BackboneSpec, Features
+    from dinoseg.backbone.features import Features
+    from dinoseg.backbone.vit import BackboneSpec
 
 Facet: TypeAlias = Literal["query", "key", "value", "token"]
 

@@ -16,7 +16,8 @@ from dinoseg.methods.score import agreement
 from dinoseg.types import Fit, Proposals
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.vit import BackboneSpec, Features
+    from dinoseg.backbone.features import Features
+    from dinoseg.backbone.vit import BackboneSpec
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dinoseg.types import Fit, Proposals
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.features import Features
 
 AUTOMATIC = range(2, 7)
 """How many clusters are tried where none are asked for."""

@@ -18,7 +18,7 @@ from dinoseg.options import require
 from dinoseg.types import Fit, Proposals
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.features import Features
     from dinoseg.methods.cut import Cut
 
 SMALLEST = 0.01

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 from dinoseg.methods.base import is_constant
 from dinoseg.types import Photo
 

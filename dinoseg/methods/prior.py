@@ -23,7 +23,7 @@ from dinoseg.options import require
 from dinoseg.types import Fit, Photo, Proposals
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.features import Features
 
 CELLS = 4
 """Cells of the map per patch, along each side."""

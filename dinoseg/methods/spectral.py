@@ -18,7 +18,7 @@ from dinoseg.types import Fit, Photo, Proposals
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.features import Features
     from dinoseg.methods.lanczos import Pairs
 
 

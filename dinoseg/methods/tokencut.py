@@ -19,7 +19,7 @@ from dinoseg.types import Fit, Proposals
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dinoseg.backbone.vit import Features
+    from dinoseg.backbone.features import Features
     from dinoseg.methods.cut import Cut
 
 

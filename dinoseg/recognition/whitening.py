@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 
 POWER = 4.0
 """p of the generalised mean."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.filters import threshold_otsu
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 from dinoseg.compression.aims import BINS, as_the_teacher, at_the_object, attended_objects, otsu
 from tests.methods.scenes import disk, features_of
 

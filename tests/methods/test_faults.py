@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.methods import METHODS
 from dinoseg.pipeline import Segmenter

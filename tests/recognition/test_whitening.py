@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dinoseg.backbone.vit import Features
+from dinoseg.backbone.features import Features
 from dinoseg.recognition.whitening import Whitening, cls_and_gem
 from tests.helpers import GOLDEN
 
