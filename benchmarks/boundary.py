@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.evaluation.metrics import boundary_f, jaccard
+from dinoseg.evaluation.metrics.masks import boundary_f, jaccard
 
 REALISTIC = slice(0, 8)
 """Masks of a video network against perturbed copies; the others are blobs and degenerate cases, for checking only."""

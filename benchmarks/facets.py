@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from dinoseg.backbone.features import FACETS, Features
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.metrics import Mask, jaccard
+from dinoseg.evaluation.datasets.base import Sample
+from dinoseg.evaluation.metrics.masks import Mask, jaccard
 from dinoseg.evaluation.report import versions
-from dinoseg.evaluation.samples import Sample
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import to_photo
 from dinoseg.methods import make_method, method_class

@@ -27,9 +27,9 @@ from command import quoted
 from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 
-from dinoseg.evaluation.clusters import class_ious, iou_hungarian, table_of
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.layouts import VOC_CLASSES
+from dinoseg.evaluation.datasets.voc import VOC_CLASSES
+from dinoseg.evaluation.metrics.clusters import class_ious, iou_hungarian, table_of
 from dinoseg.evaluation.report import versions
 from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.grouping import GroupReport, group

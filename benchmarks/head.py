@@ -31,10 +31,11 @@ from tqdm import tqdm
 
 from dinoseg.backbone.features import Features
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.metrics import jaccard, paired_bootstrap
-from dinoseg.evaluation.protocols import per_unit
+from dinoseg.evaluation.datasets.base import Sample, Truth
+from dinoseg.evaluation.metrics.masks import jaccard
+from dinoseg.evaluation.metrics.resampling import paired_bootstrap
+from dinoseg.evaluation.protocols.base import per_unit
 from dinoseg.evaluation.report import Row, versions
-from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.heads.examples import Example, examples
 from dinoseg.heads.fitting import fit_head, passes
 from dinoseg.images.decode import as_source

@@ -21,14 +21,14 @@ from command import quoted
 from tqdm import tqdm
 
 from dinoseg.backbone.vit import Backbone
-from dinoseg.evaluation.recognition.gallery import NETWORK, Gallery, Side, embed_folder
-from dinoseg.evaluation.recognition.knn import judge_knn
-from dinoseg.evaluation.recognition.linear import judge_linear
-from dinoseg.evaluation.recognition.retrieval import judge as judge_retrieval
-from dinoseg.evaluation.recognition.run import open_backbone
+from dinoseg.evaluation.datasets.labelled import LabelledFolder, open_labelled
+from dinoseg.evaluation.features.gallery import NETWORK, Gallery, Side, embed_folder
+from dinoseg.evaluation.protocols.feature_run import open_backbone
+from dinoseg.evaluation.protocols.knn import judge_knn
+from dinoseg.evaluation.protocols.linear import judge_linear
+from dinoseg.evaluation.protocols.retrieval import judge as judge_retrieval
 from dinoseg.evaluation.report import Score, versions
 from dinoseg.options import EvaluateOptions
-from dinoseg.recognition.labelled import LabelledFolder, open_labelled
 
 SHOTS = (1, 5, 10)
 COLUMNS = [

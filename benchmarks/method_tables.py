@@ -9,11 +9,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
-from dinoseg.evaluation import ap
 from dinoseg.evaluation.compare import Difference, difference
-from dinoseg.evaluation.protocols import mean_of
+from dinoseg.evaluation.protocols import ap
+from dinoseg.evaluation.protocols.base import mean_of
+from dinoseg.evaluation.protocols.saliency import SALIENCY
 from dinoseg.evaluation.report import Row, Score, versions
-from dinoseg.evaluation.saliency import SALIENCY
 from dinoseg.options import SegmentOptions
 
 COLUMNS = ("DUTS IoU", "DUTS max F", "VOC IoU", "VOC CorLoc", "DAVIS J", "COCO IoU", "COCO AP50", "COCO AP")

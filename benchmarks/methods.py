@@ -28,19 +28,19 @@ from tqdm import tqdm
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import DinosegError
-from dinoseg.evaluation import ap
-from dinoseg.evaluation.attention_jaccard import head_masks
-from dinoseg.evaluation.corloc import CORLOC
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.floors import FLOORS
-from dinoseg.evaluation.foreground import BEST_HEAD
-from dinoseg.evaluation.metrics import jaccard
-from dinoseg.evaluation.predictions import from_masks, of_road
-from dinoseg.evaluation.protocols import mean_of
+from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
+from dinoseg.evaluation.metrics.floors import FLOORS
+from dinoseg.evaluation.metrics.masks import jaccard
+from dinoseg.evaluation.predictions.base import from_masks, of_road
+from dinoseg.evaluation.protocols import ap
+from dinoseg.evaluation.protocols.attention_jaccard import head_masks
+from dinoseg.evaluation.protocols.base import mean_of
+from dinoseg.evaluation.protocols.corloc import CORLOC
+from dinoseg.evaluation.protocols.foreground import BEST_HEAD
+from dinoseg.evaluation.protocols.saliency import SALIENCY
 from dinoseg.evaluation.report import Row
 from dinoseg.evaluation.run import open_segmenter
-from dinoseg.evaluation.saliency import SALIENCY
-from dinoseg.evaluation.samples import Dataset, Sample, Truth
 from dinoseg.images.decode import as_source
 from dinoseg.methods import METHODS, make_method
 from dinoseg.methods.base import Method

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from dinoseg.evaluation import PROTOCOLS
-from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.metrics.floors import FLOORS
 
 Content: TypeAlias = "dict[str, Any]"
 TRUTH = "ORACLE ground truth against itself"

@@ -33,9 +33,9 @@ from tqdm import tqdm
 
 from dinoseg.backbone.features import Features
 from dinoseg.evaluation.datasets import open_dataset
+from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.report import versions
 from dinoseg.evaluation.run import open_segmenter
-from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import resize
 from dinoseg.methods.presence import CUES, cues, presence

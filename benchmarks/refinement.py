@@ -29,9 +29,10 @@ import torch
 from tqdm import tqdm
 
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.metrics import bootstrap, boundary_f, jaccard
+from dinoseg.evaluation.datasets.base import Sample, Truth
+from dinoseg.evaluation.metrics.masks import boundary_f, jaccard
+from dinoseg.evaluation.metrics.resampling import bootstrap
 from dinoseg.evaluation.report import versions
-from dinoseg.evaluation.samples import Sample, Truth
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, resize
 from dinoseg.pipeline import Item, Segmenter

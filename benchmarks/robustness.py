@@ -27,13 +27,13 @@ from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.compare import Difference, difference
 from dinoseg.evaluation.corruptions import CORRUPTIONS, corrupted
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.floors import FLOORS
-from dinoseg.evaluation.frames import Frames
-from dinoseg.evaluation.predictions import of_road
-from dinoseg.evaluation.protocols import Protocol
+from dinoseg.evaluation.datasets.base import Sample
+from dinoseg.evaluation.metrics.floors import FLOORS
+from dinoseg.evaluation.predictions.base import of_road
+from dinoseg.evaluation.predictions.upright import Frames
+from dinoseg.evaluation.protocols.base import Protocol
 from dinoseg.evaluation.report import Row, Score, versions
 from dinoseg.evaluation.run import Road, measure, refuse_gaps
-from dinoseg.evaluation.samples import Sample
 from dinoseg.images.decode import as_source, decode
 from dinoseg.options import EvaluateOptions
 from dinoseg.types import Failure, Source

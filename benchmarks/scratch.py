@@ -23,7 +23,7 @@ from method_tables import with_interval
 from reports import report_of, slug
 
 from dinoseg.evaluation.compare import Difference, compare
-from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.report import Score, versions
 from dinoseg.options import EvaluateOptions, TrainOptions
 from dinoseg.training.report import words

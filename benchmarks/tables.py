@@ -26,10 +26,10 @@ from protocol_tables import LABELS, TABLES, Network, Table, draw_all, open_netwo
 from reports import kept, report_of, slug
 
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.floors import FLOORS
+from dinoseg.evaluation.datasets.base import Sample
+from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.report import Score, versions
 from dinoseg.evaluation.run import command
-from dinoseg.evaluation.samples import Sample
 from dinoseg.options import EvaluateOptions
 
 SPLIT: Any = "odd"

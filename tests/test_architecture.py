@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"errors", "options", "types", "atomic", "files", "places"}
 ROAD = (
-    *("images", "backbone", "recognition", "propagate", "attention", "methods", "refine", "draw", "outputs"),
+    *("images", "backbone", "propagate", "attention", "methods", "refine", "draw", "outputs"),
     *("pipeline", "folder", "heads", "grouping", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
@@ -28,7 +28,7 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "atomic": {"errors"},
     "files": set(),
     "places": {"errors", "atomic"},
-    "training": {"images", "backbone", "recognition", "draw", "training"},
+    "training": {"images", "backbone", "draw", "evaluation", "training"},
     "compression": {"images", "backbone", "methods", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
     "__main__": {"cli"},
@@ -95,6 +95,31 @@ def test_rooms_without_torch(room: str) -> None:
     for path in (path for path in FILES if room_of(path) == room):
         everything = imported(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         assert not {name.split(".")[0] for name in everything} & {"torch", "torchvision", "timm"}, path
+
+
+WITHIN_EVALUATION = [
+    ("evaluation/metrics", ("dinoseg.evaluation.metrics.",)),  # arrays in, numbers out
+    ("evaluation/datasets", ("dinoseg.evaluation.datasets.", "dinoseg.evaluation.metrics.")),
+    (
+        "training",
+        (
+            "dinoseg.evaluation.metrics.",
+            "dinoseg.evaluation.features.embedding",
+            "dinoseg.evaluation.datasets.labelled",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("folder", "rooms"), WITHIN_EVALUATION, ids=[folder for folder, _ in WITHIN_EVALUATION])
+def test_rooms_of_the_evaluation_that_others_may_enter(folder: str, rooms: tuple[str, ...]) -> None:
+    for path in (PACKAGE / folder).rglob("*.py"):
+        names = list(imported(run_at_import(ast.parse(path.read_text(encoding="utf-8")).body)))
+        assert not [name for name in names if name.startswith("dinoseg.evaluation.") and not name.startswith(rooms)], (
+            path
+        )
+        if folder == "evaluation/metrics":
+            assert not [name for name in names if name.startswith("dinoseg.") and not name.startswith(rooms)], path
 
 
 def test_no_room_of_leftovers() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dinoseg import propagate
+from dinoseg.evaluation.metrics import neighbours
 from dinoseg.images import fit
 from dinoseg.methods import cut, lanczos, laplacian, presence, prior
 from dinoseg.methods.attention_cut import AttentionCut
@@ -18,7 +19,6 @@ from dinoseg.methods.lost import Lost
 from dinoseg.methods.maskcut import MaskCut
 from dinoseg.methods.tokencut import TokenCut
 from dinoseg.options import PropagateOptions, SegmentOptions
-from dinoseg.recognition import knn
 from dinoseg.refine import bilateral, crf, guided, pieces
 from dinoseg.training import loss, schedules
 
@@ -44,7 +44,7 @@ NUMBERS = {
     "FOUND": (Found().tau, 0.3),
     "deep spectral, neighbours by colour": (laplacian.NEIGHBOURS, ((20, 2.0), (10, 0.1))),
     "saliency of Zhu et al.": ((prior.GEODESIC, prior.NEAR, prior.SMOOTH), (10.0, 0.25, 7.0)),
-    "k-NN temperature (DINO)": (knn.TEMPERATURE, 0.07),
+    "k-NN temperature (DINO)": (neighbours.TEMPERATURE, 0.07),
     "DINO's loss": ((loss.STUDENT_TEMP, loss.CENTRE_MOMENTUM), (0.1, 0.9)),
     "DINO's schedules": ((schedules.LAST_LR, schedules.LR_BATCH), (1e-6, 256)),
     "DINO's video": (
@@ -73,5 +73,5 @@ def test_numbers_that_decide_results(name):
 def test_votes_of_neighbours_fall_by_their_temperature():
     """Two of class 0 at cosine 0.8 against one of class 1 at 1: exp(1 / 0.07) outweighs 2 exp(0.8 / 0.07)."""
     train = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.8, -0.6]])
-    votes = knn.knn_votes(train, torch.tensor([1, 0, 0]), torch.tensor([[1.0, 0.0]]), 2, k=3)[0]
+    votes = neighbours.knn_votes(train, torch.tensor([1, 0, 0]), torch.tensor([[1.0, 0.0]]), 2, k=3)[0]
     np.testing.assert_allclose(votes[0] / votes[1], 2 * np.exp(-0.2 / 0.07), rtol=1e-4)

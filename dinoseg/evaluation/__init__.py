@@ -15,26 +15,26 @@ from dinoseg.options import EvaluateOptions, turn_into_paths
 
 if TYPE_CHECKING:
     from dinoseg.evaluation.datasets import Data
-    from dinoseg.evaluation.protocols import Protocol
-    from dinoseg.evaluation.recognition.protocols import FeatureProtocol
+    from dinoseg.evaluation.protocols.base import Protocol
+    from dinoseg.evaluation.protocols.features import FeatureProtocol
     from dinoseg.evaluation.report import Report
 
 P = ParamSpec("P")
 
 PROTOCOLS: dict[str, str] = {
-    "foreground": "dinoseg.evaluation.foreground:FOREGROUND",
-    "attention-jaccard": "dinoseg.evaluation.attention_jaccard:ATTENTION_JACCARD",
-    "saliency": "dinoseg.evaluation.saliency:SALIENCY",
-    "corloc": "dinoseg.evaluation.corloc:CORLOC",
-    "ap": "dinoseg.evaluation.ap:AP",
-    "miou": "dinoseg.evaluation.miou:MIOU",
-    "davis-unsupervised": "dinoseg.evaluation.davis:DAVIS_UNSUPERVISED",
-    "davis-unsupervised-objects": "dinoseg.evaluation.davis_objects:DAVIS_UNSUPERVISED_OBJECTS",
-    "davis-propagation": "dinoseg.evaluation.propagation:DAVIS_PROPAGATION",
-    "knn": "dinoseg.evaluation.recognition.knn:KNN",
-    "linear": "dinoseg.evaluation.recognition.linear:LINEAR",
-    "retrieval": "dinoseg.evaluation.recognition.retrieval:RETRIEVAL",
-    "copies": "dinoseg.evaluation.recognition.copies:COPIES",
+    "foreground": "dinoseg.evaluation.protocols.foreground:FOREGROUND",
+    "attention-jaccard": "dinoseg.evaluation.protocols.attention_jaccard:ATTENTION_JACCARD",
+    "saliency": "dinoseg.evaluation.protocols.saliency:SALIENCY",
+    "corloc": "dinoseg.evaluation.protocols.corloc:CORLOC",
+    "ap": "dinoseg.evaluation.protocols.ap:AP",
+    "miou": "dinoseg.evaluation.protocols.miou:MIOU",
+    "davis-unsupervised": "dinoseg.evaluation.protocols.davis:DAVIS_UNSUPERVISED",
+    "davis-unsupervised-objects": "dinoseg.evaluation.protocols.davis_objects:DAVIS_UNSUPERVISED_OBJECTS",
+    "davis-propagation": "dinoseg.evaluation.protocols.propagation:DAVIS_PROPAGATION",
+    "knn": "dinoseg.evaluation.protocols.knn:KNN",
+    "linear": "dinoseg.evaluation.protocols.linear:LINEAR",
+    "retrieval": "dinoseg.evaluation.protocols.retrieval:RETRIEVAL",
+    "copies": "dinoseg.evaluation.protocols.copies:COPIES",
 }
 
 

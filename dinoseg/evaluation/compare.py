@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dinoseg.errors import DatasetError
-from dinoseg.evaluation.metrics import paired_bootstrap
-from dinoseg.evaluation.protocols import names_of, per_unit
+from dinoseg.evaluation.metrics.resampling import paired_bootstrap
+from dinoseg.evaluation.protocols.base import names_of, per_unit
 from dinoseg.evaluation.report import COLUMNS, Report, Row
 from dinoseg.images.text import open_text
 

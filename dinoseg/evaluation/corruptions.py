@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dinoseg.evaluation.features.distortions import recompressed
 from dinoseg.images.fit import resize
-from dinoseg.recognition.distortions import recompressed
 
 Pixels = NDArray[np.uint8]
 

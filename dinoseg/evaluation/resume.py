@@ -15,8 +15,8 @@ import numpy as np
 
 from dinoseg.atomic import append, atomic_write, open_append
 from dinoseg.errors import OutputConflict
+from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.report import UNFINISHED, Row
-from dinoseg.evaluation.samples import Sample
 from dinoseg.files import open_regular
 from dinoseg.outputs.claim import differences
 from dinoseg.outputs.strict_json import plain

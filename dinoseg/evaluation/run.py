@@ -20,16 +20,16 @@ from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, open_dataset, refuse_missing
-from dinoseg.evaluation.frames import Frames
-from dinoseg.evaluation.metrics import SEED
-from dinoseg.evaluation.predictions import CocoPredictions, Predicted, of_road, open_predictions
-from dinoseg.evaluation.protocols import Maker, Protocol
-from dinoseg.evaluation.recognition.protocols import FeatureProtocol
-from dinoseg.evaluation.recognition.run import run_features
+from dinoseg.evaluation.datasets.base import Dataset, Sample
+from dinoseg.evaluation.metrics.resampling import SEED
+from dinoseg.evaluation.predictions.base import CocoPredictions, Predicted, of_road, open_predictions
+from dinoseg.evaluation.predictions.smoothing import Smoothed
+from dinoseg.evaluation.predictions.upright import Frames
+from dinoseg.evaluation.protocols.base import Maker, Protocol
+from dinoseg.evaluation.protocols.feature_run import run_features
+from dinoseg.evaluation.protocols.features import FeatureProtocol
 from dinoseg.evaluation.report import Report, Row, check_place, versions
 from dinoseg.evaluation.resume import Kept
-from dinoseg.evaluation.samples import Dataset, Sample
-from dinoseg.evaluation.smoothing import Smoothed
 from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET

@@ -10,7 +10,7 @@ from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import build
 from dinoseg.backbone.zoo import load
-from dinoseg.evaluation.metrics import SEED
+from dinoseg.evaluation.metrics.resampling import SEED
 from dinoseg.options import ModelOptions
 
 

@@ -17,11 +17,11 @@ from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import Backbone
 from dinoseg.draw.heads import heat
 from dinoseg.errors import ImageError
+from dinoseg.evaluation.datasets.labelled import TEST, TRAIN
+from dinoseg.evaluation.features.embedding import Embedder, centre_crop, cls_token, crop_side, raw_pixels
+from dinoseg.evaluation.metrics.neighbours import fitting, knn_votes, true_ranks
 from dinoseg.images.decode import decode
 from dinoseg.images.fit import resize
-from dinoseg.recognition.features import Embedder, centre_crop, cls_token, crop_side, raw_pixels
-from dinoseg.recognition.knn import fitting, knn_votes, true_ranks
-from dinoseg.recognition.labelled import TEST, TRAIN
 from dinoseg.types import Fit, Source
 
 PICTURES = 2000

@@ -10,7 +10,7 @@ import pytest
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.compare import Difference, compare, read_rows, to_markdown
-from dinoseg.evaluation.metrics import bootstrap, paired_bootstrap
+from dinoseg.evaluation.metrics.resampling import bootstrap, paired_bootstrap
 from tests.evaluation.sets import square, write_davis, write_mask, write_pairs
 
 

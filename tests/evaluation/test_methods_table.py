@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dinoseg.backbone.zoo import load
-from dinoseg.evaluation import ap
+from dinoseg.evaluation.protocols import ap
 from dinoseg.evaluation.report import Row
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_davis, write_pairs, write_voc
 

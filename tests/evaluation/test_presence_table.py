@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinoseg.evaluation.samples import Truth
+from dinoseg.evaluation.datasets.base import Truth
 from tests.evaluation.sets import square, write_mask
 from tests.helpers import write_images
 

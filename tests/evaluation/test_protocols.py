@@ -6,7 +6,7 @@ import pytest
 
 from dinoseg.errors import OptionError
 from dinoseg.evaluation import PROTOCOLS, make_protocol
-from dinoseg.evaluation.protocols import ORACLE, kind_of, mean_of, means
+from dinoseg.evaluation.protocols.base import ORACLE, kind_of, mean_of, means
 from dinoseg.evaluation.report import Row
 
 

@@ -17,7 +17,7 @@ from dinoseg.errors import DatasetError, InputNotFound, OptionError, OutputConfl
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import run as module
 from dinoseg.evaluation.checkout import commit
-from dinoseg.evaluation.metrics import jaccard
+from dinoseg.evaluation.metrics.masks import jaccard
 from dinoseg.options import EvaluateOptions
 from dinoseg.pipeline import Finished
 from dinoseg.places import claimed

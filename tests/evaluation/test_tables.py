@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dinoseg.evaluation import PROTOCOLS, ap, attention_jaccard, miou
-from dinoseg.evaluation.recognition import copies
+from dinoseg.evaluation import PROTOCOLS
+from dinoseg.evaluation.protocols import ap, attention_jaccard, copies, miou
 from tests.evaluation.sets import polygon, square, write_coco, write_davis, write_pairs, write_voc
 from tests.helpers import write_images
 

@@ -9,7 +9,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 
-from dinoseg.evaluation.metrics import mask_box
+from dinoseg.evaluation.metrics.boxes import mask_box
 from dinoseg.images.turns import TURNS
 from tests.helpers import encode, exif_of, gradient
 

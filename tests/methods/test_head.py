@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
-from dinoseg.evaluation.foreground import FOREGROUND
+from dinoseg.evaluation.protocols.foreground import FOREGROUND
 from dinoseg.evaluation.run import Road, head_of
 from dinoseg.folder import run_of
 from dinoseg.methods import make_method

@@ -1,0 +1,1 @@
+"""Whole pictures as vectors, and what tells them apart: k-NN, a linear probe, likeness."""

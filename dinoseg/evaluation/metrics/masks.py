@@ -1,0 +1,93 @@
+"""Overlap of masks: region (IoU, which is the Jaccard index J) and contour (F), all in 0..1."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+def jaccard(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
+    """Intersection over union of two ``(H, W)`` masks; ``void`` pixels are left out of both sums.
+
+    Both empty is 1, as DAVIS has it (Perazzi et al. 2016): there was nothing, and nothing was found.
+    """
+    predicted, truth = without(void, predicted, truth)
+    union = np.count_nonzero(predicted | truth)
+    return np.count_nonzero(predicted & truth) / union if union else 1.0
+
+
+def boundary_f(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
+    """DAVIS contour accuracy F of two ``(H, W)`` masks (Perazzi et al. 2016, section 4).
+
+    A contour pixel counts as matched within ceil(0.008 * image diagonal) px of the other contour. Both contours empty
+    is 1, one of them empty is 0. ``void`` is taken out of both masks before their contours are drawn.
+    """
+    radius = math.ceil(0.008 * math.hypot(*truth.shape))
+    predicted, truth = without(void, predicted, truth)
+    window = joint_window(predicted, truth)
+    found, wanted = contour(predicted[window]), contour(truth[window])
+    if not found.any() or not wanted.any():
+        return float(found.any() == wanted.any())
+    precision = np.count_nonzero(found & dilate(wanted, radius)) / np.count_nonzero(found)
+    recall = np.count_nonzero(wanted & dilate(found, radius)) / np.count_nonzero(wanted)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def without(void: Mask | None, predicted: Mask, truth: Mask) -> tuple[Mask, Mask]:
+    """Both masks with the void pixels taken out."""
+    if predicted.shape != truth.shape or (void is not None and void.shape != truth.shape):
+        raise ValueError(f"masks of different sizes: {predicted.shape} and {truth.shape}")
+    return (predicted, truth) if void is None else (predicted & ~void, truth & ~void)
+
+
+def joint_window(first: Mask, second: Mask) -> tuple[slice, slice]:
+    """Rows and columns that hold all of both masks and one pixel around: no contour lies elsewhere."""
+    both = first | second
+    x, y, width, height = cv2.boundingRect(both.view(np.uint8))
+    return slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+
+
+def contour(mask: Mask) -> Mask:
+    """Pixels that differ from their right, lower or lower-right neighbour; the image border makes no contour."""
+    found = np.zeros_like(mask)
+    found[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
+    found[:-1] |= mask[:-1] ^ mask[1:]
+    found[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    return found
+
+
+def dilate(mask: Mask, radius: int) -> Mask:
+    """Dilated with the disk of ``radius`` px, the pixels with ``dx^2 + dy^2 <= radius^2``.
+
+    Row by row of the disk, from its ends to its middle: pixels grow wider step by step, each time from what there is,
+    and are laid over each other. That takes an operation for every row of the disk, not for every pixel of it, and each
+    is of 64 pixels at a time: the rows of the mask lie ``radius`` px or more apart in one line of bits.
+    """
+    height, width = mask.shape
+    words = -(-(width + radius) // 64)
+    framed = np.zeros((height + 2 * radius, 64 * words), bool)
+    framed[radius : radius + height, :width] = mask
+    wide = np.packbits(framed, bitorder="little").view("<u8")  # (rows * words,)
+    grown, reach = np.zeros(height * words, "<u8"), 0
+    for y in range(radius, -1, -1):
+        while reach < (needed := math.isqrt(radius**2 - y**2)):
+            step = min(2 * reach + 1, needed - reach, 63)  # farther would leave gaps
+            wide, reach = widened(wide, step), reach + step
+        for top in {radius - y, radius + y}:
+            grown |= wide[top * words : (top + height) * words]
+    rows = grown.view(np.uint8).reshape(height, -1)
+    return np.unpackbits(rows, axis=1, count=width, bitorder="little").view(np.bool_)
+
+
+def widened(line: NDArray[np.uint64], step: int) -> NDArray[np.uint64]:
+    """Bits, and those ``step`` (1..63) before and after each, in a line of 64-bit words, the lowest bit first."""
+    by, rest = np.uint64(step), np.uint64(64 - step)
+    wide = line | (line << by) | (line >> by)
+    wide[1:] |= line[:-1] >> rest
+    wide[:-1] |= line[1:] << rest
+    return wide

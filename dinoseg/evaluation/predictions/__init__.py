@@ -1,0 +1,1 @@
+"""Masks to be scored: those that a method makes now, and those that lie in files."""

@@ -1,0 +1,135 @@
+"""``copies``: is a picture found again after it was cut, squeezed, blurred or turned?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dinoseg.backbone.vit import Backbone
+from dinoseg.errors import DatasetError, ImageError, OptionError
+from dinoseg.evaluation.features.distortions import DISTORTIONS, distorted
+from dinoseg.evaluation.features.embedding import Embedder, Embedding, cls_token, crop_side, raw_pixels, squash
+from dinoseg.evaluation.features.gallery import RAW, Counter, Outcome, Progress, batch_size, chosen
+from dinoseg.evaluation.features.whitening import Whitening, cls_and_gem
+from dinoseg.evaluation.metrics.ranking import average_precision, rankings
+from dinoseg.evaluation.protocols.base import mean_of, means
+from dinoseg.evaluation.protocols.features import FeatureProtocol
+from dinoseg.evaluation.report import Row, Score
+from dinoseg.images.decode import decode
+from dinoseg.images.find import find
+from dinoseg.options import EvaluateOptions, InputOptions
+from dinoseg.types import Failure, Source
+
+SIDE = 320
+"""px of the published frame."""
+ORIGINALS = 50
+"""At most so many pictures are distorted, evenly over the folder; all others are distractors."""
+FEWEST = 20
+"""Pictures of a folder."""
+COPY, CLS = "CLS and GeM", "CLS alone"
+DESCRIBE = {COPY: cls_and_gem, CLS: cls_token, RAW: raw_pixels}
+AP, FIRST = "average precision", "found first"
+
+
+def measure(data: Path, backbone: Backbone, options: EvaluateOptions, progress: Progress) -> Outcome:
+    """Distort some pictures of a folder and look for the originals among all. Raises ``DatasetError`` for too few."""
+    if options.shots:
+        raise OptionError("copies learns from no examples: leave out --shots.")
+    side = crop_side(backbone.spec.patch, options.size or SIDE)
+    found = find([data], InputOptions())
+    sources = [each.with_values(options.value_range) if isinstance(each, Source) else each for each in found]
+    check_enough(data, sum(isinstance(source, Source) for source in sources))
+    count = Counter(progress, len(sources) + len(originals(len(sources), options)) * len(DISTORTIONS))
+    batch = batch_size(backbone, options)
+    embedder = Embedder(backbone, lambda pixels: squash(pixels, side), DESCRIBE, facets=("token",), batch=batch)
+    database = embedder(sources, count)
+    check_enough(data, len(database.kept))
+    known = [source for source in (sources[position] for position in database.kept) if isinstance(source, Source)]
+    asked = originals(len(known), options)
+    queries = embedder(copies_of([known[position] for position in asked]), count)
+    rows = rows_of(known, asked, database, queries)
+    failed = (*database.failures, *queries.failures)
+    return Outcome(data.name, "any folder of pictures", conclude(rows), rows, failed, side)
+
+
+def check_enough(data: Path, count: int) -> None:
+    """Raise ``DatasetError`` for fewer pictures than ``FEWEST``."""
+    if count < FEWEST:
+        raise DatasetError(
+            f"{data} holds {count} pictures that can be read: copies needs {FEWEST} or more to tell apart."
+        )
+
+
+def originals(count: int, options: EvaluateOptions) -> NDArray[np.int64]:
+    """Positions of the pictures that are distorted: of those asked for at most ``ORIGINALS``, at most half of all."""
+    asked = chosen(count, options)
+    most = max(1, min(ORIGINALS, count // 2, len(asked)))
+    return asked[np.linspace(0, len(asked) - 1, most).round().astype(int)] if len(asked) else asked
+
+
+def copies_of(pictures: Sequence[Source]) -> Iterator[Source | Failure]:
+    """Every distortion of every picture, made when it is asked for."""
+    for source in pictures:
+        try:
+            pixels = decode(source).pixels
+        except ImageError as error:  # gone since
+            yield from (Failure(source.id, error, source) for _ in DISTORTIONS)
+            continue
+        yield from (Source(f"{source.id} ({name})", distorted(pixels, name)) for name in DISTORTIONS)
+
+
+def rows_of(known: Sequence[Source], asked: NDArray[np.int64], database: Embedding, queries: Embedding) -> list[Row]:
+    """Where each copy finds its original, by each kind of vector; the copies of one picture are one sequence."""
+    place, kind = np.divmod(queries.kept, len(DISTORTIONS))  # which original, and what was done to it
+    wanted, names = asked[place], [list(DISTORTIONS)[number] for number in kind]
+    values: list[dict[str, float]] = [{} for _ in wanted]
+    for after, (found, among) in compared(database, queries, asked).items():
+        for position, ranking in enumerate(rankings(found, among)):
+            values[position] |= measured(ranking, int(wanted[position]), after)
+    ids = [known[position].id for position in wanted]
+    return [
+        Row(f"{id_} ({name})", value, sequence=id_, classes=(name,))
+        for id_, name, value in zip(ids, names, values, strict=True)
+    ]
+
+
+def compared(database: Embedding, queries: Embedding, asked: NDArray[np.int64]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Vectors of the copies and of the database by the end of a score's name; whitening is learned on distractors."""
+    distractors = np.setdiff1d(np.arange(len(database.kept)), asked)
+    vectors = database.vectors[COPY]
+    whiten = Whitening.learn(vectors[distractors], min(vectors.shape[1], len(distractors) // 2))
+    pairs = {f", {name}": (queries.vectors[name], database.vectors[name]) for name in (CLS, RAW)}
+    return {"": (whiten(queries.vectors[COPY]), whiten(vectors))} | pairs
+
+
+def measured(ranking: NDArray[np.int64], wanted: int, after: str) -> dict[str, float]:
+    """One copy's values; ``after`` is put behind their names."""
+    original = np.arange(len(ranking)) == wanted
+    precision = average_precision(ranking, original, np.zeros_like(original))
+    return {f"{AP}{after}": precision, f"{FIRST}{after}": float(ranking[0] == wanted)}
+
+
+def conclude(rows: Sequence[Row]) -> list[Score]:
+    """Means over originals: all distortions together, then each; raw pixels are the floor."""
+    scores = means(rows)
+    for name in DISTORTIONS:
+        of_kind = [row for row in rows if row.classes == (name,)]
+        if of_kind:
+            scores.append(replace(mean_of(FIRST, of_kind), name=f"{FIRST}, {name}"))
+    return [
+        replace(score, unit="originals", kind="floor" if score.name.endswith(RAW) else score.kind) for score in scores
+    ]
+
+
+COPIES = FeatureProtocol(
+    f"Copy detection: {len(DISTORTIONS)} distortions of up to {ORIGINALS} pictures ({', '.join(DISTORTIONS)}), made on "
+    "the fly, each looks for its original among all pictures of the folder. Whole pictures as squares, CLS beside GeM "
+    "(p 4) of the patches, whitened by the pictures that are not looked for, cosine (Berman et al. 2019, as DINO does "
+    "on Copydays). Mean over originals, whose copies are not independent.",
+    measure,
+)

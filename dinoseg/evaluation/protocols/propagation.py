@@ -1,0 +1,205 @@
+"""``davis-propagation``: the first frame's truth, followed through each video of DAVIS by the likeness of patches."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, fields, replace
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoseg.errors import DatasetError, ImageError, OptionError
+from dinoseg.evaluation.datasets.base import Sample, Truth
+from dinoseg.evaluation.metrics.floors import FLOORS
+from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
+from dinoseg.evaluation.metrics.series import series_statistics
+from dinoseg.evaluation.predictions.base import Predicted, from_masks
+from dinoseg.evaluation.predictions.upright import Frames
+from dinoseg.evaluation.protocols.base import Protocol, by_sequence, score
+from dinoseg.evaluation.report import Row, Score
+from dinoseg.evaluation.run import open_segmenter
+from dinoseg.images.feed import read_ahead
+from dinoseg.images.labels import VOID
+from dinoseg.images.video import AHEAD, frame_of
+from dinoseg.methods.parameters import parse_parameters
+from dinoseg.options import EvaluateOptions, PropagateOptions, SegmentOptions
+from dinoseg.propagate import Propagator, Tracked, frame_fit
+from dinoseg.types import Failure, Segmentation, Source
+
+DAVIS_SIZE = (480, 854)
+MEASURES: dict[str, Callable[[Mask, Mask, Mask | None], float]] = {"J": jaccard, "F": boundary_f}
+KEPT = "first mask kept"
+
+
+class Frame(NamedTuple):
+    """What ``conclude`` needs of a frame beside its values."""
+
+    packed: bytes
+    shape: tuple[int, ...]
+    found: tuple[int, ...]
+    """Numbers of the objects that were predicted."""
+
+    @property
+    def numbers(self) -> NDArray[np.uint8]:
+        """The true object numbers, ``(H, W)``."""
+        return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(self.shape)
+
+
+def numbers_of(truth: Truth) -> NDArray[np.uint8]:
+    """True object numbers ``(H, W)``, 255 void; of frames of a video (``Protocol.needs_videos``)."""
+    assert truth.numbers is not None
+    return truth.numbers
+
+
+def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
+    """J and F of every object that is in this frame or was predicted, by its number; void left out."""
+    numbers = numbers_of(truth)
+    void = numbers == VOID
+    found = {instance.label: mask for instance, mask in zip(result.instances, result.masks, strict=True)}
+    nothing = np.zeros(numbers.shape, bool)
+    return {
+        f"{name} {number}": function(found.get(number, nothing), numbers == number, void)
+        for number in sorted(found.keys() | set(np.unique(numbers).tolist()) - {0, VOID})
+        for name, function in MEASURES.items()
+    }
+
+
+def collect(truth: Truth, result: Segmentation) -> Frame:
+    """The true numbers, packed, for the floors."""
+    numbers = numbers_of(truth)
+    labels = tuple(instance.label for instance in result.instances)
+    return Frame(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
+
+
+def conclude(rows: Sequence[Row]) -> list[Score]:
+    """Statistics per object over its frames, then means over all objects; floors on the same frames."""
+    rows = [replace(row, evidence=Frame(*row.evidence)) for row in rows]
+    objects = [item for video in by_sequence(rows) for item in objects_of(video)]
+    scores = []
+    for name in MEASURES:
+        series = [series_statistics([row.values.get(f"{name} {n}", 1.0) for row in frames]) for frames, n, _ in objects]
+        scores += [score(f"{name} {part}", [getattr(x, part) for x in series], "objects") for part in series[0]._fields]
+    both = [
+        float(np.mean([[row.values.get(f"{name} {n}", 1.0) for name in MEASURES] for row in frames]))
+        for frames, n, _ in objects
+    ]
+    given = [replace(each, kind="semi-supervised") for each in [score("J&F", both, "objects"), *scores]]
+    return [*given, *floors(objects)]
+
+
+def objects_of(video: Sequence[Row]) -> Iterator[tuple[Sequence[Row], int, Mask]]:
+    """The frames that count, the number and the first mask of each object of the first frame.
+
+    Raises ``DatasetError`` for predictions of other objects, and for a video of fewer than three frames.
+    """
+    first = video[0].evidence.numbers  # (H, W)
+    there = [int(number) for number in np.unique(first) if number not in (0, VOID)]
+    more = sorted({number for row in video for number in row.evidence.found}.difference(there))
+    if more:
+        has = ", ".join(map(str, there)) or "none"
+        raise DatasetError(f"{video[0].sequence}: object {more[0]} is predicted, but its first frame has {has}.")
+    if len(video) < 3:
+        raise DatasetError(
+            f"{video[0].sequence} has {len(video)} frames: first and last do not count, nothing is left."
+        )
+    for number in there:
+        yield video[1:-1], number, first == number
+
+
+def floors(objects: Sequence[tuple[Sequence[Row], int, Mask]]) -> list[Score]:
+    """J&F of the first mask where it was, and of the centred ellipse."""
+    ellipse = FLOORS["centred ellipse"]
+    scores = []
+    for floor in (KEPT, "centred ellipse"):
+        values = []
+        for frames, number, first in objects:
+            drawn = first if floor == KEPT else ellipse((first.shape[0], first.shape[1]))
+
+            def of_frame(row: Row, name: str, drawn: Mask = drawn, number: int = number) -> float:
+                numbers = row.evidence.numbers
+                return MEASURES[name](drawn, numbers == number, numbers == VOID)
+
+            values.append(mean_of_both(frames, of_frame))
+        scores.append(replace(score(f"J&F {floor}", values, "objects"), kind="floor"))
+    return scores
+
+
+def mean_of_both(frames: Sequence[Row], value: Callable[[Row, str], float]) -> float:
+    """Mean of J and F over frames."""
+    return float(np.mean([[value(row, name) for name in MEASURES] for row in frames]))
+
+
+class Follow:
+    """Predictions that a network makes by following each video's first truth; ``--param`` sets its rules."""
+
+    def __init__(self, options: EvaluateOptions, protocol: Protocol, name: str) -> None:  # noqa: ARG002 (as Road)
+        if options.method != SegmentOptions.method:
+            raise OptionError(f"{name} follows the first frame's truth, it runs no method: leave out --method.")
+        self.how = PropagateOptions(**parse_parameters(PropagateOptions, name, options.param))
+        common = {field.name: getattr(options, field.name) for field in fields(SegmentOptions)}
+        self.asked = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
+        backbone = open_segmenter(self.asked, options.random_weights).backbone
+        assert backbone is not None
+        self.frames = Frames(options)
+        self.random_weights, self.lenient = options.random_weights, options.partial
+        self.propagator = Propagator(backbone, self.how, size=options.size, batch=options.batch)
+
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+        """The prediction for each frame, or why there is none; a video whose first frame fails has none."""
+        for _, group in groupby(samples, lambda sample: sample.sequence):
+            video = list(group)
+            try:
+                yield from map(prediction, self.follow(video))
+            except ImageError as error:
+                yield from [error.reason] * len(video)
+            except DatasetError as error:
+                if not self.lenient:
+                    raise
+                yield from [error.reason] * len(video)
+
+    def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:
+        """One video's frames."""
+        numbers = numbers_of(self.frames.truth(video[0])[0])
+        sources = [Source(sample.id, sample.image) for sample in video]
+        frames = read_ahead(sources, frame_of, workers=AHEAD, ahead=AHEAD)
+        return self.propagator.run(frames, np.where(numbers == VOID, 0, numbers).astype(np.uint8))
+
+    def facts(self) -> dict[str, Any]:
+        """The part of the report that says what was scored."""
+        spec = self.propagator.backbone.spec
+        model = f"random weights in the shape of {self.asked.model}" if self.random_weights else self.asked.model
+        return {
+            "model": model,
+            "sha256": spec.sha256,
+            "device": str(self.propagator.backbone.device),
+            "size": max(frame_fit(DAVIS_SIZE, spec.patch, self.asked.size).scaled),
+            "options": asdict(self.asked)
+            | {"mean": spec.mean, "std": spec.std, "method": "propagation", "propagation": asdict(self.how)},
+        }
+
+
+def prediction(result: Tracked | Failure) -> Predicted | str:
+    """One frame's labels as a prediction."""
+    if isinstance(result, Failure):
+        return result.reason
+    photo = result.photo
+    masks = ((result.labels == number, 1 / number, number) for number in result.objects)
+    return from_masks(Source(photo.id, photo.id), photo.size, masks)
+
+
+DAVIS_PROPAGATION = Protocol(
+    "DAVIS, semi-supervised (Perazzi et al. 2016, Pont-Tuset et al. 2017): the truth of the first frame is given and "
+    "followed by the likeness of patches (Caron et al. 2021, table 5). Region J and contour F (within 0.008 of the "
+    "diagonal) of each object of the first frame, first and last frame not counted, void left out; mean, recall "
+    "(share above 0.5) and decay (first less last quarter) per object, then means over all objects; J&F is the mean of "
+    "both means. Intervals take objects as independent. Floors: the first mask kept where it was, the centred ellipse.",
+    measure,
+    conclude,
+    collect=collect,
+    lasting_labels=True,
+    needs_videos=True,
+    maker=Follow,
+)

@@ -1,1 +1,0 @@
-"""Protocols that judge a backbone by whole pictures of a labelled folder: k-NN, linear probe, retrieval, copies."""
