@@ -28,8 +28,8 @@ import timm
 import torch
 from torch import Tensor
 
-from dinoseg.backbone.vit import Backbone, BackboneSpec
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.families import family_of
 
 WAYS = ("ours", "fused", "official")
 
@@ -37,7 +37,7 @@ WAYS = ("ours", "fused", "official")
 def network(patch: int) -> Backbone:
     torch.manual_seed(0)
     spec = BackboneSpec("vit-small", "dino", patch, 384, 12, 6, 1536, 0, "offset", layer_scale=False)
-    return Backbone(build(spec), spec).eval().requires_grad_(False)
+    return family_of(spec.family).new(spec).eval().requires_grad_(False)
 
 
 def official(backbone: Backbone, image: Tensor) -> Tensor:

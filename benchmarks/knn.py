@@ -20,7 +20,7 @@ import torch
 from command import quoted
 from tqdm import tqdm
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, open_labelled
 from dinoseg.evaluation.features.gallery import NETWORK, Gallery, Side, embed_folder
 from dinoseg.evaluation.protocols.feature_run import open_backbone

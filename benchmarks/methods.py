@@ -26,7 +26,7 @@ from method_tables import Key, Picture, Sets, write
 from tqdm import tqdm
 
 from dinoseg.atomic import atomic_write
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DinosegError
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth

@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dinoseg.backbone.vit import Backbone, BackboneSpec
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.families import family_of
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.images.decode import decode
 from dinoseg.images.find import find
@@ -120,7 +120,7 @@ def vit_small() -> Backbone:
     """A ViT-S/16 with random weights."""
     torch.manual_seed(0)
     spec = BackboneSpec("vit-small", "dino", 16, 384, 12, 6, 1536, 0, "offset", layer_scale=False)
-    return Backbone(build(spec), spec).eval().requires_grad_(False)
+    return family_of(spec.family).new(spec).eval().requires_grad_(False)
 
 
 @torch.inference_mode()

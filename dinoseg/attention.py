@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.families import family_of
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.vit import Backbone, attention_rows
+from dinoseg.backbone.vit import VisionTransformer, attention_rows
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError, QueryOutside
 from dinoseg.images.decode import as_source, decode
@@ -148,7 +150,7 @@ class Attender:
     @with_options(AttendOptions)
     def __init__(self, options: AttendOptions) -> None:
         self.options = options
-        self.backbone = load_backbone(options)
+        self.backbone = with_attention(load_backbone(options))
         self.max_pixels = InputOptions().max_pixels
         depth = self.backbone.spec.depth
         if options.layer is not None and options.layer > depth:
@@ -201,6 +203,17 @@ class Attender:
         return f"{of}, layer {options.layer or depth} of {depth}"
 
 
+def with_attention(backbone: Backbone) -> VisionTransformer:
+    """The same network. Raises ``OptionError`` for a family that has no attention to show."""
+    if not family_of(backbone.spec.family).attention:
+        raise OptionError(
+            f"{backbone.spec.name} is a network of the family {backbone.spec.family}, which has no attention to show: "
+            "name a Vision Transformer with --model."
+        )
+    assert isinstance(backbone, VisionTransformer)
+    return backbone
+
+
 def patch_of(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:
     """Row-major index of the patch under a pixel ``(x, y)`` of the upright photo. Raises ``QueryOutside``."""
     (x, y), (height, width) = query, fitted.size
@@ -211,7 +224,7 @@ def patch_of(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:
     return row * fitted.grid[1] + column
 
 
-def rollout(backbone: Backbone, image: Tensor) -> Tensor:
+def rollout(backbone: VisionTransformer, image: Tensor) -> Tensor:
     """Attention rolled out from CLS through all layers, patch columns, ``(1, N)``.
 
     The row of CLS in prod_l (A_l + I) / 2, A_l the mean over heads (Abnar and Zuidema 2020). It is followed from the

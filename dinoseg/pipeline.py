@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.families import family_of
 from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import on_device, within_memory
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source, decode
@@ -28,7 +29,7 @@ from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods import make_method
 from dinoseg.methods.base import nothing
-from dinoseg.methods.presence import calibrated, presence
+from dinoseg.methods.presence import presence
 from dinoseg.options import InputOptions, SegmentOptions, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import REFUSED, check_refinement, has_edge, refine
@@ -84,7 +85,7 @@ class Segmenter:
     def check_presence(self) -> None:
         """Raise ``OptionError`` where presence is asked for and nothing can tell it."""
         family = self.backbone.spec.family if self.backbone else None
-        if self.options.min_presence and not (family and calibrated(family)):
+        if self.options.min_presence and not (family and family_of(family).presence):
             told = f"networks of the family {family}" if family else f"the method {self.options.method}"
             raise OptionError(f"--min-presence: presence is not known for {told}; leave it out or use the built-in.")
 

@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import FrameSize, MaskError, NanFeatures
 from dinoseg.options import PropagateOptions
 from dinoseg.types import Failure, Fit, Photo

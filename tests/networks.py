@@ -5,16 +5,16 @@ import copy
 import torch
 from torch import nn
 
+from dinoseg.backbone.base import Backbone, BackboneSpec
 from dinoseg.backbone.export import save_backbone
-from dinoseg.backbone.vit import Backbone, BackboneSpec
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.families import family_of
 
 
 def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:
     """Width 32, depth 2, patch 8; LayerScale signed and partly tiny, as in real files."""
     registers, rule = (4, "rope") if family == "dinov3" else (0, "offset")
     spec = BackboneSpec("small", family, 8, 32, 2, 2, hidden, registers, rule, family == "dinov2")
-    backbone = Backbone(build(spec), spec).eval()
+    backbone = family_of(spec.family).new(spec).eval()
     torch.manual_seed(0)  # after it was built: what timm and torch draw differs from version to version
     for name, parameter in backbone.vit.named_parameters():
         if "gamma" in name:

@@ -11,8 +11,8 @@ import pytest
 from safetensors import safe_open
 
 import dinoseg
+from dinoseg.backbone.formats import sha256
 from dinoseg.backbone.names import builtin_file
-from dinoseg.backbone.weights import sha256
 from dinoseg.backbone.zoo import load
 from dinoseg.cli.samples import SAMPLES
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from dinoseg import propagate
+from dinoseg.backbone.families import FAMILIES, family_of
 from dinoseg.evaluation.metrics import neighbours
 from dinoseg.images import fit
-from dinoseg.methods import cut, lanczos, laplacian, presence, prior
+from dinoseg.methods import cut, lanczos, laplacian, prior
 from dinoseg.methods.attention_cut import AttentionCut
 from dinoseg.methods.found import Found
 from dinoseg.methods.kmeans import PatchClusters
@@ -31,7 +32,10 @@ NUMBERS = {
     "crumbs": ((pieces.CRUMB, pieces.PINHOLE), (0.01, 0.003)),
     "attention-cut": ((AttentionCut().power, AttentionCut().reach), (7.0, 0.3)),
     "kmeans": (PatchClusters().clusters, 3),
-    "presence": (presence.COEFFICIENTS, {"dinov2": (-15.365, 1.686, 14.587)}),
+    "presence": (
+        {name: family_of(name).presence for name in FAMILIES if family_of(name).presence},
+        {"dinov2": (-15.365, 1.686, 14.587)},
+    ),
     # Published:
     "bilateral solver (TokenCut)": (
         (bilateral.SIGMAS, bilateral.SMOOTHNESS, bilateral.CONFIDENCE),

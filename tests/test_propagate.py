@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import DinosegError, FrameSize, MaskError, TruncatedImage
 from dinoseg.options import PropagateOptions

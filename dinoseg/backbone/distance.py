@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.features import Features
-from dinoseg.backbone.vit import Backbone
 
 TINY = 1e-6
 ATTENTION = 0.1

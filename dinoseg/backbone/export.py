@@ -12,7 +12,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dinoseg.atomic import atomic_write
-from dinoseg.backbone.vit import IMAGENET_MEAN, IMAGENET_STD, Backbone, BackboneSpec
+from dinoseg.backbone.base import IMAGENET_MEAN, IMAGENET_STD, Backbone, BackboneSpec
+from dinoseg.backbone.families import family_of
 from dinoseg.errors import NonFiniteLoss
 
 LIMIT = 127
@@ -41,19 +42,12 @@ def metadata_of(spec: BackboneSpec) -> dict[str, str]:
     """What the tensors do not say, as a safetensors header."""
     usual = (spec.mean, spec.std) == (IMAGENET_MEAN, IMAGENET_STD)
     pixels = {} if usual else {"mean": json.dumps(spec.mean), "std": json.dumps(spec.std)}
-    return {
-        **pixels,
-        "format": "pt",
-        "family": spec.family,
-        "num_heads": str(spec.heads),
-        "patch_size": str(spec.patch),
-        "positions": spec.positions,
-    }
+    return {**pixels, "format": "pt", "family": spec.family, **family_of(spec.family).header(spec)}
 
 
 def save_backbone(backbone: Backbone, path: Path, *, store: str = "float16", **facts: str) -> None:
     """Write a network whole or not at all; ``facts`` join the header. Raises ``NonFiniteLoss``."""
-    header, tensors = {**metadata_of(backbone.spec), **facts}, packed(backbone.vit.state_dict(), store)
+    header, tensors = {**metadata_of(backbone.spec), **facts}, packed(backbone.network.state_dict(), store)
     if not all_finite(tensors.values()):
         raise NonFiniteLoss(
             f"Weights are NaN, infinite or too large for {store}: {path} is not written. Start again with a smaller "

@@ -8,92 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from torch import Tensor, nn
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.features import FACETS, Features
-from dinoseg.types import Fit
-
-RGB = tuple[float, float, float]
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True, slots=True)
-class BackboneSpec:
-    """What the tensors of a weight file say about the network, and where they came from."""
-
-    name: str
-    family: str
-    """``dino``, ``dinov2``, ``dinov2-registers`` or ``dinov3``; methods choose their defaults by it."""
-    patch: int
-    width: int
-    depth: int
-    heads: int
-    hidden: int
-    """MLP neurons per block."""
-    registers: int
-    positions: str
-    """How the position table is resized: ``offset``, ``antialias`` (see ``resize_positions``) or ``rope``."""
-    layer_scale: bool
-    sha256: str = ""
-    mean: RGB = IMAGENET_MEAN
-    """Of red, green and blue in 0..1 over what it was trained on: taken out of pixels."""
-    std: RGB = IMAGENET_STD
-    """The same for the deviation, by which they are divided."""
-
-    @property
-    def prefix(self) -> int:
-        """Tokens before the patches: CLS and registers."""
-        return 1 + self.registers
-
-
-class Backbone(nn.Module):
+class VisionTransformer(Backbone):
     """A DINO Vision Transformer with its own rule for positions.
 
-    ``forward`` is the road's one pass; ``tokens`` is the plain differentiable network that training and compression
-    use. Images are float ``(B, 3, h, w)``, normalised with ``normalise``, sides multiples of ``spec.patch``.
+    Beside what every ``Backbone`` has, ``tokens`` is the plain differentiable network, and single blocks and layers can
+    be asked for, as compression and ``attend`` do. Sides of images are multiples of ``spec.patch``.
     """
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, vit: nn.Module, spec: BackboneSpec) -> None:
-        super().__init__()
-        self.vit: Any = vit
-        self.spec = spec
-        self.register_buffer("mean", torch.tensor(spec.mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std).view(3, 1, 1), persistent=False)
-
-    def normalising(self, mean: RGB | None, std: RGB | None) -> Backbone:
-        """The same network with another mean and deviation of pixels, where they are given; the weights are shared."""
-        if mean is None and std is None:
-            return self
-        spec = replace(self.spec, mean=mean or self.spec.mean, std=std or self.spec.std)
-        return Backbone(self.vit, spec).to(self.device).train(self.training)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.mean.device
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Images ``(B, 3, h, w)`` uint8 or float 0..1 -> float with the mean taken out, over the deviation."""
-        images = images.float() / 255 if images.dtype == torch.uint8 else images
-        return (images - self.mean) / self.std
-
-    def prepare(self, pixels: NDArray[np.uint8], fit: Fit) -> Tensor:
-        """A scaled photo ``(h, w, 3)`` on the device, normalised, zeros right and below it, ``(1, 3, gh p, gw p)``."""
-        image = self.normalise(torch.from_numpy(pixels).to(self.device).permute(2, 0, 1))  # (3, h, w)
-        height, width = (length * fit.patch for length in fit.grid)
-        return F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1]))[None]
+    attribute = "vit"
+    vit: Any
+    """timm's ``VisionTransformer`` or ``Eva``."""
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Tokens that enter the first block, ``(B, prefix + N, d)``, and the rotary table where the family has one."""
@@ -135,6 +70,10 @@ class Backbone(nn.Module):
         for index in range(self.spec.depth):
             x = self.block(index, x, rope)
         return self.vit.norm(x)
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """The CLS token after the final norm, ``(B, d)``."""
+        return self.tokens(images)[:, 0]
 
     def forward(self, images: Tensor, facets: Collection[str] = (), cls: bool = False) -> Features:
         """CLS attention of the last layer, and only those facets (of ``FACETS``) that were asked for."""
@@ -191,7 +130,7 @@ class Backbone(nn.Module):
 class LastBlock:
     """The last block, computed as far as it is needed."""
 
-    def __init__(self, backbone: Backbone, x: Tensor, rope: Tensor | None, grid: tuple[int, int]) -> None:
+    def __init__(self, backbone: VisionTransformer, x: Tensor, rope: Tensor | None, grid: tuple[int, int]) -> None:
         self.backbone, self.x, self.rope, self.grid = backbone, x, rope, grid
         self.index = backbone.spec.depth - 1
         self.block = backbone.vit.blocks[self.index]
@@ -248,12 +187,15 @@ def attention_rows(query: Tensor, key: Tensor) -> Tensor:
 
 
 def layer_scale(block: nn.Module, branch: int, x: Tensor) -> Tensor:
-    """LayerScale of attention (1) or MLP (2), under either of timm's two spellings."""
+    """``x`` ``(B, t, d)`` times LayerScale of attention (1) or MLP (2), if the network has one."""
+    gamma = gamma_of(block, branch)
+    return x if gamma is None else x * gamma
+
+
+def gamma_of(block: Any, branch: int) -> Tensor | None:
+    """The LayerScale ``(d,)`` of attention (1) or MLP (2), under either of timm's two spellings."""
     gamma = getattr(block, f"gamma_{branch}", None)
-    if gamma is not None:
-        return x * gamma
-    scale = getattr(block, f"ls{branch}", None)
-    return x if scale is None else scale(x)
+    return gamma if gamma is not None else getattr(getattr(block, f"ls{branch}", None), "gamma", None)
 
 
 def qkv_bias(attn: Any) -> Tensor | None:

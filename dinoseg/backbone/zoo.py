@@ -6,19 +6,22 @@ import json
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from platformdirs import user_data_path
 
 from dinoseg.atomic import atomic_write
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.names import ZOO, find_weights
 from dinoseg.backbone.precision import own_precision
-from dinoseg.backbone.vit import Backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.errors import CorruptWeights, DeviceError, OutOfMemory
 from dinoseg.files import read_back
 from dinoseg.options import ModelOptions
+
+B = TypeVar("B", bound=Backbone)
 
 
 def load_backbone(options: ModelOptions) -> Backbone:
@@ -38,7 +41,7 @@ def _kept(model: str, heads: int | None, positions: str, device: torch.device, c
 
 
 @own_precision()
-def put_on(backbone: Backbone, device: torch.device) -> Backbone:
+def put_on(backbone: B, device: torch.device) -> B:
     """The network there. Raises ``DeviceError`` where it does not fit, or the device does not answer."""
     try:
         with on_device(device, f"{backbone.spec.name} does not fit into the memory of {device}"):

@@ -23,19 +23,20 @@ from tqdm.auto import tqdm
 
 from dinoseg import __version__
 from dinoseg.atomic import atomic_write
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import all_finite, save_backbone
 from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.vit import VisionTransformer
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import choose_device, load, put_on
 from dinoseg.compression.aims import AIMS
 from dinoseg.compression.crops import CropFeed, Size, evenly
 from dinoseg.compression.heal import Healing, HealOptions
 from dinoseg.compression.patch import resize_patch_kernel
-from dinoseg.compression.prune import check_prunable, prune
+from dinoseg.compression.prune import prunable, prune
 from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
 from dinoseg.files import read_back
 from dinoseg.images.find import find
@@ -80,8 +81,7 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
     started = time.perf_counter()
     used, held_out = divide(images, options.seed)
     check_file(options.output, replace=options.overwrite or options.resume)
-    teacher = load(model, heads=options.heads, offline=options.offline)
-    check_prunable(teacher, options.neurons)
+    teacher = prunable(load(model, heads=options.heads, offline=options.offline), options.neurons)
     teacher = put_on(teacher, choose_device(options.device))
     work = working_folder(options)
     sizes = square(options.grid * teacher.spec.patch), square(options.grid * options.patch)
@@ -209,7 +209,7 @@ def merged(parts: Sequence[Features]) -> Features:
 
 
 def pruned_student(
-    teacher: Backbone,
+    teacher: VisionTransformer,
     feed: CropFeed,
     sizes: tuple[Size, Size],
     options: CompressOptions,
@@ -220,13 +220,13 @@ def pruned_student(
     file = work / "pruned.safetensors"
     student = kept(file)
     if student is None:
-        student = with_patch(teacher, options.patch)
+        unpruned = with_patch(teacher, options.patch)
         crops = feed.batches(CALIBRATE, evenly(options.calibration_crops, 64, *sizes))
         on_device = [(large.to(teacher.device), small.to(teacher.device)) for large, small in crops]
         with tqdm(total=teacher.spec.depth, desc="prune", unit="block", disable=None) as bar:
-            prune(teacher, student, on_device, options.neurons, progress=bar.update)
-        student.spec = replace(student.spec, hidden=options.neurons)
-        save_backbone(student, file, store="float32")
+            prune(teacher, unpruned, on_device, options.neurons, progress=bar.update)
+        unpruned.spec = replace(unpruned.spec, hidden=options.neurons)
+        save_backbone(unpruned, file, store="float32")
         student = load_file(file)
     student = student.to(teacher.device)
     return student, judge(student)
@@ -241,7 +241,7 @@ def kept(file: Path) -> Backbone | None:
         return None
 
 
-def with_patch(teacher: Backbone, patch: int) -> Backbone:
+def with_patch(teacher: VisionTransformer, patch: int) -> VisionTransformer:
     """A copy of the network for patches of another size."""
     student = copy.deepcopy(teacher)
     embed = student.vit.patch_embed
@@ -285,7 +285,7 @@ def show(bar: Any, crops: int, loss: float) -> None:
 @torch.no_grad()
 def average(student: Backbone, healed: Sequence[Backbone]) -> None:
     """Give a network the mean of the weights of others of its shape."""
-    for own, *others in zip(student.vit.parameters(), *(one.vit.parameters() for one in healed), strict=True):
+    for own, *others in zip(student.network.parameters(), *(one.network.parameters() for one in healed), strict=True):
         own.copy_(torch.stack(others).mean(dim=0))
 
 
@@ -299,4 +299,4 @@ def bfloat16_pays(device: torch.device) -> bool:
 
 def count(backbone: Backbone) -> int:
     """Parameters of a network."""
-    return sum(p.numel() for p in backbone.vit.parameters())
+    return sum(p.numel() for p in backbone.network.parameters())

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from dinoseg.atomic import atomic_write
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.distance import TokenStatistics, look, token_distance
 from dinoseg.backbone.states import load_state, save_state
-from dinoseg.backbone.vit import Backbone
 from dinoseg.compression.aims import Aim
 from dinoseg.compression.crops import CropFeed, Request
 from dinoseg.errors import CorruptWeights, NonFiniteLoss
@@ -93,7 +93,7 @@ class Healing:
         self.teacher, self.student, self.feed, self.known = teacher, student, feed, known
         self.aim, self.options, self.amp = aim, options, amp
         self.checkpoint, self.log = checkpoint, checkpoint.with_suffix(".jsonl")
-        self.parameters = {name: p.requires_grad_(True) for name, p in student.vit.named_parameters()}
+        self.parameters = {name: p.requires_grad_(True) for name, p in student.network.named_parameters()}
         matrices = [p for p in self.parameters.values() if p.ndim in (2, 4)]
         others = [p for p in self.parameters.values() if p.ndim not in (2, 4)]  # norms, biases, tokens, positions
         self.optimiser = torch.optim.AdamW(

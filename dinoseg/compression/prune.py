@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.families import family_of
+from dinoseg.backbone.vit import VisionTransformer, gamma_of
 from dinoseg.errors import CompressionError
 
 RIDGE = 1e-4
@@ -36,8 +38,8 @@ class Moments:
 
 @torch.no_grad()
 def prune(
-    teacher: Backbone,
-    student: Backbone,
+    teacher: VisionTransformer,
+    student: VisionTransformer,
     crops: Sequence[tuple[Tensor, Tensor]],
     neurons: int,
     progress: Callable[[], object],
@@ -46,7 +48,6 @@ def prune(
 
     ``crops`` are pairs of uint8 batches ``(b, 3, s, s)``, teacher's and student's size, on the same patch grid.
     """
-    check_prunable(student, neurons)
     teacher_stream = [teacher.embed(teacher.normalise(large))[0] for large, _ in crops]  # each (b, T, d)
     embedded = [student.embed(student.normalise(small)) for _, small in crops]
     student_stream, rope = [x for x, _ in embedded], embedded[0][1]  # one grid, so one rotary table for both
@@ -63,8 +64,16 @@ def prune(
         progress()
 
 
-def check_prunable(student: Backbone, neurons: int) -> None:
-    """Raise ``CompressionError`` for a gated MLP or a number of neurons that is not smaller."""
+def prunable(student: Backbone, neurons: int) -> VisionTransformer:
+    """The same network, which can be pruned to ``neurons``.
+
+    Raises ``CompressionError`` for a family that is not, a gated MLP or a number of neurons that is not smaller.
+    """
+    if not family_of(student.spec.family).prunable:
+        raise CompressionError(
+            f"{student.spec.name} is a network of the family {student.spec.family}, whose networks are not compressed."
+        )
+    assert isinstance(student, VisionTransformer)
     mlp = student.vit.blocks[0].mlp
     if not hasattr(mlp, "fc1") or hasattr(mlp, "fc1_g") or isinstance(getattr(mlp, "norm", None), nn.LayerNorm):
         raise CompressionError(
@@ -72,6 +81,7 @@ def check_prunable(student: Backbone, neurons: int) -> None:
         )
     if not 1 <= neurons <= student.spec.hidden:
         raise CompressionError(f"--neurons {neurons} is out of range: {student.spec.name} has {student.spec.hidden}.")
+    return student
 
 
 def collect(block: Any, streams: Iterator[tuple[Tensor, Tensor]]) -> Moments:
@@ -95,7 +105,7 @@ def folded_output(block: Any) -> Tensor:
     """Output weights of the MLP with its bias as last row and LayerScale folded in, ``(K + 1, d)`` float64."""
     fc2 = block.mlp.fc2
     weight = torch.cat([fc2.weight.T, fc2.bias[None]]).double()
-    gamma = scale_of(block)
+    gamma = gamma_of(block, 2)
     return weight if gamma is None else weight * gamma.double()
 
 
@@ -127,7 +137,7 @@ def replace_mlp(block: Any, kept: Tensor, weight: Tensor) -> None:
     Channels whose gamma is below a floor keep the folded form with gamma 1: dividing by it would blow them up.
     """
     fc1, fc2 = block.mlp.fc1, block.mlp.fc2
-    gamma = scale_of(block)
+    gamma = gamma_of(block, 2)
     if gamma is not None:
         small = gamma.abs() < GAMMA_FLOOR
         gamma[small] = 1.0
@@ -140,9 +150,3 @@ def replace_mlp(block: Any, kept: Tensor, weight: Tensor) -> None:
         layer.weight = nn.Parameter(new_weight.float().contiguous().clone(), requires_grad=False)
         layer.bias = nn.Parameter(new_bias.float().clone(), requires_grad=False)
     block.mlp.fc1, block.mlp.fc2 = smaller
-
-
-def scale_of(block: Any) -> Tensor | None:
-    """The LayerScale vector of the MLP branch ``(d,)``, if the family has one."""
-    gamma = getattr(block, "gamma_2", None)
-    return gamma if gamma is not None else getattr(getattr(block, "ls2", None), "gamma", None)

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from dinoseg import __version__
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.memory import within_memory
-from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.checkout import commit

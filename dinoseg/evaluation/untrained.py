@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.export import save_backbone
-from dinoseg.backbone.vit import Backbone
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.families import family_of
 from dinoseg.backbone.zoo import load
 from dinoseg.evaluation.metrics.resampling import SEED
 from dinoseg.options import ModelOptions
@@ -22,7 +22,7 @@ def untrained(options: ModelOptions, *, seed: int = SEED) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         shape = load(options.model, heads=options.heads, positions=options.positions, offline=options.offline)
         torch.manual_seed(seed)
-        return Backbone(build(shape.spec, shape.vit.state_dict()), shape.spec)
+        return family_of(shape.spec.family).new(shape.spec, shape.network.state_dict())
 
 
 def write_random_weights(options: ModelOptions, path: Path, *, seed: int = SEED) -> None:

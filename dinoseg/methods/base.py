@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.backbone.families import family_of
+from dinoseg.backbone.families.family import Facet
 from dinoseg.errors import OptionError
 from dinoseg.types import Fit, Photo, Proposal, Proposals
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dinoseg.backbone.base import BackboneSpec
     from dinoseg.backbone.features import Features
-    from dinoseg.backbone.vit import BackboneSpec
-
-Facet: TypeAlias = Literal["query", "key", "value", "token"]
 
 
 @runtime_checkable
@@ -127,7 +127,7 @@ class SimilarityMethod(FacetMethod):
         """Whether the mean feature is taken out, for a network of this family."""
         if self.centre is not None:
             return self.centre
-        return family.startswith("dinov2") and self.facets(family) == ("key",)  # they all point in one direction
+        return bool(set(self.facets(family)) & set(family_of(family).centred))
 
 
 def view_of(features: Features, index: int, fit: Fit) -> View:
@@ -187,11 +187,8 @@ def nothing(reason: str) -> Proposals:
 
 
 def facet_for(family: str) -> Facet:
-    """The facet that methods work on: keys for DINO v1, as published; final tokens for the others.
-
-    All keys of DINOv2 point in one direction; DINOv3 is untested here on real weights.
-    """
-    return "key" if family == "dino" else "token"
+    """The facet that methods work on, by the name of a family."""
+    return family_of(family).facet
 
 
 def require_head(head: int | None, heads: int) -> None:

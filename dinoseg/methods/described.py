@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.features import Features
-from dinoseg.backbone.vit import BackboneSpec
 from dinoseg.methods.base import Method, to_numpy, unit
 from dinoseg.types import Fit, Photo, Proposals
 

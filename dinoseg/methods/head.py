@@ -16,8 +16,8 @@ from dinoseg.methods.score import agreement
 from dinoseg.types import Fit, Proposals
 
 if TYPE_CHECKING:
+    from dinoseg.backbone.base import BackboneSpec
     from dinoseg.backbone.features import Features
-    from dinoseg.backbone.vit import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SegmentationHead(NetworkMethod):
     @property
     def sha256(self) -> str:
         """Of the file, for results to name: another head may take its place under the same name."""
-        from dinoseg.backbone.weights import sha256
+        from dinoseg.backbone.formats import sha256
         from dinoseg.methods.head_network import head_file
 
         return sha256(head_file(self.weights))

@@ -14,10 +14,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from dinoseg.atomic import atomic_write
+from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.export import with_sorted_header
+from dinoseg.backbone.formats import read_state
 from dinoseg.backbone.precision import own_precision
-from dinoseg.backbone.vit import BackboneSpec
-from dinoseg.backbone.weights import read_state
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
 from dinoseg.files import home_path
 

@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
+from dinoseg.backbone.families import family_of
 from dinoseg.backbone.features import Features
 from dinoseg.methods.base import is_constant
 from dinoseg.types import Photo
 
 CUES = ("concentration", "share of the patches")
 """What ``cues`` measures, in its order."""
-COEFFICIENTS = {"dinov2": (-15.365, 1.686, 14.587)}
-"""Family -> intercept and one weight per cue, as ``benchmarks/presence.py --fit`` prints them: even halves of four data
-sets, the built-in model and DINOv2's ViT-S/14 together. Larger networks of the family were not measured."""
 
 
 def presence(features: Features, photos: list[Photo]) -> list[float | None]:
@@ -27,15 +25,11 @@ def presence(features: Features, photos: list[Photo]) -> list[float | None]:
 
     0 for a photograph of one colour; None for a family of networks that was not calibrated.
     """
-    if not calibrated(features.family):
+    coefficients = family_of(features.family).presence
+    if coefficients is None:
         return [None] * len(photos)
-    chances = probability(cues(features), COEFFICIENTS[features.family])
+    chances = probability(cues(features), coefficients)
     return [0.0 if is_constant(photo) else float(chance) for photo, chance in zip(photos, chances, strict=True)]
-
-
-def calibrated(family: str) -> bool:
-    """Whether networks of this family have coefficients."""
-    return family in COEFFICIENTS
 
 
 def cues(features: Features) -> NDArray[np.float64]:

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.distance import TokenStatistics, distance, look, mean_cosine, statistics
 from dinoseg.backbone.features import Features
-from dinoseg.backbone.vit import Backbone
 from dinoseg.options import TrainOptions
 from dinoseg.training import operations
 from dinoseg.training.learner import Batch, Measures

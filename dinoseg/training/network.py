@@ -6,7 +6,7 @@ import torch
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.options import TrainOptions
 from dinoseg.training.head import DINOHead
 from dinoseg.training.schedules import ramp
@@ -25,9 +25,8 @@ class Network(nn.Module):
         return self.head(self.features(*crops)).unflatten(0, (-1, crops[0].shape[1]))
 
     def features(self, *crops: Tensor) -> Tensor:
-        """CLS tokens of the same views, ``(all V * B, d)``; one pass per size."""
-        cls = [self.backbone.tokens(views.flatten(0, 1))[:, 0] for views in crops]  # each (V * B, d)
-        return torch.cat(cls)
+        """The embeddings of the same views, ``(all V * B, d)``; one pass per size."""
+        return torch.cat([self.backbone.embedding(views.flatten(0, 1)) for views in crops])  # each (V * B, d)
 
 
 def new_network(options: TrainOptions) -> Network:
@@ -40,6 +39,6 @@ def new_network(options: TrainOptions) -> Network:
 
 def drop_paths(backbone: Backbone, last: float) -> None:
     """Stochastic depth (Huang et al. 2016) whose rate rises linearly over the blocks from 0 to ``last``."""
-    for index, block in enumerate(backbone.vit.blocks):
+    for index, block in enumerate(backbone.network.blocks):
         rate = ramp(0.0, last, index, backbone.spec.depth)
         block.drop_path1, block.drop_path2 = DropPath(rate), DropPath(rate)

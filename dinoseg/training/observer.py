@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.images.find import find
 from dinoseg.options import InputOptions, TrainOptions
 from dinoseg.training.folder import RunFolder

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.options import TrainOptions
 from dinoseg.training.learner import Batch, Measures
 from dinoseg.training.loss import DINOLoss, answer_entropy, spread

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from dinoseg.backbone.vit import Backbone, BackboneSpec
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.families import family_of
+from dinoseg.backbone.vit import VisionTransformer
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import OptionError
 from dinoseg.options import SCRATCH, TrainOptions
@@ -87,7 +88,7 @@ def from_scratch(options: TrainOptions) -> Backbone:
     """A plain ViT as published weights start; its position table is that of a global crop."""
     spec = scratch_spec(options)
     positions = 1 + (options.global_size // spec.patch) ** 2
-    backbone = Backbone(build(spec, {"pos_embed": torch.empty(1, positions, spec.width)}), spec)
+    backbone = family_of(spec.family).new(spec, {"pos_embed": torch.empty(1, positions, spec.width)})
     initialise(backbone)
     return backbone
 
@@ -101,7 +102,7 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, nn.Conv2d):
             part.reset_parameters()
-    if isinstance(module, Backbone):
+    if isinstance(module, VisionTransformer):
         nn.init.trunc_normal_(module.vit.cls_token, std=INIT_STD)
         nn.init.trunc_normal_(module.vit.pos_embed, std=INIT_STD)
 
@@ -139,7 +140,7 @@ def stage(name: str, depth: int) -> int:
 
 def freeze(backbone: Backbone, blocks: int) -> None:
     """Keep the first ``blocks`` blocks, and what makes their tokens, as they are; nothing for 0."""
-    for name, parameter in backbone.vit.named_parameters():
+    for name, parameter in backbone.network.named_parameters():
         if blocks and stage(name, backbone.spec.depth) <= blocks:
             parameter.requires_grad_(False)
 

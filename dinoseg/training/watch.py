@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.vit import Backbone
 from dinoseg.draw.heads import heat
 from dinoseg.errors import ImageError
 from dinoseg.evaluation.datasets.labelled import TEST, TRAIN

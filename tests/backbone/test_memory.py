@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.memory import on_device, out_of_memory, within_memory
-from dinoseg.backbone.vit import Backbone, resize_positions
+from dinoseg.backbone.vit import resize_positions
 from dinoseg.backbone.zoo import put_on
 from dinoseg.cli import run
 from dinoseg.errors import DeviceError, OutOfMemory

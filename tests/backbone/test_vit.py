@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from dinoseg.backbone.vit import Backbone, BackboneSpec, attention_rows, resize_positions
-from dinoseg.backbone.weights import build, load_file
+from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.families import family_of
+from dinoseg.backbone.vit import attention_rows, resize_positions
+from dinoseg.backbone.weights import load_file
 from tests.helpers import GOLDEN
 
 DATA = Path(__file__).parents[1] / "data"
@@ -22,7 +24,7 @@ def tiny(family: str = "dino", seed: int = 0) -> Backbone:
     registers = 4 if family in ("dinov2-registers", "dinov3") else 0
     rule = {"dinov2-registers": "antialias", "dinov3": "rope"}.get(family, "offset")
     spec = BackboneSpec("tiny", family, 8, 24, 3, 3, 96, registers, rule, family.startswith("dinov2"))
-    backbone = Backbone(build(spec), spec).eval()
+    backbone = family_of(spec.family).new(spec).eval()
     for parameter in backbone.parameters():  # LayerScale and registers start at nothing, which would test nothing
         nn.init.normal_(parameter, std=0.2)
     return backbone

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.export import save_backbone
-from dinoseg.backbone.vit import Backbone, BackboneSpec
-from dinoseg.backbone.weights import build
+from dinoseg.backbone.families import family_of
 from dinoseg.cli import run
 from dinoseg.places import claimed
 from tests.helpers import exhaust_opencv, write_images
@@ -24,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     spec = BackboneSpec("tiny", "dino", 8, 24, 2, 3, 48, 0, "offset", False)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_backbone(Backbone(build(spec), spec), path, store="float32")
+    save_backbone(family_of(spec.family).new(spec), path, store="float32")
     return str(path)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dinoseg.backbone.vit import layer_scale
-from dinoseg.compression.prune import Moments, check_prunable, folded_output, prune, replace_mlp, select
+from dinoseg.compression.prune import Moments, folded_output, prunable, prune, replace_mlp, select
 from dinoseg.errors import CompressionError
 from tests.networks import small_teacher
 
@@ -85,7 +85,7 @@ def test_gated_mlps_and_wrong_counts_are_refused():
 
     teacher = small_teacher()
     with pytest.raises(CompressionError, match="--neurons 97 is out of range"):
-        check_prunable(teacher, 97)
+        prunable(teacher, 97)
     teacher.vit.blocks[0].mlp = SwiGLU(32, 96)
     with pytest.raises(CompressionError, match="gated MLP"):
-        check_prunable(teacher, 24)
+        prunable(teacher, 24)

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from dinoseg import heads
-from dinoseg.backbone.weights import read_state
+from dinoseg.backbone.formats import read_state
 from dinoseg.errors import InputNotFound, MaskError, OptionError, OutputConflict, TrainingError
 from dinoseg.heads.run import choose, find_masks
 from dinoseg.methods.head_network import load_head

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dinoseg.methods.presence import COEFFICIENTS, CUES, calibrated, cues, presence, probability
+from dinoseg.backbone.families import families
+from dinoseg.methods.presence import CUES, cues, presence, probability
 from tests.methods.scenes import disk, features_of, photo_of
 
 
@@ -71,7 +72,6 @@ def test_a17_one_colour_is_no_object():
 
 
 def test_families_without_a_calibration_have_none():
-    assert not calibrated("dino")
     assert presence(seen(uniform(), family="dino"), [photo_of((12, 16))]) == [None]
 
 
@@ -81,4 +81,5 @@ def test_probability_is_the_logistic_of_the_weighted_cues():
 
 
 def test_every_family_has_one_weight_per_cue_and_the_intercept():
-    assert {len(weights) for weights in COEFFICIENTS.values()} == {1 + len(CUES)}
+    calibrated = [family.presence for family in families() if family.presence]
+    assert {len(weights) for weights in calibrated} == {1 + len(CUES)}

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import on_device, within_memory
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.vit import Backbone
 from dinoseg.errors import ImageError, NanFeatures, OptionError, OutOfMemory
 from dinoseg.images.decode import decode
 from dinoseg.images.feed import WORKERS, batches, read_ahead

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, Part
 from dinoseg.evaluation.features.embedding import Embedder, centre_crop, cls_token, crop_side, raw_pixels

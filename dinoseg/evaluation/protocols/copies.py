@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DatasetError, ImageError, OptionError
 from dinoseg.evaluation.features.distortions import DISTORTIONS, distorted
 from dinoseg.evaluation.features.embedding import Embedder, Embedding, cls_token, crop_side, raw_pixels, squash

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.zoo import choose_device, load_backbone
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.checkout import commit

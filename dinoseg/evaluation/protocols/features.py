@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from dinoseg.backbone.vit import Backbone
+from dinoseg.backbone.base import Backbone
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, open_labelled
 from dinoseg.evaluation.features.embedding import crop_side
