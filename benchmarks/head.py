@@ -30,11 +30,11 @@ from command import quoted
 from tqdm import tqdm
 
 from dinoseg.backbone.features import Features
+from dinoseg.evaluation.aggregate import per_unit
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.masks import jaccard
 from dinoseg.evaluation.metrics.resampling import paired_bootstrap
-from dinoseg.evaluation.protocols.base import per_unit
 from dinoseg.evaluation.report import Row, versions
 from dinoseg.heads.examples import Example, examples
 from dinoseg.heads.fitting import fit_head, passes
@@ -96,7 +96,12 @@ def scored(segmenter: Segmenter, method: Method, seen: Iterable[Picture]) -> tup
         taken.append(1000 * (time.process_time() - start))
         mask = segmenter.refined(item).segmentation.mask
         rows.append(
-            Row(picture.sample.id, {"IoU": jaccard(mask, truth.foreground, truth.void)}, picture.sample.sequence)
+            Row(
+                picture.sample.id,
+                {"IoU": jaccard(mask, truth.foreground, truth.void)},
+                picture.sample.sequence,
+                evidence=None,
+            )
         )
     return per_unit(rows, lambda row: row.values["IoU"])[0], taken
 

@@ -23,10 +23,10 @@ from tqdm import tqdm
 from dinoseg.backbone.base import Backbone
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, open_labelled
 from dinoseg.evaluation.features.gallery import NETWORK, Gallery, Side, embed_folder
-from dinoseg.evaluation.protocols.feature_run import open_backbone
-from dinoseg.evaluation.protocols.knn import judge_knn
-from dinoseg.evaluation.protocols.linear import judge_linear
-from dinoseg.evaluation.protocols.retrieval import judge as judge_retrieval
+from dinoseg.evaluation.protocols.features import open_backbone
+from dinoseg.evaluation.protocols.knn import NearestNeighbours
+from dinoseg.evaluation.protocols.linear import LinearProbe
+from dinoseg.evaluation.protocols.retrieval import Retrieval
 from dinoseg.evaluation.report import Score, versions
 from dinoseg.options import EvaluateOptions
 
@@ -68,8 +68,10 @@ def restored(folder: LabelledFolder, vectors: Sequence[dict[str, Any]]) -> Galle
 
 def rows_of(gallery: Gallery, name: str, *, floors: bool) -> dict[str, dict[str, Score]]:
     """Scores by row and column; the floors once."""
-    knn, linear = ({x.name: x for x in judge(gallery, shots=SHOTS)[0]} for judge in (judge_knn, judge_linear))
-    retrieval = {score.name: score for score in judge_retrieval(gallery)[0]}
+    knn, linear, retrieval = (
+        {score.name: score for score in protocol.judge(gallery, shots)[0]}
+        for protocol, shots in ((NearestNeighbours(), SHOTS), (LinearProbe(), SHOTS), (Retrieval(), ()))
+    )
     row = {"k-NN": knn["top-1"], "linear": linear["top-1"], "retrieval, mAP": retrieval["average precision"]}
     for n in SHOTS:
         row |= {f"k-NN, {n} per class": knn[f"top-1, {n} per class"], f"linear, {n}": linear[f"top-1, {n} per class"]}

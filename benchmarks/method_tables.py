@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
+from dinoseg.evaluation.aggregate import mean_of
 from dinoseg.evaluation.compare import Difference, difference
-from dinoseg.evaluation.protocols import ap
-from dinoseg.evaluation.protocols.base import mean_of
-from dinoseg.evaluation.protocols.saliency import SALIENCY
+from dinoseg.evaluation.metrics.instances import NAMES, accumulated, intervals, matched
+from dinoseg.evaluation.protocols.saliency import Saliency
 from dinoseg.evaluation.report import Row, Score, versions
 from dinoseg.options import SegmentOptions
 
@@ -126,16 +126,16 @@ def scores_of(name: str, rows: Sequence[Row]) -> dict[str, Score]:
 
 def max_f(rows: Sequence[Row]) -> dict[str, Score]:
     """F (beta^2 0.3) at the threshold at which its mean over the images is largest."""
-    return {"DUTS max F": SALIENCY.conclude([replace(row, values={}) for row in rows])[0]}
+    return {"DUTS max F": Saliency().conclude([replace(row, values={}) for row in rows])[0]}
 
 
 def mask_ap(rows: Sequence[Row]) -> dict[str, Score]:
     """Class-agnostic AP of masks."""
-    evaluator = ap.matched(rows, "segm")
-    values, bounds = ap.accumulated(evaluator, range(len(rows))), ap.intervals(evaluator, [1] * len(rows))
+    evaluator = matched(*map(list, zip(*(row.evidence for row in rows), strict=True)), kind="segm")
+    values, bounds = accumulated(evaluator, range(len(rows))), intervals(evaluator, [1] * len(rows))
     found = {}
     for name in ("AP50", "AP"):
-        i = ap.NAMES.index(name)
+        i = NAMES.index(name)
         found[f"COCO {name}"] = Score(name, values[i], (bounds[0, i], bounds[1, i]), len(rows), "images", "label-free")
     return found
 

@@ -28,19 +28,19 @@ from tqdm import tqdm
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DinosegError
+from dinoseg.evaluation.aggregate import mean_of
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import jaccard
-from dinoseg.evaluation.predictions.base import from_masks, of_road
-from dinoseg.evaluation.protocols import ap
+from dinoseg.evaluation.predictions.base import from_masks, with_soft_masks
+from dinoseg.evaluation.predictions.method import open_segmenter
+from dinoseg.evaluation.protocols.ap import InstanceAP
 from dinoseg.evaluation.protocols.attention_jaccard import head_masks
-from dinoseg.evaluation.protocols.base import mean_of
-from dinoseg.evaluation.protocols.corloc import CORLOC
+from dinoseg.evaluation.protocols.corloc import CorLoc
 from dinoseg.evaluation.protocols.foreground import BEST_HEAD
-from dinoseg.evaluation.protocols.saliency import SALIENCY
+from dinoseg.evaluation.protocols.saliency import Saliency
 from dinoseg.evaluation.report import Row
-from dinoseg.evaluation.run import open_segmenter
 from dinoseg.images.decode import as_source
 from dinoseg.methods import METHODS, make_method
 from dinoseg.methods.base import Method
@@ -120,16 +120,16 @@ def refined(segmenter: Segmenter, item: Item, names: Sequence[str]) -> Iterator[
         segmenter.options = replace(segmenter.options, refine=name)
         start = time.process_time()
         finished = segmenter.refined(item)
-        yield name, of_road(finished), time.process_time() - start
+        yield name, with_soft_masks(finished), time.process_time() - start
 
 
 def row_of(name: str, sample: Sample, truth: Truth, result: Segmentation) -> Row:
     """What is measured of one result."""
     values = {"IoU": jaccard(result.mask, truth.foreground, truth.void)}
     if name == "VOC":
-        values["CorLoc"] = CORLOC.measure(truth, result)["CorLoc"]
-    collected = {"DUTS": SALIENCY, "COCO": ap.AP}
-    evidence = collected[name].collect(truth, result) if name in collected else None
+        values["CorLoc"] = CorLoc().values(truth, result)["CorLoc"]
+    collected = {"DUTS": Saliency(), "COCO": InstanceAP()}
+    evidence = collected[name].evidence(truth, result) if name in collected else None
     return Row(sample.id, values, sample.sequence, evidence=evidence)
 
 
@@ -137,7 +137,7 @@ def beside(name: str, sample: Sample, truth: Truth, bare: Segmentation) -> dict[
     """The floors where there is no network; the best head, chosen by the ground truth, where there is one."""
     if bare.attention is not None:
         best = max(jaccard(mask, truth.foreground, truth.void) for mask in head_masks(bare))
-        return {(BEST_HEAD, ""): Row(sample.id, {"IoU": best}, sample.sequence)}
+        return {(BEST_HEAD, ""): Row(sample.id, {"IoU": best}, sample.sequence, evidence=None)}
     drawn = {label: from_masks(bare.source, bare.size, [(draw(bare.size), 1.0, 1)]) for label, draw in FLOORS.items()}
     return {(label, ""): row_of(name, sample, truth, result) for label, result in drawn.items()}
 

@@ -34,8 +34,8 @@ from tqdm import tqdm
 from dinoseg.backbone.features import Features
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample, Truth
+from dinoseg.evaluation.predictions.method import open_segmenter
 from dinoseg.evaluation.report import versions
-from dinoseg.evaluation.run import open_segmenter
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import resize
 from dinoseg.methods.presence import CUES, cues, presence

@@ -39,8 +39,8 @@ from protocol_tables import Network, open_network
 from reports import report_of, slug
 from torch import Tensor
 
+from dinoseg.evaluation.aggregate import by_sequence
 from dinoseg.evaluation.compare import read_rows
-from dinoseg.evaluation.protocols.base import by_sequence
 from dinoseg.evaluation.report import Score, versions
 from dinoseg.options import EvaluateOptions, PropagateOptions
 from dinoseg.propagate import propagate

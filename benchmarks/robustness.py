@@ -29,11 +29,11 @@ from dinoseg.evaluation.corruptions import CORRUPTIONS, corrupted
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.metrics.floors import FLOORS
-from dinoseg.evaluation.predictions.base import of_road
+from dinoseg.evaluation.predictions.base import with_soft_masks
+from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.predictions.upright import Frames
-from dinoseg.evaluation.protocols.base import Protocol
+from dinoseg.evaluation.protocols.masks import MaskProtocol, refuse_gaps
 from dinoseg.evaluation.report import Row, Score, versions
-from dinoseg.evaluation.run import Road, measure, refuse_gaps
 from dinoseg.images.decode import as_source, decode
 from dinoseg.options import EvaluateOptions
 from dinoseg.types import Failure, Source
@@ -99,13 +99,13 @@ def by_id(rows: Sequence[Row]) -> dict[str, Row]:
 def measured(name: str, options: EvaluateOptions, samples: Sequence[Sample]) -> Measured:
     """All photographs under all conditions; one that cannot be done under each of them counts under none."""
     protocol = make_protocol(name)
-    assert isinstance(protocol, Protocol)
-    road = Road(options, protocol, name)
+    assert isinstance(protocol, MaskProtocol)
+    predictor = MethodPredictor(protocol.segment_options(options))
     rows: dict[Condition, list[Row]] = {condition: [] for condition in CONDITIONS}
     failed = []
     for sample in tqdm(samples, desc=options.method, disable=None):
         try:
-            found = list(rows_of(protocol, sample, road))
+            found = list(rows_of(protocol, sample, predictor))
         except ImageError as error:
             failed.append((sample.id, error.reason))
             continue
@@ -115,17 +115,19 @@ def measured(name: str, options: EvaluateOptions, samples: Sequence[Sample]) -> 
         raise SystemExit(f"no picture could be scored: {failed[:3]}")
     concluded = {condition: protocol.conclude(measurements) for condition, measurements in rows.items()}
     floor = next(score for score in concluded[CLEAN] if score.name.endswith(next(iter(FLOORS))))
-    return Measured(road.facts(), rows, {key: scores[0] for key, scores in concluded.items()}, floor, failed)
+    return Measured(
+        asdict(predictor.subject), rows, {key: scores[0] for key, scores in concluded.items()}, floor, failed
+    )
 
 
-def rows_of(protocol: Protocol, sample: Sample, road: Road) -> Iterator[Row]:
+def rows_of(protocol: MaskProtocol[Any], sample: Sample, predictor: MethodPredictor) -> Iterator[Row]:
     """One photograph under all conditions, in their order. Raises ``ImageError``."""
     pixels = decode(as_source(sample.image)).pixels
     sources = (Source(sample.id, corrupted(pixels, *condition, sample.id)) for condition in CONDITIONS)
-    for result in road.segmenter.run(sources):
+    for result in predictor.segmenter.run(sources):
         if isinstance(result, Failure):
             raise result.error
-        yield measure(protocol, sample, of_road(result), Frames(EvaluateOptions()))
+        yield protocol.row(sample, with_soft_masks(result), Frames(EvaluateOptions()))
 
 
 # What comes of it.

@@ -1,6 +1,6 @@
 """Named protocols on data sets with ground truth, used for measuring only.
 
-A protocol is one object in its file and its line in ``PROTOCOLS``.
+A protocol is one class in its file and its line in ``PROTOCOLS``.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from dinoseg.options import EvaluateOptions, turn_into_paths
 if TYPE_CHECKING:
     from dinoseg.evaluation.datasets import Data
     from dinoseg.evaluation.protocols.base import Protocol
-    from dinoseg.evaluation.protocols.features import FeatureProtocol
     from dinoseg.evaluation.report import Report
 
 P = ParamSpec("P")
 
 PROTOCOLS: dict[str, str] = {
-    "foreground": "dinoseg.evaluation.protocols.foreground:FOREGROUND",
-    "attention-jaccard": "dinoseg.evaluation.protocols.attention_jaccard:ATTENTION_JACCARD",
-    "saliency": "dinoseg.evaluation.protocols.saliency:SALIENCY",
-    "corloc": "dinoseg.evaluation.protocols.corloc:CORLOC",
-    "ap": "dinoseg.evaluation.protocols.ap:AP",
-    "miou": "dinoseg.evaluation.protocols.miou:MIOU",
-    "davis-unsupervised": "dinoseg.evaluation.protocols.davis:DAVIS_UNSUPERVISED",
-    "davis-unsupervised-objects": "dinoseg.evaluation.protocols.davis_objects:DAVIS_UNSUPERVISED_OBJECTS",
-    "davis-propagation": "dinoseg.evaluation.protocols.propagation:DAVIS_PROPAGATION",
-    "knn": "dinoseg.evaluation.protocols.knn:KNN",
-    "linear": "dinoseg.evaluation.protocols.linear:LINEAR",
-    "retrieval": "dinoseg.evaluation.protocols.retrieval:RETRIEVAL",
-    "copies": "dinoseg.evaluation.protocols.copies:COPIES",
+    "foreground": "dinoseg.evaluation.protocols.foreground:Foreground",
+    "attention-jaccard": "dinoseg.evaluation.protocols.attention_jaccard:AttentionJaccard",
+    "saliency": "dinoseg.evaluation.protocols.saliency:Saliency",
+    "corloc": "dinoseg.evaluation.protocols.corloc:CorLoc",
+    "ap": "dinoseg.evaluation.protocols.ap:InstanceAP",
+    "miou": "dinoseg.evaluation.protocols.miou:MeanIoU",
+    "davis-unsupervised": "dinoseg.evaluation.protocols.davis:DavisUnsupervised",
+    "davis-unsupervised-objects": "dinoseg.evaluation.protocols.davis_objects:DavisUnsupervisedObjects",
+    "davis-propagation": "dinoseg.evaluation.protocols.propagation:DavisPropagation",
+    "knn": "dinoseg.evaluation.protocols.knn:NearestNeighbours",
+    "linear": "dinoseg.evaluation.protocols.linear:LinearProbe",
+    "retrieval": "dinoseg.evaluation.protocols.retrieval:Retrieval",
+    "copies": "dinoseg.evaluation.protocols.copies:Copies",
 }
 
 
@@ -46,11 +45,11 @@ def check_protocol(name: str) -> None:
         raise OptionError(f"protocol {name!r} is unknown: there are {', '.join(PROTOCOLS)}.{hint}")
 
 
-def make_protocol(name: str) -> Protocol | FeatureProtocol:
+def make_protocol(name: str) -> Protocol:
     """The protocol of that name. Raises as ``check_protocol``."""
     check_protocol(name)
     module, _, attribute = PROTOCOLS[name].partition(":")
-    protocol: Protocol | FeatureProtocol = getattr(import_module(module), attribute)
+    protocol: Protocol = getattr(import_module(module), attribute)()
     return protocol
 
 

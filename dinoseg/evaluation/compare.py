@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dinoseg.errors import DatasetError
+from dinoseg.evaluation.aggregate import names_of, per_unit
 from dinoseg.evaluation.metrics.resampling import paired_bootstrap
-from dinoseg.evaluation.protocols.base import names_of, per_unit
 from dinoseg.evaluation.report import COLUMNS, Report, Row
 from dinoseg.images.text import open_text
 
@@ -39,15 +39,15 @@ def compare(first: Report | str | Path, second: Report | str | Path) -> list[Dif
     left, right = ({row.id: row for row in rows_of(report)} for report in (first, second))
     lacking = sorted(left.keys() ^ right.keys())
     if lacking or not left:
-        told = f"{len(lacking)} are in one of them only, for instance {lacking[0]}" if lacking else "there are none"
-        raise DatasetError(f"the reports are not of the same scored pictures ({told}): use one --split and --every.")
+        why = f"{len(lacking)} are in one of them only, for instance {lacking[0]}" if lacking else "there are none"
+        raise DatasetError(f"the reports are not of the same scored pictures ({why}): use one --split and --every.")
     names = [name for name in names_of(left.values()) if name in names_of(right.values())]
     if not names:
         raise DatasetError("the reports have no value of single pictures in common: is it one protocol, and which?")
     return [difference(name, left, right) for name in names]
 
 
-def difference(name: str, left: dict[str, Row], right: dict[str, Row]) -> Difference:
+def difference(name: str, left: dict[str, Row[object]], right: dict[str, Row[object]]) -> Difference:
     """Of one value over the pictures for which both have it."""
     pairs = [(row, right[id_]) for id_, row in left.items() if name in row.values and name in right[id_].values]
     before, unit = per_unit([a for a, _ in pairs], lambda row: row.values[name])
@@ -56,12 +56,12 @@ def difference(name: str, left: dict[str, Row], right: dict[str, Row]) -> Differ
     return Difference(name, float(np.mean(after - before)), interval, len(before), unit)
 
 
-def rows_of(report: Report | str | Path) -> Sequence[Row]:
+def rows_of(report: Report | str | Path) -> Sequence[Row[object]]:
     """What was measured on single pictures."""
     return report.rows if isinstance(report, Report) else read_rows(Path(report) / "scores.csv")
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row[None]]:
     """The scored pictures of a ``scores.csv``. Raises ``DatasetError`` for another file, or none."""
     if not path.is_file():
         raise DatasetError(
@@ -71,7 +71,12 @@ def read_rows(path: Path) -> list[Row]:
         with open_text(path) as file:
             lines = [line for line in csv.DictReader(file) if line["status"] == "scored"]
         return [
-            Row(line["id"], {x: float(y) for x, y in line.items() if x not in COLUMNS and y}, line["sequence"])
+            Row(
+                line["id"],
+                {x: float(y) for x, y in line.items() if x not in COLUMNS and y},
+                line["sequence"],
+                evidence=None,
+            )
             for line in lines
         ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

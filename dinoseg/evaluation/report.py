@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
@@ -27,11 +27,17 @@ UNFINISHED = "rows.jsonl"
 COLUMNS = ("id", "status", "sequence", "classes", "predicted")
 """Of scores.csv, before the values."""
 
+WHOLE_PICTURES = "whole pictures"
+"""The foreground of protocols in which no mask occurs."""
+
 Kind = Literal["label-free", "labelled", "oracle", "floor", "semi-supervised"]
 
 
+E_co = TypeVar("E_co", covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Row:
+class Row(Generic[E_co]):
     """What was measured on one picture."""
 
     id: str
@@ -44,8 +50,8 @@ class Row:
     exif: tuple[str, ...] = ()
     """``pictures`` where EXIF turns the picture, ``truth`` and ``predictions`` that were turned with it, ``untold``
     where sizes do not tell in which frame they are."""
-    evidence: Any = None
-    """What a score over the whole data set needs of this picture (``Protocol.collect``); in no file."""
+    evidence: E_co = field(kw_only=True)
+    """What a score over the whole data set needs of this picture (``MaskProtocol.evidence``); in no report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,23 @@ class Score:
     """Whether labels of other pictures were learned from (labelled) or a video's first mask was given
     (semi-supervised), whether the ground truth chose anything (oracle), and whether it is what any network must beat
     (floor)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is scored: a network with a method, or masks that lie in files."""
+
+    model: str | None
+    """Name or file of the network; None for a method that needs none, and for masks in files."""
+    sha256: str | None
+    """Of the weights."""
+    device: str
+    size: int | None
+    """Long side in px at which it works; None for masks in files."""
+    options: dict[str, Any]
+    """What decided the masks or features, as the report has it."""
+    lines: tuple[str, ...]
+    """The same for people, lines of a Markdown list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +110,7 @@ class Report:
     """The headline first; empty when pictures failed, unless a partial report was asked for."""
     absent: tuple[str, ...]
     """Classes of the data set that no scored picture contains; they are in no mean."""
-    rows: tuple[Row, ...]
+    rows: tuple[Row[object], ...]
     model: str | None
     """Network, or none for a method that needs none."""
     sha256: str | None
@@ -105,6 +128,8 @@ class Report:
     seconds: float
     exif: dict[str, int] = field(default_factory=dict, kw_only=True)
     """How many rows say what in ``Row.exif``."""
+    subject: tuple[str, ...] = field(default=(), kw_only=True)
+    """``Subject.lines``, for the page."""
 
     @property
     def headline(self) -> Score | None:
@@ -112,9 +137,9 @@ class Report:
         return self.scores[0] if self.scores else None
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the rows, as JSON has it."""
+        """Everything but the rows and what repeats the options for people, as JSON has it."""
         everything = asdict(replace(self, rows=()))
-        return {key: plain(value) for key, value in everything.items() if key != "rows"}
+        return {key: plain(value) for key, value in everything.items() if key not in ("rows", "subject")}
 
     def to_markdown(self) -> str:
         """The report as a page."""
@@ -136,11 +161,12 @@ class Report:
     def about(self) -> list[str]:
         """What was measured on what, one line each."""
         thinned = f", 1 in {self.every}" if self.every > 1 else ""
+        foreground = [] if self.foreground == WHOLE_PICTURES else [f"- foreground: {self.foreground}"]
         return [
             f"- data: {self.dataset} ({self.layout}), split {self.split}{thinned}: {self.images} pictures scored",
-            f"- foreground: {self.foreground}",
+            *foreground,
             *self.turned(),
-            *self.made_by(),
+            *self.subject,
         ]
 
     def turned(self) -> list[str]:
@@ -154,28 +180,6 @@ class Report:
         return [
             f"- EXIF turns {count} pictures, and with them the truth of {truth}, predictions of {predictions}{unclear}"
         ]
-
-    def made_by(self) -> list[str]:
-        """What was scored, as lines of the page."""
-        smooth = self.options.get("smooth")
-        smoothed = [f"- masks: averaged over {smooth} frames before to {smooth} after"] if smooth else []
-        if self.size is None:
-            boxes = " (boxes only: masks are not scored)" if self.options["only_boxes"] else ""
-            return [f"- predictions: {self.options['predictions']}{boxes}", *smoothed]
-        network = f"{self.model} on {self.device}, sha256 {self.sha256}" if self.model else "none"
-        return [
-            f"- method: {self.options['method']}, refinement {self.options['refine']}, long side {self.size} px",
-            f"- network: {network}",
-            *self.pixels(),
-            *smoothed,
-        ]
-
-    def pixels(self) -> list[str]:
-        """Mean and deviation of pixels, where a network had them."""
-        if self.model is None or not self.options.get("mean"):
-            return []
-        mean, std = (" ".join(f"{x:g}" for x in self.options[name]) for name in ("mean", "std"))
-        return [f"- pixels: mean {mean}, deviation {std}"]
 
     def made_with(self) -> list[str]:
         """Packages and their versions, the commit where it is known, the seed."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -21,16 +21,17 @@ from dinoseg.files import open_regular
 from dinoseg.outputs.claim import differences
 from dinoseg.outputs.strict_json import plain
 
+E = TypeVar("E")
 CHECKED = b'{"crc32": %d, '
 
 
-class Kept:
+class RowJournal:
     """``rows.jsonl`` beside the report: what was asked for, then one line for each picture that was scored.
 
     Lines are handed to the system one by one; what a kill tore off is measured again, and so is a picture whose files
-    have changed since. A picture that failed has no line: it is tried again. Nothing is kept without a folder. Of
-    predictions in files, which are read again faster than they could be checked, and by protocols of whole pictures, no
-    rows are kept: the file only says that the evaluation is not done.
+    have changed since. A picture that failed has no line: it is tried again. Without a folder nothing is written.
+    Without ``rows`` the file only says that the evaluation is not done: predictions in files are read again faster than
+    they could be checked, and protocols of whole pictures compare all pictures at once.
     """
 
     def __init__(
@@ -44,22 +45,27 @@ class Kept:
             return
         first, *lines = list(read_lines(self.path)) or [plain(asked)]
         if lines and first != plain(asked) and not overwrite:
-            told = "; ".join(differences(first, plain(asked)))
+            other = "; ".join(differences(first, plain(asked)))
             raise OutputConflict(
-                f"{self.path} is of an unfinished evaluation with other options ({told}): name another folder, or "
+                f"{self.path} is of an unfinished evaluation with other options ({other}): name another folder, or "
                 "--overwrite to start anew."
             )
         self.lines = {line["id"]: line for line in lines} if first == plain(asked) else {}
         with atomic_write(self.path) as file:
             file.writelines(map(to_line, (plain(asked), *self.lines.values())))
 
-    def rows_of(self, samples: Sequence[Sample]) -> dict[str, Row]:
-        """The rows of an earlier run by id; frames of a video only where all of it was scored."""
-        known = {x.id: to_row(self.lines[x.id]) for x in samples if self.lines.get(x.id, {}).get("files") == state(x)}
-        torn = {sample.sequence for sample in samples if sample.id not in known} - {""}
-        return {id_: row for id_, row in known.items() if row.sequence not in torn}
+    def read(self, samples: Sequence[Sample], restore: Callable[[Any], E]) -> dict[str, Row[E]]:
+        """The rows of an earlier run by id; frames of a video only where all of it was scored.
 
-    def add(self, sample: Sample, row: Row) -> None:
+        ``restore`` makes evidence of what JSON has made of it.
+        """
+        lines = {sample.id: self.lines.get(sample.id, {}) for sample in samples}
+        current = [sample.id for sample in samples if lines[sample.id].get("files") == state(sample)]
+        rows = {id_: to_row(lines[id_], restore) for id_ in current}
+        torn = {sample.sequence for sample in samples if sample.id not in rows} - {""}
+        return {id_: row for id_, row in rows.items() if row.sequence not in torn}
+
+    def add(self, sample: Sample, row: Row[object]) -> None:
         """One more row, safe from the end of this process."""
         if self.path and self.rows:
             line = {field.name: getattr(row, field.name) for field in fields(row)}
@@ -128,7 +134,8 @@ def unpacked(value: dict[str, Any]) -> Any:
     return np.frombuffer(content, np.dtype(value["dtype"])).reshape(value["shape"])
 
 
-def to_row(line: Mapping[str, Any]) -> Row:
-    """The row of a line; tuples within its evidence are lists now."""
-    known = {field.name: line[field.name] for field in fields(Row)}
-    return Row(**known | {"classes": tuple(line["classes"]), "exif": tuple(line["exif"])})
+def to_row(line: Mapping[str, Any], restore: Callable[[Any], E]) -> Row[E]:
+    """The row of a line."""
+    values = {field.name: line[field.name] for field in fields(Row)}
+    tuples = {name: tuple(line[name]) for name in ("classes", "exif")}
+    return Row(**values | tuples | {"evidence": restore(line["evidence"])})

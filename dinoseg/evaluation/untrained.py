@@ -28,3 +28,8 @@ def untrained(options: ModelOptions, *, seed: int = SEED) -> Backbone:
 def write_random_weights(options: ModelOptions, path: Path, *, seed: int = SEED) -> None:
     """A weight file of an ``untrained`` network."""
     save_backbone(untrained(options, seed=seed), path, store="float32")
+
+
+def model_name(options: ModelOptions, random_weights: bool) -> str:
+    """What a report calls the network."""
+    return f"random weights in the shape of {options.model}" if random_weights else options.model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dinoseg.backbone.zoo import load
-from dinoseg.evaluation.protocols import ap
+from dinoseg.evaluation.metrics import instances
 from dinoseg.evaluation.report import Row
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_davis, write_pairs, write_voc
 
@@ -34,7 +34,7 @@ def made(data, small_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     words = ["--data", str(data), "--models", "none", str(small_model), "--cache", str(folder / "cache"), *FEW]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ap, "RESAMPLES", DRAWS)
+        patch.setattr(instances, "RESAMPLES", DRAWS)
         methods.main([*words, "-o", str(folder / "table")])
     return folder
 
@@ -125,8 +125,8 @@ def test_speed_is_the_median_of_what_was_timed():
     ],
 )
 def test_an_advantage_is_bold_where_its_interval_is_on_one_side(values, told):
-    left = {str(i): Row(str(i), {"IoU": 0.0}) for i in range(len(values))}
-    right = {str(i): Row(str(i), {"IoU": value}) for i, value in enumerate(values)}
+    left = {str(i): Row(str(i), {"IoU": 0.0}, evidence=None) for i in range(len(values))}
+    right = {str(i): Row(str(i), {"IoU": value}, evidence=None) for i, value in enumerate(values)}
     assert tables.advantage(tables.difference("IoU", left, right)) == told
 
 

@@ -14,8 +14,8 @@ from dinoseg.errors import OutputConflict
 from dinoseg.evaluation.report import FILES, Report, Row, Score, check_place, harmless, one_line, versions
 
 ROWS = (
-    Row("a.jpg", {"IoU": 0.5, "whole image": 0.25}, classes=("cat", "dog")),
-    Row("=cmd|' /C calc'!A0.jpg", {"IoU": 0.75}),
+    Row("a.jpg", {"IoU": 0.5, "whole image": 0.25}, classes=("cat", "dog"), evidence=None),
+    Row("=cmd|' /C calc'!A0.jpg", {"IoU": 0.75}, evidence=None),
 )
 REPORT = Report(
     protocol="foreground",
@@ -43,6 +43,10 @@ REPORT = Report(
     seed=0,
     versions={"dinoseg": "1", "torch": "2"},
     seconds=3.2,
+    subject=(
+        "- method: attention, refinement guided, long side 320 px",
+        f"- network: builtin on cpu, sha256 {'ab' * 32}",
+    ),
 )
 FAILED = replace(REPORT, failed=(("b.jpg", "truncated"),), scores=())
 PARTIAL = replace(REPORT, failed=(("b.jpg", "truncated"),))
@@ -92,10 +96,6 @@ def test_g98_absent_classes_are_named() -> None:
     assert "- in no picture, so in no mean: bus, boat" in lines(replace(REPORT, absent=("bus", "boat")))
 
 
-def test_a_method_without_network_says_so() -> None:
-    assert "- network: none" in lines(replace(REPORT, model=None, sha256=None))
-
-
 def test_an_unknown_commit_is_not_made_up() -> None:
     assert lines(replace(REPORT, commit=None))[-1] == "dinoseg 1, torch 2, seed 0; 3 s"
 
@@ -130,7 +130,7 @@ def test_h111_foreign_names_stay_in_their_cell() -> None:
 
 
 def test_files_are_written_and_names_that_are_no_text_survive(tmp_path: Path) -> None:
-    odd = replace(REPORT, rows=(Row("bad\udcff.jpg", {"IoU": 1.0}),))
+    odd = replace(REPORT, rows=(Row("bad\udcff.jpg", {"IoU": 1.0}, evidence=None),))
     paths = odd.save(tmp_path / "new" / "folder")
     assert [path.name for path in paths] == ["scores.csv", "report.md", "report.json"]
     assert sorted(FILES) == sorted(x.name for x in (tmp_path / "new" / "folder").iterdir())

@@ -18,7 +18,7 @@ from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict, TruncatedImage
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import report as report_module
-from dinoseg.evaluation import run as module
+from dinoseg.evaluation.predictions import method as module
 from dinoseg.evaluation.report import UNFINISHED, Report
 from dinoseg.evaluation.resume import packed, unpacked
 from dinoseg.pipeline import Finished
@@ -268,7 +268,7 @@ def test_what_json_has_no_type_for_comes_back(value: Any) -> None:
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-import dinoseg.evaluation.run as module
+import dinoseg.evaluation.predictions.method as module
 from dinoseg.evaluation import evaluate
 from tests.evaluation.test_resume import FakeSegmenter
 

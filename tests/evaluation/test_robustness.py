@@ -60,8 +60,16 @@ def test_a_change_is_against_the_same_picture_untouched_and_averaged_over_severi
     assert not bench.is_sure(found.change(bench.CLEAN))
 
 
-def rows_with(value: float) -> list[Row]:
-    return [Row("a", {"IoU": value}), Row("b", {"IoU": value + 0.1}), Row("without objects", {})]
+def row(id_: str, values: dict[str, float], sequence: str = "", classes: tuple[str, ...] = ()) -> Row[None]:
+    return Row(id_, values, sequence, classes, evidence=None)
+
+
+def rows_with(value: float) -> list[Row[None]]:
+    return [
+        row("a", {"IoU": value}),
+        row("b", {"IoU": value + 0.1}),
+        row("without objects", {}),
+    ]
 
 
 def test_severities_of_a_panel_are_in_its_order() -> None:

@@ -15,9 +15,11 @@ import pytest
 from dinoseg import pipeline
 from dinoseg.errors import DatasetError, InputNotFound, OptionError, OutputConflict, TruncatedImage
 from dinoseg.evaluation import evaluate
-from dinoseg.evaluation import run as module
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.metrics.masks import jaccard
+from dinoseg.evaluation.predictions import method
+from dinoseg.evaluation.protocols.foreground import Foreground
+from dinoseg.evaluation.run import run
 from dinoseg.options import EvaluateOptions
 from dinoseg.pipeline import Finished
 from dinoseg.places import claimed
@@ -51,7 +53,7 @@ class FakeSegmenter:
 @pytest.fixture
 def faked(monkeypatch: pytest.MonkeyPatch) -> type[FakeSegmenter]:
     monkeypatch.setattr(FakeSegmenter, "broken", ())
-    monkeypatch.setattr(module, "Segmenter", FakeSegmenter)
+    monkeypatch.setattr(method, "Segmenter", FakeSegmenter)
     return FakeSegmenter
 
 
@@ -87,6 +89,7 @@ def test_the_report_says_what_was_run(tmp_path: Path) -> None:
 def test_a_method_without_network_has_no_model(tmp_path: Path) -> None:
     report = evaluate("foreground", write_pairs(tmp_path, 2), method="prior")
     assert (report.model, report.sha256, report.size) == (None, None, 320)
+    assert "- network: none" in report.to_markdown().splitlines()
 
 
 def test_no_number_when_a_picture_failed_unless_partial(tmp_path: Path, faked: type[FakeSegmenter]) -> None:
@@ -105,9 +108,9 @@ def test_no_number_when_a_picture_failed_unless_partial(tmp_path: Path, faked: t
 @pytest.mark.usefixtures("faked")
 @pytest.mark.usefixtures("faked")
 def test_memory_that_a_measure_lacks_costs_that_picture_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root, measure = write_pairs(tmp_path, 3), module.measure
+    root, row = write_pairs(tmp_path, 3), Foreground.row
     monkeypatch.setattr(
-        module, "measure", lambda *args: exhaust_opencv() if args[1].id == "photo_001.jpg" else measure(*args)
+        Foreground, "row", lambda *args: exhaust_opencv() if args[1].id == "photo_001.jpg" else row(*args)
     )
     report = evaluate("foreground", root)
     assert report.failed == (("photo_001.jpg", "oom"),)
@@ -214,7 +217,7 @@ def test_pictures_cannot_be_thinned_to_less_than_one(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("faked")
 def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    module.run("foreground", write_pairs(tmp_path, 3), EvaluateOptions(), lambda *counts: told.append(counts))
+    run("foreground", write_pairs(tmp_path, 3), EvaluateOptions(), lambda *counts: told.append(counts))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

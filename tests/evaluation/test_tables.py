@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dinoseg.evaluation import PROTOCOLS
-from dinoseg.evaluation.protocols import ap, attention_jaccard, copies, miou
+from dinoseg.evaluation.metrics import instances
+from dinoseg.evaluation.protocols import attention_jaccard, copies, miou
 from tests.evaluation.sets import polygon, square, write_coco, write_davis, write_pairs, write_voc
 from tests.helpers import write_images
 
@@ -39,7 +40,7 @@ def words(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
 def made(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (ap, miou):
+        for module in (instances, miou):
             patch.setattr(module, "RESAMPLES", 3)  # the shortest bootstrap of what is slow
         patch.setattr(attention_jaccard, "SIDE", 64)
         patch.setattr(copies, "FEWEST", 8)

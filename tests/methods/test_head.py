@@ -12,12 +12,11 @@ from safetensors.torch import save_file
 
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import WeightsMismatch, WeightsNotFound
-from dinoseg.evaluation.protocols.foreground import FOREGROUND
-from dinoseg.evaluation.run import Road, head_of
+from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.folder import run_of
 from dinoseg.methods import make_method
 from dinoseg.methods.head_network import HeadNetwork, load_head, save_head
-from dinoseg.options import EvaluateOptions
+from dinoseg.options import SegmentOptions
 from dinoseg.pipeline import Segmenter
 from tests.methods.scenes import (
     batch_of,
@@ -137,11 +136,11 @@ def test_a_head_that_was_trained_again_is_loaded_again(head: str) -> None:
 
 def test_results_of_a_head_that_was_trained_again_are_other_results(tmp_path: Path) -> None:
     path, spec = tmp_path / "head.safetensors", load("builtin").spec
-    options = EvaluateOptions(method="head", param=(f"weights={path}",), device="cpu")
+    options = SegmentOptions(method="head", param=(f"weights={path}",), device="cpu")
     runs, heads = [], []
     for weight in (0.0, 1.0):
         save_plain_head(path, spec, torch.full((spec.width,), weight))
         runs += [run_of(Segmenter(method="head", param=options.param, device="cpu")) for _ in range(2)]
-        heads += [head_of(Road(options, FOREGROUND, "foreground")) for _ in range(2)]
+        heads += [MethodPredictor(options).head for _ in range(2)]
     assert runs[0] == runs[1] != runs[2] == runs[3]
     assert heads[0] == heads[1] != heads[2] == heads[3]

@@ -35,9 +35,9 @@ class Classifier:
     """The same where the folder is not divided: each picture by others."""
 
 
-def judge(
+def judge_classifier(
     gallery: Gallery, classifier: Classifier, shots: Sequence[int], variants: Mapping[str, Classifier], after: str = ""
-) -> tuple[list[Score], list[Row]]:
+) -> tuple[list[Score], list[Row[None]]]:
     """All scores of the network, the headline first; top-1 of variants, of few shots and of floors; rows by picture.
 
     ``after`` is put behind the names of the first.
@@ -99,14 +99,14 @@ def examples(gallery: Gallery, count: int, generator: np.random.Generator) -> La
     return np.concatenate(positions)
 
 
-def rows_of(gallery: Gallery, scores: ClassScores) -> list[Row]:
+def rows_of(gallery: Gallery, scores: ClassScores) -> list[Row[None]]:
     """Whether each picture was right, and what it was taken for."""
     pictures = gallery.tested.pictures.take(gallery.asked)
     names, rows = gallery.classes, []
     for position, source in enumerate(pictures.sources):
         truth, predicted = int(scores.truth[position]), int(scores.predicted[position])
         values = {"top-1": float(scores.top(1)[position]), "top-5": float(scores.top(5)[position])}
-        rows.append(Row(source.id, values, classes=(names[truth],), predicted=names[predicted]))
+        rows.append(Row(source.id, values, classes=(names[truth],), predicted=names[predicted], evidence=None))
     return rows
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +14,6 @@ from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, Part
 from dinoseg.evaluation.features.embedding import Embedder, centre_crop, cls_token, crop_side, raw_pixels
-from dinoseg.evaluation.report import Row, Score
 from dinoseg.options import EvaluateOptions
 from dinoseg.types import Failure
 
@@ -22,9 +21,7 @@ NETWORK, RAW = "network", "raw pixels"
 """Names of the vectors that are compared: those of the network, and the floor."""
 
 Progress: TypeAlias = Callable[[int, int], object]
-"""Told how many of how many pictures are done."""
-Figures: TypeAlias = Callable[[], dict[str, bytes]]
-"""Draws the pictures of a report, by file name."""
+"""Called with how many of how many pictures are done."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,21 +53,6 @@ class Gallery:
     def tested(self) -> Side:
         """The pictures that are scored are among these."""
         return self.train if self.test is None else self.test
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """Everything of a report that a protocol finds out."""
-
-    dataset: str
-    layout: str
-    scores: Sequence[Score]
-    rows: Sequence[Row]
-    failed: Sequence[Failure]
-    size: int
-    """Side of the frame in px."""
-    absent: tuple[str, ...] = ()
-    figures: Figures = field(default=dict)
 
 
 @dataclass(slots=True)
@@ -114,11 +96,11 @@ def embed_folder(folder: LabelledFolder, backbone: Backbone, options: EvaluateOp
     count = Counter(progress, sum(map(len, parts)))
     sides, failed = [], list(folder.failed)
     for part in parts:
-        found = embedder(part.sources, count)
-        failed += found.failures
-        if not len(found.kept):
-            why = f": {found.failures[0].error}" if found.failures else ", for none is in this split."
+        embedding = embedder(part.sources, count)
+        failed += embedding.failures
+        if not len(embedding.kept):
+            why = f": {embedding.failures[0].error}" if embedding.failures else ", for none is in this split."
             raise DatasetError(f"{folder.name}: none of {len(part)} pictures can be scored or learned from{why}")
-        sides.append(Side(part.take(found.kept), found.vectors))
+        sides.append(Side(part.take(embedding.kept), embedding.vectors))
     asked = chosen(len(sides[0].labels), options) if test is None else np.arange(len(sides[1].labels))
     return Gallery(folder.classes, sides[0], None if test is None else sides[1], asked, tuple(failed))

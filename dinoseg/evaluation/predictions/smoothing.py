@@ -4,52 +4,55 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, groupby, repeat
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.evaluation.datasets.base import Sample
-from dinoseg.evaluation.predictions.base import Predicted, from_soft, union
-from dinoseg.evaluation.protocols.base import Maker
+from dinoseg.evaluation.predictions.base import Prediction, Predictor, from_soft, union
+from dinoseg.evaluation.report import Subject
 
 
 class Smoothed:
-    """Predictions of another maker, each the mean soft mask of up to ``reach`` frames before to ``reach`` after.
+    """Predictions of another predictor, each the mean soft mask of up to ``reach`` frames before to ``reach`` after.
 
     The foreground as a whole: objects are not told apart. A frame that failed stays failed and is in no mean. So many
     frames are held at a time as are averaged.
     """
 
-    def __init__(self, maker: Maker, reach: int) -> None:
-        self.maker, self.reach = maker, reach
+    def __init__(self, predictor: Predictor, reach: int) -> None:
+        self.predictor, self.reach = predictor, reach
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
         """The prediction for each frame, or why there is none."""
-        made = iter(self.maker(samples))
+        predictions = iter(self.predictor(samples))
         for _, video in groupby(samples, lambda sample: sample.sequence):
-            yield from self.smooth(next(made) for _ in video)
+            yield from self.smooth(next(predictions) for _ in video)
 
-    def smooth(self, frames: Iterable[Predicted | str]) -> Iterator[Predicted | str]:
+    def smooth(self, frames: Iterable[Prediction | str]) -> Iterator[Prediction | str]:
         """One video."""
-        around: deque[tuple[Predicted | str, NDArray[np.float32] | None]] = deque(maxlen=2 * self.reach + 1)
+        around: deque[tuple[Prediction | str, NDArray[np.float32] | None]] = deque(maxlen=2 * self.reach + 1)
         padded = chain(
             ((frame, None if isinstance(frame, str) else union(frame)) for frame in frames),
             repeat(("", None), self.reach),
         )
-        for number, known in enumerate(padded):
-            around.append(known)
+        for number, frame_and_mask in enumerate(padded):
+            around.append(frame_and_mask)
             if number >= self.reach:
                 middle = around[-1 - self.reach][0]
                 yield middle if isinstance(middle, str) else averaged(middle, [x for _, x in around if x is not None])
 
-    def facts(self) -> dict[str, Any]:
-        """The part of the report that says what was scored."""
-        facts = self.maker.facts()
-        return facts | {"options": facts["options"] | {"smooth": self.reach}}
+    @property
+    def subject(self) -> Subject:
+        """What is scored."""
+        subject = self.predictor.subject
+        line = f"- masks: averaged over {self.reach} frames before to {self.reach} after"
+        options = subject.options | {"smooth": self.reach}
+        return replace(subject, options=options, lines=(*subject.lines, line))
 
 
-def averaged(frame: Predicted, masks: Sequence[NDArray[np.float32]]) -> Predicted:
+def averaged(frame: Prediction, masks: Sequence[NDArray[np.float32]]) -> Prediction:
     """The frame with the mean of those masks that are of its size."""
     return from_soft(frame.source, np.mean([mask for mask in masks if mask.shape == frame.size], axis=0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.masks import Mask
-from dinoseg.evaluation.predictions.base import Predicted, turned
+from dinoseg.evaluation.predictions.base import Prediction, turned
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.turns import Turn
 from dinoseg.options import EvaluateOptions
@@ -29,7 +29,7 @@ class Frames:
         turn = (frame or frame_of(sample.image) or UPRIGHT).turn(size, self.options.stored_frame in ("truth", "both"))
         return (upright(truth, turn, size), True) if turn else (truth, False)
 
-    def both(self, sample: Sample, result: Predicted) -> tuple[Truth, Predicted, tuple[str, ...]]:
+    def both(self, sample: Sample, result: Prediction) -> tuple[Truth, Prediction, tuple[str, ...]]:
         """Truth, prediction, and what was turned (``Row.exif``). Only predictions in files have to be."""
         frame = frame_of(sample.image) or UPRIGHT
         truth, truth_turned = self.truth(sample, frame)

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from dinoseg.attention import fuse
 from dinoseg.errors import ImageError
+from dinoseg.evaluation.aggregate import ORACLE
 from dinoseg.evaluation.datasets.base import Sample, Truth, by_value
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
-from dinoseg.evaluation.predictions.base import Predicted
-from dinoseg.evaluation.protocols.base import ORACLE, Protocol
-from dinoseg.evaluation.run import Road
+from dinoseg.evaluation.predictions.base import Prediction
+from dinoseg.evaluation.predictions.method import MethodPredictor
+from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import to_photo
 from dinoseg.methods.threshold import mass_mask
-from dinoseg.options import EvaluateOptions, ModelOptions
+from dinoseg.options import EvaluateOptions, ModelOptions, SegmentOptions
 from dinoseg.types import Failure, Fit, Segmentation, Source
 
 MASS = 0.6
@@ -31,30 +32,30 @@ HEADLINE = f"{ORACLE} best head per object"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Twice(Predicted):
-    """A picture with its aspect kept, and what was seen when it was made a square."""
+class WithSquare(Prediction):
+    """The prediction for a picture as it is, and the one for the picture made a square."""
 
     square: Segmentation | None = None
 
 
-class Heads(Road):
-    """The road, over each picture twice."""
+class HeadsPredictor(MethodPredictor):
+    """Attention over each picture twice."""
 
-    def __init__(self, options: EvaluateOptions, protocol: Protocol, name: str) -> None:
-        super().__init__(replace(options, size=options.size or SIDE), protocol, name)
+    def __init__(self, options: SegmentOptions, *, random_weights: bool) -> None:
+        super().__init__(replace(options, size=options.size or SIDE), random_weights=random_weights)
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
         """The prediction for each picture, or why there is none."""
         side = self.options.size or SIDE
         squares = self.segmenter.run(squashed(sample, self.options, side) for sample in samples)
-        for found, square in zip(super().__call__(samples), squares, strict=True):
-            if isinstance(found, str):
-                yield found
+        for prediction, square in zip(super().__call__(samples), squares, strict=True):
+            if isinstance(prediction, str):
+                yield prediction
             elif isinstance(square, Failure):
                 yield square.reason
             else:
-                values = {field.name: getattr(found, field.name) for field in fields(found)}
-                yield Twice(**values, square=square.segmentation)
+                values = {field.name: getattr(prediction, field.name) for field in fields(prediction)}
+                yield WithSquare(**values, square=square.segmentation)
 
 
 def squashed(sample: Sample, options: ModelOptions, side: int) -> Source | Failure:
@@ -67,41 +68,23 @@ def squashed(sample: Sample, options: ModelOptions, side: int) -> Source | Failu
     return Source(source.id, PIL.Image.fromarray(pixels).resize((side, side), PIL.Image.Resampling.BILINEAR))
 
 
-def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
-    """The best head by every reading of the paper, then what needs no labels, averaged over the objects."""
-    assert result.attention is not None
-    objects = truth.objects()
-    if not objects:
-        return {}
-
-    def over_objects(mask: Mask) -> float:
-        return float(np.mean([jaccard(mask, thing, truth.void) for thing in objects]))
-
-    heads = head_masks(result)
-    values = best_heads(truth, objects, result)
-    values["mean of heads"] = over_objects(mass_on(fuse(result.attention), result.fit))
-    values["mask of the method attention"] = over_objects(result.mask)
-    values |= {f"head {number}": over_objects(head) for number, head in enumerate(heads)}
-    return values | {name: over_objects(draw(result.size)) for name, draw in FLOORS.items()}
-
-
-def best_heads(truth: Truth, objects: Sequence[Mask], result: Segmentation) -> dict[str, float]:
+def best_heads(truth: Truth, objects: Sequence[Mask], prediction: Segmentation) -> dict[str, float]:
     """Every combination of what the paper leaves open, the headline first; named by what differs from it."""
     kinds = {"": objects, ", class masks": [] if truth.class_map is None else by_value(truth.class_map)}
-    square = result.square if isinstance(result, Twice) else None
-    looks = {"": result, **({", square": square} if square else {})}
+    square = prediction.square if isinstance(prediction, WithSquare) else None
+    inputs = {"": prediction, **({", square": square} if square else {})}
     values = {}
-    for (kind, things), (look, seen), frame in product(kinds.items(), looks.items(), ("", ", resized frame")):
-        assert seen.attention is not None
-        fitted = replace(seen.fit, size=seen.fit.scaled if frame else result.size)
-        table = table_of([mass_on(head, fitted) for head in seen.attention], things, truth.void)
+    for (kind, things), (shape, result), frame in product(kinds.items(), inputs.items(), ("", ", resized frame")):
+        assert result.attention is not None
+        fitted = replace(result.fit, size=result.fit.scaled if frame else prediction.size)
+        table = jaccard_table([mass_on(head, fitted) for head in result.attention], things, truth.void)
         if len(table):
-            values[f"{HEADLINE}{kind}{look}{frame}"] = float(table.max(axis=1).mean())
-            values[f"{ORACLE} best head per image{kind}{look}{frame}"] = float(table.mean(axis=0).max())
+            values[f"{HEADLINE}{kind}{shape}{frame}"] = float(table.max(axis=1).mean())
+            values[f"{ORACLE} best head per image{kind}{shape}{frame}"] = float(table.mean(axis=0).max())
     return values
 
 
-def table_of(heads: Sequence[Mask], things: Sequence[Mask], void: Mask | None) -> NDArray[np.float64]:
+def jaccard_table(heads: Sequence[Mask], things: Sequence[Mask], void: Mask | None) -> NDArray[np.float64]:
     """J of every object with every head in the frame of the heads' masks, ``(objects, heads)``.
 
     What vanishes in a smaller frame is no object there.
@@ -118,10 +101,10 @@ def nearest(mask: Mask, size: tuple[int, ...]) -> Mask:
     return mask[y][:, x]
 
 
-def head_masks(result: Segmentation) -> list[Mask]:
+def head_masks(prediction: Segmentation) -> list[Mask]:
     """The 60 % mass mask of each attention head, ``(H, W)``."""
-    assert result.attention is not None
-    return [mass_on(head, result.fit) for head in result.attention]
+    assert prediction.attention is not None
+    return [mass_on(head, prediction.fit) for head in prediction.attention]
 
 
 def mass_on(attention: NDArray[np.float32], fit: Fit) -> Mask:
@@ -129,16 +112,40 @@ def mass_on(attention: NDArray[np.float32], fit: Fit) -> Mask:
     return to_photo(mass_mask(attention, MASS).astype(np.float32), fit, nearest=True) > 0.5
 
 
-ATTENTION_JACCARD = Protocol(
-    "Jaccard of last-layer CLS attention (Caron et al. 2021, Fig. 4): masks that hold 60 % of a head's attention, by "
-    f"nearest neighbour, void left out, {SIDE} px unless --size says otherwise. {ORACLE}: the ground truth picks the "
-    "head. The paper does not say of what, where and how often; the first row is ours (the best head for each object, "
-    "objects are instances, crowds are none, the aspect is kept, masks are compared in the frame of the photograph), "
-    "and the others name what differs: one head per image (of the best mean over its objects), class masks, the "
-    "picture made a square, comparison in the resized frame with the truth by nearest neighbour. Label-free beside "
-    "them, read as the first row: the mean of the heads, the mask of the method attention, each head fixed over all "
-    "pictures. Averaged over the objects of a picture, then over the pictures that have objects.",
-    measure,
-    method="attention",
-    maker=Heads,
-)
+class AttentionJaccard(MeanProtocol):
+    """Attention heads against objects."""
+
+    name = "attention-jaccard"
+    definition = (
+        "Jaccard of last-layer CLS attention (Caron et al. 2021, Fig. 4): masks that hold 60 % of a head's "
+        f"attention, by nearest neighbour, void left out, {SIDE} px unless --size says otherwise. {ORACLE}: the "
+        "ground truth picks the head. The paper does not say of what, where and how often; the first row is ours "
+        "(the best head for each object, objects are instances, crowds are none, the aspect is kept, masks are "
+        "compared in the frame of the photograph), and the others name what differs: one head per image (of the best "
+        "mean over its objects), class masks, the picture made a square, comparison in the resized frame with the "
+        "truth by nearest neighbour. Label-free beside them, read as the first row: the mean of the heads, the mask "
+        "of the method attention, each head fixed over all pictures. Averaged over the objects of a picture, then "
+        "over the pictures that have objects."
+    )
+    method = "attention"
+
+    def predictor(self, options: EvaluateOptions) -> HeadsPredictor:
+        """See ``MaskProtocol``."""
+        return HeadsPredictor(self.segment_options(options), random_weights=options.random_weights)
+
+    def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
+        """The best head by every reading of the paper, then what needs no labels, averaged over the objects."""
+        assert prediction.attention is not None
+        objects = truth.objects()
+        if not objects:
+            return {}
+
+        def over_objects(mask: Mask) -> float:
+            return float(np.mean([jaccard(mask, thing, truth.void) for thing in objects]))
+
+        heads = head_masks(prediction)
+        values = best_heads(truth, objects, prediction)
+        values["mean of heads"] = over_objects(mass_on(fuse(prediction.attention), prediction.fit))
+        values["mask of the method attention"] = over_objects(prediction.mask)
+        values |= {f"head {number}": over_objects(head) for number, head in enumerate(heads)}
+        return values | {name: over_objects(draw(prediction.size)) for name, draw in FLOORS.items()}

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DatasetError, ImageError, OptionError
+from dinoseg.evaluation.aggregate import mean_of, means
+from dinoseg.evaluation.datasets import Data
 from dinoseg.evaluation.features.distortions import DISTORTIONS, distorted
 from dinoseg.evaluation.features.embedding import Embedder, Embedding, cls_token, crop_side, raw_pixels, squash
-from dinoseg.evaluation.features.gallery import RAW, Counter, Outcome, Progress, batch_size, chosen
+from dinoseg.evaluation.features.gallery import RAW, Counter, batch_size, chosen
 from dinoseg.evaluation.features.whitening import Whitening, cls_and_gem
 from dinoseg.evaluation.metrics.ranking import average_precision, rankings
-from dinoseg.evaluation.protocols.base import mean_of, means
-from dinoseg.evaluation.protocols.features import FeatureProtocol
-from dinoseg.evaluation.report import Row, Score
+from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Progress
+from dinoseg.evaluation.protocols.features import FeatureProtocol, open_backbone, reasons, subject_of
+from dinoseg.evaluation.report import WHOLE_PICTURES, Row, Score
+from dinoseg.evaluation.resume import RowJournal
 from dinoseg.images.decode import decode
 from dinoseg.images.find import find
 from dinoseg.options import EvaluateOptions, InputOptions
@@ -34,27 +36,6 @@ FEWEST = 20
 COPY, CLS = "CLS and GeM", "CLS alone"
 DESCRIBE = {COPY: cls_and_gem, CLS: cls_token, RAW: raw_pixels}
 AP, FIRST = "average precision", "found first"
-
-
-def measure(data: Path, backbone: Backbone, options: EvaluateOptions, progress: Progress) -> Outcome:
-    """Distort some pictures of a folder and look for the originals among all. Raises ``DatasetError`` for too few."""
-    if options.shots:
-        raise OptionError("copies learns from no examples: leave out --shots.")
-    side = crop_side(backbone.spec.patch, options.size or SIDE)
-    found = find([data], InputOptions())
-    sources = [each.with_values(options.value_range) if isinstance(each, Source) else each for each in found]
-    check_enough(data, sum(isinstance(source, Source) for source in sources))
-    count = Counter(progress, len(sources) + len(originals(len(sources), options)) * len(DISTORTIONS))
-    batch = batch_size(backbone, options)
-    embedder = Embedder(backbone, lambda pixels: squash(pixels, side), DESCRIBE, facets=("token",), batch=batch)
-    database = embedder(sources, count)
-    check_enough(data, len(database.kept))
-    known = [source for source in (sources[position] for position in database.kept) if isinstance(source, Source)]
-    asked = originals(len(known), options)
-    queries = embedder(copies_of([known[position] for position in asked]), count)
-    rows = rows_of(known, asked, database, queries)
-    failed = (*database.failures, *queries.failures)
-    return Outcome(data.name, "any folder of pictures", conclude(rows), rows, failed, side)
 
 
 def check_enough(data: Path, count: int) -> None:
@@ -83,17 +64,19 @@ def copies_of(pictures: Sequence[Source]) -> Iterator[Source | Failure]:
         yield from (Source(f"{source.id} ({name})", distorted(pixels, name)) for name in DISTORTIONS)
 
 
-def rows_of(known: Sequence[Source], asked: NDArray[np.int64], database: Embedding, queries: Embedding) -> list[Row]:
+def rows_of(
+    pictures: Sequence[Source], asked: NDArray[np.int64], database: Embedding, queries: Embedding
+) -> list[Row[None]]:
     """Where each copy finds its original, by each kind of vector; the copies of one picture are one sequence."""
     place, kind = np.divmod(queries.kept, len(DISTORTIONS))  # which original, and what was done to it
     wanted, names = asked[place], [list(DISTORTIONS)[number] for number in kind]
     values: list[dict[str, float]] = [{} for _ in wanted]
-    for after, (found, among) in compared(database, queries, asked).items():
-        for position, ranking in enumerate(rankings(found, among)):
-            values[position] |= measured(ranking, int(wanted[position]), after)
-    ids = [known[position].id for position in wanted]
+    for after, (copies, among) in compared(database, queries, asked).items():
+        for position, ranking in enumerate(rankings(copies, among)):
+            values[position] |= copy_values(ranking, int(wanted[position]), after)
+    ids = [pictures[position].id for position in wanted]
     return [
-        Row(f"{id_} ({name})", value, sequence=id_, classes=(name,))
+        Row(f"{id_} ({name})", value, sequence=id_, classes=(name,), evidence=None)
         for id_, name, value in zip(ids, names, values, strict=True)
     ]
 
@@ -107,14 +90,14 @@ def compared(database: Embedding, queries: Embedding, asked: NDArray[np.int64]) 
     return {"": (whiten(queries.vectors[COPY]), whiten(vectors))} | pairs
 
 
-def measured(ranking: NDArray[np.int64], wanted: int, after: str) -> dict[str, float]:
+def copy_values(ranking: NDArray[np.int64], wanted: int, after: str) -> dict[str, float]:
     """One copy's values; ``after`` is put behind their names."""
     original = np.arange(len(ranking)) == wanted
     precision = average_precision(ranking, original, np.zeros_like(original))
     return {f"{AP}{after}": precision, f"{FIRST}{after}": float(ranking[0] == wanted)}
 
 
-def conclude(rows: Sequence[Row]) -> list[Score]:
+def scores_of(rows: Sequence[Row[None]]) -> list[Score]:
     """Means over originals: all distortions together, then each; raw pixels are the floor."""
     scores = means(rows)
     for name in DISTORTIONS:
@@ -126,10 +109,57 @@ def conclude(rows: Sequence[Row]) -> list[Score]:
     ]
 
 
-COPIES = FeatureProtocol(
-    f"Copy detection: {len(DISTORTIONS)} distortions of up to {ORIGINALS} pictures ({', '.join(DISTORTIONS)}), made on "
-    "the fly, each looks for its original among all pictures of the folder. Whole pictures as squares, CLS beside GeM "
-    "(p 4) of the patches, whitened by the pictures that are not looked for, cosine (Berman et al. 2019, as DINO does "
-    "on Copydays). Mean over originals, whose copies are not independent.",
-    measure,
-)
+class Copies(FeatureProtocol):
+    """Distorted pictures look for their originals."""
+
+    name = "copies"
+    definition = (
+        f"Copy detection: {len(DISTORTIONS)} distortions of up to {ORIGINALS} pictures ({', '.join(DISTORTIONS)}), "
+        "made on the fly, each looks for its original among all pictures of the folder. Whole pictures as squares, "
+        "CLS beside GeM (p 4) of the patches, whitened by the pictures that are not looked for, cosine (Berman et "
+        "al. 2019, as DINO does on Copydays). Mean over originals, whose copies are not independent."
+    )
+
+    def check(self, data: Data, options: EvaluateOptions) -> None:
+        """Raise ``OptionError`` for what is only said of masks, or of classes."""
+        super().check(data, options)
+        if options.shots:
+            raise OptionError("copies learns from no examples: leave out --shots.")
+
+    def open(self, data: Data, options: EvaluateOptions) -> CopiesEvaluation:
+        """See ``Protocol``. Raises ``DatasetError`` for too few pictures."""
+        folder = Path(str(data)).expanduser()
+        listed = find([folder], InputOptions())
+        sources = [each.with_values(options.value_range) if isinstance(each, Source) else each for each in listed]
+        check_enough(folder, sum(isinstance(source, Source) for source in sources))
+        return CopiesEvaluation(folder, sources, options)
+
+
+class CopiesEvaluation(Evaluation):
+    """A folder of pictures, some of which are distorted and looked for among all."""
+
+    def __init__(self, folder: Path, sources: Sequence[Source | Failure], options: EvaluateOptions) -> None:
+        self.folder, self.sources, self.options = folder, sources, options
+        self.backbone = open_backbone(options)
+        self.side = crop_side(self.backbone.spec.patch, options.size or SIDE)
+        self.data = DataSummary(folder.name, "any folder of pictures", WHOLE_PICTURES)
+        self.subject = subject_of(self.backbone, options, self.side)
+
+    def measure(self, journal: RowJournal, progress: Progress) -> Outcome:  # noqa: ARG002 (as Evaluation)
+        """Embed all pictures, then the copies of some. Raises ``DatasetError`` where too few can be read."""
+        sources, options = self.sources, self.options
+        count = Counter(progress, len(sources) + len(originals(len(sources), options)) * len(DISTORTIONS))
+        embedder = Embedder(
+            self.backbone,
+            lambda pixels: squash(pixels, self.side),
+            DESCRIBE,
+            facets=("token",),
+            batch=batch_size(self.backbone, options),
+        )
+        database = embedder(sources, count)
+        check_enough(self.folder, len(database.kept))
+        readable = [source for source in (sources[index] for index in database.kept) if isinstance(source, Source)]
+        asked = originals(len(readable), options)
+        queries = embedder(copies_of([readable[index] for index in asked]), count)
+        rows = rows_of(readable, asked, database, queries)
+        return Outcome(rows, reasons((*database.failures, *queries.failures)), lambda: scores_of(rows))

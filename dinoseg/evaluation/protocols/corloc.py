@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from dinoseg.evaluation.aggregate import ORACLE
 from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.boxes import Boxes, box_iou, mask_box
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.predictions.base import boxes_of
-from dinoseg.evaluation.protocols.base import ORACLE, Protocol
+from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.types import Segmentation
 
 ENOUGH = 0.5
-
-
-def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
-    """1 or 0 for the best-scored box, for the best of all boxes, and for the floors' boxes."""
-    wanted = truth.object_boxes()
-    if not len(wanted):
-        return {}
-    found = boxes_of(result)  # (n, 4), the best score first
-    values = {"CorLoc": hit(found[:1], wanted), f"{ORACLE} CorLoc, best of all boxes": hit(found, wanted)}
-    floors = {name: np.array([mask_box(draw(result.size))], np.float64) for name, draw in FLOORS.items()}
-    return values | {f"CorLoc {name}": hit(box, wanted) for name, box in floors.items()}
 
 
 def hit(found: Boxes, wanted: Boxes) -> float:
@@ -30,13 +20,26 @@ def hit(found: Boxes, wanted: Boxes) -> float:
     return float((box_iou(found, wanted) >= ENOUGH).any())
 
 
-CORLOC = Protocol(
-    "CorLoc (Deselaers et al. 2010; as LOST, Simeoni et al. 2021, and TokenCut), label-free: share of the pictures in "
-    "which the box of the best-scored object has an IoU of 0.5 or more with any ground-truth box. One box a picture; "
-    "boxes are half open and real-valued, no pixel is added to a width; VOC's count from 1 and lose 1 at the left and "
-    "at the top only. Difficult and truncated objects count, crowds do not. A picture without a box found is a miss, "
-    f"one without a box in the truth is left out. {ORACLE}: of all boxes found, the one that the ground truth likes "
-    "best.",
-    measure,
-    takes_boxes=True,
-)
+class CorLoc(MeanProtocol):
+    """The box of the first object against annotated boxes."""
+
+    name = "corloc"
+    definition = (
+        "CorLoc (Deselaers et al. 2010; as LOST, Simeoni et al. 2021, and TokenCut), label-free: share of the "
+        "pictures in which the box of the best-scored object has an IoU of 0.5 or more with any ground-truth box. "
+        "One box a picture; boxes are half open and real-valued, no pixel is added to a width; VOC's count from 1 "
+        "and lose 1 at the left and at the top only. Difficult and truncated objects count, crowds do not. A picture "
+        f"without a box found is a miss, one without a box in the truth is left out. {ORACLE}: of all boxes found, "
+        "the one that the ground truth likes best."
+    )
+    takes_boxes = True
+
+    def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
+        """1 or 0 for the best-scored box, for the best of all boxes, and for the floors' boxes."""
+        wanted = truth.object_boxes()
+        if not len(wanted):
+            return {}
+        found = boxes_of(prediction)  # (n, 4), the best score first
+        values = {"CorLoc": hit(found[:1], wanted), f"{ORACLE} CorLoc, best of all boxes": hit(found, wanted)}
+        floors = {name: np.array([mask_box(draw(prediction.size))], np.float64) for name, draw in FLOORS.items()}
+        return values | {f"CorLoc {name}": hit(box, wanted) for name, box in floors.items()}

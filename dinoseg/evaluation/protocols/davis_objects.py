@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dinoseg.errors import DatasetError
+from dinoseg.evaluation.aggregate import ORACLE, by_sequence, score
 from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
-from dinoseg.evaluation.protocols.base import ORACLE, Protocol, by_sequence, score
+from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.protocols.propagation import numbers_of
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.images.labels import VOID
@@ -47,41 +48,11 @@ Video: TypeAlias = Sequence[Pairs]
 """Its frames in order."""
 
 
-def collect(truth: Truth, result: Segmentation) -> Pairs:
-    """J and F of every pair in one frame."""
-    numbers = numbers_of(truth)
-    counted = numbers != VOID
-    masks = sorted(
-        zip([instance.label for instance in result.instances], result.masks, strict=True), key=lambda x: x[0]
-    )
-    found = {number: mask & counted for number, mask in masks if (mask & counted).any()}
-    there = {int(number): numbers == number for number in np.unique(numbers[counted]) if number}
-    drawn = [draw(result.size) & counted for draw in FLOORS.values()]
-    return Pairs(list(found), list(there), *(fits(masks, there.values()) for masks in (found.values(), drawn)))
-
-
 def fits(found: Iterable[Mask], there: Iterable[Mask]) -> NDArray[np.float64]:
     """J and F of every pair, ``(found, there, 2)``."""
     found, there = list(found), list(there)
     values = [[(jaccard(f, t), boundary_f(f, t)) for t in there] for f in found]
     return np.array(values, np.float64).reshape(len(found), len(there), 2)
-
-
-def conclude(rows: Sequence[Row]) -> list[Score]:
-    """Statistics per object over all frames of its video, then means over all objects; floors by the same rule."""
-    videos = {video[0].sequence: [Pairs(*row.evidence) for row in video] for video in by_sequence(rows)}
-    objects = objects_of(videos)
-    if not objects:
-        raise DatasetError("no video has an object in its first frame: there is nothing that could be found.")
-    scores = [score_of_both(f"{ORACLE} J&F", objects)]
-    for index, name in enumerate(("J", "F")):
-        series = [series_statistics(each[:, index]) for each in objects]
-        for part in SeriesStatistics._fields:
-            scores += [score(f"{ORACLE} {name} {part}", [getattr(x, part) for x in series], "objects")]
-    for number, name in enumerate(FLOORS):
-        drawn = {video: [frame.of_floor(number) for frame in frames] for video, frames in videos.items()}
-        scores.append(score_of_both(f"J&F {name}", objects_of(drawn)))
-    return scores
 
 
 def objects_of(videos: Mapping[str, Video]) -> list[NDArray[np.float64]]:
@@ -122,17 +93,50 @@ def assigned(table: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     return [table[:, proposal, number] for number, proposal in sorted(zip(objects, proposals, strict=True))]
 
 
-DAVIS_UNSUPERVISED_OBJECTS = Protocol(
-    "DAVIS 2017, unsupervised (Caelles et al. 2019): objects that keep a number through the video, at most 20, each "
-    "object of the first frame gets one of them by an assignment that makes the mean of J and F largest; region "
-    "J and contour F (within 0.008 of the diagonal), every frame counted, void left out; mean, recall (share above "
-    f"0.5) and decay (first less last quarter) per object, then means over all objects. {ORACLE}: the ground truth "
-    "assigns. Floors: the centred ellipse, or the whole image, as the one object of a video, by the same assignment. A "
-    "method numbers its objects frame by frame; `dinoseg track` carries numbers, --predictions takes its labels. The "
-    "truth lies in Annotations_unsupervised: name that folder second where Annotations is there too.",
-    lambda truth, result: {},  # noqa: ARG005
-    conclude,
-    collect=collect,
-    lasting_labels=True,
-    needs_videos=True,
-)
+class DavisUnsupervisedObjects(MaskProtocol[Pairs]):
+    """Objects that keep their numbers, found without a first mask."""
+
+    name = "davis-unsupervised-objects"
+    definition = (
+        "DAVIS 2017, unsupervised (Caelles et al. 2019): objects that keep a number through the video, at most 20, "
+        "each object of the first frame gets one of them by an assignment that makes the mean of J and F largest; "
+        "region J and contour F (within 0.008 of the diagonal), every frame counted, void left out; mean, recall "
+        f"(share above 0.5) and decay (first less last quarter) per object, then means over all objects. {ORACLE}: "
+        "the ground truth assigns. Floors: the centred ellipse, or the whole image, as the one object of a video, by "
+        "the same assignment. A method numbers its objects frame by frame; `dinoseg track` carries numbers, "
+        "--predictions takes its labels. The truth lies in Annotations_unsupervised: name that folder second where "
+        "Annotations is there too."
+    )
+    lasting_labels = True
+    needs_videos = True
+
+    def evidence(self, truth: Truth, prediction: Segmentation) -> Pairs:
+        """J and F of every pair in one frame."""
+        numbers = numbers_of(truth)
+        counted = numbers != VOID
+        labels = [instance.label for instance in prediction.instances]
+        masks = sorted(zip(labels, prediction.masks, strict=True), key=lambda pair: pair[0])
+        found = {number: mask & counted for number, mask in masks if (mask & counted).any()}
+        there = {int(number): numbers == number for number in np.unique(numbers[counted]) if number}
+        drawn = [draw(prediction.size) & counted for draw in FLOORS.values()]
+        return Pairs(list(found), list(there), *(fits(masks, there.values()) for masks in (found.values(), drawn)))
+
+    def restore(self, stored: Any) -> Pairs:
+        """See ``MaskProtocol``."""
+        return Pairs(*stored)
+
+    def conclude(self, rows: Sequence[Row[Pairs]]) -> list[Score]:
+        """Statistics per object over all frames of its video, then means over all objects; floors by the same rule."""
+        videos = {video[0].sequence: [row.evidence for row in video] for video in by_sequence(rows)}
+        objects = objects_of(videos)
+        if not objects:
+            raise DatasetError("no video has an object in its first frame: there is nothing that could be found.")
+        scores = [score_of_both(f"{ORACLE} J&F", objects)]
+        for index, name in enumerate(("J", "F")):
+            series = [series_statistics(each[:, index]) for each in objects]
+            for part in SeriesStatistics._fields:
+                scores += [score(f"{ORACLE} {name} {part}", [getattr(x, part) for x in series], "objects")]
+        for number, name in enumerate(FLOORS):
+            drawn = {video: [frame.of_floor(number) for frame in frames] for video, frames in videos.items()}
+            scores.append(score_of_both(f"J&F {name}", objects_of(drawn)))
+        return scores

@@ -6,21 +6,23 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError, OptionError
+from dinoseg.evaluation.aggregate import by_sequence, score
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
-from dinoseg.evaluation.metrics.series import series_statistics
-from dinoseg.evaluation.predictions.base import Predicted, from_masks
+from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
+from dinoseg.evaluation.predictions.base import Prediction, from_masks
+from dinoseg.evaluation.predictions.method import network_lines, open_segmenter
 from dinoseg.evaluation.predictions.upright import Frames
-from dinoseg.evaluation.protocols.base import Protocol, by_sequence, score
-from dinoseg.evaluation.report import Row, Score
-from dinoseg.evaluation.run import open_segmenter
+from dinoseg.evaluation.protocols.masks import MaskProtocol
+from dinoseg.evaluation.report import Row, Score, Subject
+from dinoseg.evaluation.untrained import model_name
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.labels import VOID
 from dinoseg.images.video import AHEAD, frame_of
@@ -31,7 +33,8 @@ from dinoseg.types import Failure, Segmentation, Source
 
 DAVIS_SIZE = (480, 854)
 MEASURES: dict[str, Callable[[Mask, Mask, Mask | None], float]] = {"J": jaccard, "F": boundary_f}
-KEPT = "first mask kept"
+FIRST_MASK = "first mask kept"
+"""A floor: every object stays where it was."""
 
 
 class Frame(NamedTuple):
@@ -54,43 +57,11 @@ def numbers_of(truth: Truth) -> NDArray[np.uint8]:
     return truth.numbers
 
 
-def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
-    """J and F of every object that is in this frame or was predicted, by its number; void left out."""
-    numbers = numbers_of(truth)
-    void = numbers == VOID
-    found = {instance.label: mask for instance, mask in zip(result.instances, result.masks, strict=True)}
-    nothing = np.zeros(numbers.shape, bool)
-    return {
-        f"{name} {number}": function(found.get(number, nothing), numbers == number, void)
-        for number in sorted(found.keys() | set(np.unique(numbers).tolist()) - {0, VOID})
-        for name, function in MEASURES.items()
-    }
+Followed: TypeAlias = tuple[Sequence[Row[Frame]], int, Mask]
+"""An object of a video's first frame: the frames that count, its number and its first mask ``(H, W)``."""
 
 
-def collect(truth: Truth, result: Segmentation) -> Frame:
-    """The true numbers, packed, for the floors."""
-    numbers = numbers_of(truth)
-    labels = tuple(instance.label for instance in result.instances)
-    return Frame(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
-
-
-def conclude(rows: Sequence[Row]) -> list[Score]:
-    """Statistics per object over its frames, then means over all objects; floors on the same frames."""
-    rows = [replace(row, evidence=Frame(*row.evidence)) for row in rows]
-    objects = [item for video in by_sequence(rows) for item in objects_of(video)]
-    scores = []
-    for name in MEASURES:
-        series = [series_statistics([row.values.get(f"{name} {n}", 1.0) for row in frames]) for frames, n, _ in objects]
-        scores += [score(f"{name} {part}", [getattr(x, part) for x in series], "objects") for part in series[0]._fields]
-    both = [
-        float(np.mean([[row.values.get(f"{name} {n}", 1.0) for name in MEASURES] for row in frames]))
-        for frames, n, _ in objects
-    ]
-    given = [replace(each, kind="semi-supervised") for each in [score("J&F", both, "objects"), *scores]]
-    return [*given, *floors(objects)]
-
-
-def objects_of(video: Sequence[Row]) -> Iterator[tuple[Sequence[Row], int, Mask]]:
+def objects_of(video: Sequence[Row[Frame]]) -> Iterator[Followed]:
     """The frames that count, the number and the first mask of each object of the first frame.
 
     Raises ``DatasetError`` for predictions of other objects, and for a video of fewer than three frames.
@@ -109,54 +80,52 @@ def objects_of(video: Sequence[Row]) -> Iterator[tuple[Sequence[Row], int, Mask]
         yield video[1:-1], number, first == number
 
 
-def floors(objects: Sequence[tuple[Sequence[Row], int, Mask]]) -> list[Score]:
+def floors(objects: Sequence[Followed]) -> list[Score]:
     """J&F of the first mask where it was, and of the centred ellipse."""
     ellipse = FLOORS["centred ellipse"]
     scores = []
-    for floor in (KEPT, "centred ellipse"):
+    for floor in (FIRST_MASK, "centred ellipse"):
         values = []
         for frames, number, first in objects:
-            drawn = first if floor == KEPT else ellipse((first.shape[0], first.shape[1]))
+            drawn = first if floor == FIRST_MASK else ellipse((first.shape[0], first.shape[1]))
 
-            def of_frame(row: Row, name: str, drawn: Mask = drawn, number: int = number) -> float:
+            def of_row(row: Row[Frame], name: str, drawn: Mask = drawn, number: int = number) -> float:
                 numbers = row.evidence.numbers
                 return MEASURES[name](drawn, numbers == number, numbers == VOID)
 
-            values.append(mean_of_both(frames, of_frame))
+            values.append(mean_of_both(frames, of_row))
         scores.append(replace(score(f"J&F {floor}", values, "objects"), kind="floor"))
     return scores
 
 
-def mean_of_both(frames: Sequence[Row], value: Callable[[Row, str], float]) -> float:
+def mean_of_both(frames: Sequence[Row[Frame]], value: Callable[[Row[Frame], str], float]) -> float:
     """Mean of J and F over frames."""
     return float(np.mean([[value(row, name) for name in MEASURES] for row in frames]))
 
 
-class Follow:
+class PropagationPredictor:
     """Predictions that a network makes by following each video's first truth; ``--param`` sets its rules."""
 
-    def __init__(self, options: EvaluateOptions, protocol: Protocol, name: str) -> None:  # noqa: ARG002 (as Road)
-        if options.method != SegmentOptions.method:
-            raise OptionError(f"{name} follows the first frame's truth, it runs no method: leave out --method.")
-        self.how = PropagateOptions(**parse_parameters(PropagateOptions, name, options.param))
+    def __init__(self, options: EvaluateOptions) -> None:
+        self.rules = PropagateOptions(**parse_parameters(PropagateOptions, DavisPropagation.name, options.param))
         common = {field.name: getattr(options, field.name) for field in fields(SegmentOptions)}
-        self.asked = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
-        backbone = open_segmenter(self.asked, options.random_weights).backbone
+        self.options = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
+        backbone = open_segmenter(self.options, options.random_weights).backbone
         assert backbone is not None
         self.frames = Frames(options)
-        self.random_weights, self.lenient = options.random_weights, options.partial
-        self.propagator = Propagator(backbone, self.how, size=options.size, batch=options.batch)
+        self.random_weights, self.partial = options.random_weights, options.partial
+        self.propagator = Propagator(backbone, self.rules, size=options.size, batch=options.batch)
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Predicted | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
         """The prediction for each frame, or why there is none; a video whose first frame fails has none."""
         for _, group in groupby(samples, lambda sample: sample.sequence):
             video = list(group)
             try:
-                yield from map(prediction, self.follow(video))
+                yield from map(of_frame, self.follow(video))
             except ImageError as error:
                 yield from [error.reason] * len(video)
             except DatasetError as error:
-                if not self.lenient:
+                if not self.partial:
                     raise
                 yield from [error.reason] * len(video)
 
@@ -167,21 +136,28 @@ class Follow:
         frames = read_ahead(sources, frame_of, workers=AHEAD, ahead=AHEAD)
         return self.propagator.run(frames, np.where(numbers == VOID, 0, numbers).astype(np.uint8))
 
-    def facts(self) -> dict[str, Any]:
-        """The part of the report that says what was scored."""
-        spec = self.propagator.backbone.spec
-        model = f"random weights in the shape of {self.asked.model}" if self.random_weights else self.asked.model
-        return {
-            "model": model,
-            "sha256": spec.sha256,
-            "device": str(self.propagator.backbone.device),
-            "size": max(frame_fit(DAVIS_SIZE, spec.patch, self.asked.size).scaled),
-            "options": asdict(self.asked)
-            | {"mean": spec.mean, "std": spec.std, "method": "propagation", "propagation": asdict(self.how)},
-        }
+    @property
+    def subject(self) -> Subject:
+        """What is scored."""
+        backbone = self.propagator.backbone
+        spec = backbone.spec
+        model = model_name(self.options, self.random_weights)
+        size = max(frame_fit(DAVIS_SIZE, spec.patch, self.options.size).scaled)
+        options = asdict(self.options) | {"mean": spec.mean, "std": spec.std}
+        return Subject(
+            model,
+            spec.sha256,
+            str(backbone.device),
+            size,
+            options | {"method": "propagation", "propagation": asdict(self.rules)},
+            (
+                f"- method: propagation, refinement {self.options.refine}, long side {size} px",
+                *network_lines(model, backbone),
+            ),
+        )
 
 
-def prediction(result: Tracked | Failure) -> Predicted | str:
+def of_frame(result: Tracked | Failure) -> Prediction | str:
     """One frame's labels as a prediction."""
     if isinstance(result, Failure):
         return result.reason
@@ -190,16 +166,61 @@ def prediction(result: Tracked | Failure) -> Predicted | str:
     return from_masks(Source(photo.id, photo.id), photo.size, masks)
 
 
-DAVIS_PROPAGATION = Protocol(
-    "DAVIS, semi-supervised (Perazzi et al. 2016, Pont-Tuset et al. 2017): the truth of the first frame is given and "
-    "followed by the likeness of patches (Caron et al. 2021, table 5). Region J and contour F (within 0.008 of the "
-    "diagonal) of each object of the first frame, first and last frame not counted, void left out; mean, recall "
-    "(share above 0.5) and decay (first less last quarter) per object, then means over all objects; J&F is the mean of "
-    "both means. Intervals take objects as independent. Floors: the first mask kept where it was, the centred ellipse.",
-    measure,
-    conclude,
-    collect=collect,
-    lasting_labels=True,
-    needs_videos=True,
-    maker=Follow,
-)
+class DavisPropagation(MaskProtocol[Frame]):
+    """Objects of the first frame, followed."""
+
+    name = "davis-propagation"
+    definition = (
+        "DAVIS, semi-supervised (Perazzi et al. 2016, Pont-Tuset et al. 2017): the truth of the first frame is given "
+        "and followed by the likeness of patches (Caron et al. 2021, table 5). Region J and contour F (within 0.008 "
+        "of the diagonal) of each object of the first frame, first and last frame not counted, void left out; mean, "
+        "recall (share above 0.5) and decay (first less last quarter) per object, then means over all objects; J&F "
+        "is the mean of both means. Intervals take objects as independent. Floors: the first mask kept where it was, "
+        "the centred ellipse."
+    )
+    lasting_labels = True
+    needs_videos = True
+
+    def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
+        """J and F of every object that is in this frame or was predicted, by its number; void left out."""
+        numbers = numbers_of(truth)
+        void = numbers == VOID
+        found = {instance.label: mask for instance, mask in zip(prediction.instances, prediction.masks, strict=True)}
+        nothing = np.zeros(numbers.shape, bool)
+        return {
+            f"{name} {number}": function(found.get(number, nothing), numbers == number, void)
+            for number in sorted(found.keys() | set(np.unique(numbers).tolist()) - {0, VOID})
+            for name, function in MEASURES.items()
+        }
+
+    def evidence(self, truth: Truth, prediction: Segmentation) -> Frame:
+        """The true numbers, packed, for the floors."""
+        numbers = numbers_of(truth)
+        labels = tuple(instance.label for instance in prediction.instances)
+        return Frame(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
+
+    def restore(self, stored: Any) -> Frame:
+        """See ``MaskProtocol``."""
+        packed, shape, found = stored
+        return Frame(packed, tuple(shape), tuple(found))
+
+    def predictor(self, options: EvaluateOptions) -> PropagationPredictor:
+        """Raise ``OptionError`` for a method: none is run."""
+        if options.method != SegmentOptions.method:
+            raise OptionError(f"{self.name} follows the first frame's truth, it runs no method: leave out --method.")
+        return PropagationPredictor(options)
+
+    def conclude(self, rows: Sequence[Row[Frame]]) -> list[Score]:
+        """Statistics per object over its frames, then means over all objects; floors on the same frames."""
+        objects = [item for video in by_sequence(rows) for item in objects_of(video)]
+        scores = []
+        for name in MEASURES:
+            values = [[row.values.get(f"{name} {n}", 1.0) for row in frames] for frames, n, _ in objects]
+            series, parts = list(map(series_statistics, values)), SeriesStatistics._fields
+            scores += [score(f"{name} {part}", [getattr(x, part) for x in series], "objects") for part in parts]
+        both = [
+            float(np.mean([[row.values.get(f"{name} {n}", 1.0) for name in MEASURES] for row in frames]))
+            for frames, n, _ in objects
+        ]
+        given = [replace(each, kind="semi-supervised") for each in [score("J&F", both, "objects"), *scores]]
+        return [*given, *floors(objects)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from dinoseg.evaluation.aggregate import ORACLE, kind_of, means, per_unit
 from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
@@ -21,46 +23,11 @@ from dinoseg.evaluation.metrics.soft import (
     s_measure,
 )
 from dinoseg.evaluation.predictions.base import union
-from dinoseg.evaluation.protocols.base import ORACLE, Protocol, kind_of, means, per_unit
+from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.types import Segmentation
 
 MAX_F = f"{ORACLE} max F (0.3) of the mean curve"
-
-
-def measure(truth: Truth, result: Segmentation) -> dict[str, float]:
-    """Values of one picture's soft mask, of the mask where it is above 0.5, and of the floors."""
-    counted, soft = valid(truth), union(result)
-    there, sure = truth.foreground[counted], soft[counted]  # (pixels,) each
-    found = sure > 0.5
-    single = precision_recall(found, there)
-    curve, adaptive = precision_recall_curve(sure, there), precision_recall(adaptive_mask(sure), there)
-    values = {
-        "IoU": jaccard(found, there),
-        "accuracy": np.mean(found == there),
-        f"{ORACLE} max F (0.3) per image": curve.f(BETA2).max(),
-        f"{ORACLE} max F (0.09) per image": curve.f(BETA2_FOUND).max(),
-        "F (0.3) at 0.5": single.f(BETA2),
-        "F (0.09) at 0.5": single.f(BETA2_FOUND),
-        "F (0.3) adaptive": adaptive.f(BETA2),
-        "F (0.09) adaptive": adaptive.f(BETA2_FOUND),
-        "F1 at 0.5": single.f(1),
-        "precision at 0.5": single.precision,
-        "recall at 0.5": single.recall,
-        "MAE (an error)": np.mean(np.abs(sure - there)),
-        "S-measure": s_measure(np.where(counted, soft, 0), truth.foreground & counted),
-        "AUROC": auroc(sure, there),
-    }
-    for name, draw in FLOORS.items():
-        drawn = draw(result.size)[counted]
-        values |= {f"IoU {name}": jaccard(drawn, there), f"F (0.3) {name}": precision_recall(drawn, there).f(BETA2)}
-    return {name: float(value) for name, value in values.items() if value is not None}
-
-
-def collect(truth: Truth, result: Segmentation) -> Curve:
-    """F at every threshold."""
-    counted = valid(truth)
-    return np.asarray(precision_recall_curve(union(result)[counted], truth.foreground[counted]).f(BETA2))
 
 
 def valid(truth: Truth) -> Mask:
@@ -68,26 +35,64 @@ def valid(truth: Truth) -> Mask:
     return np.ones(truth.foreground.shape, bool) if truth.void is None else ~truth.void
 
 
-def conclude(rows: Sequence[Row]) -> list[Score]:
-    """Means of the values, and third the maximum of the mean curve, which is no mean."""
-    curves, unit = per_unit(rows, lambda row: row.evidence)  # (units, 255)
-    low, high = resampled(lambda drawn: (drawn @ curves).max(axis=1) / len(curves), len(curves))
-    interval = (float(low), float(high)) if len(curves) > 1 else None
-    value = float(curves.mean(axis=0).max())
-    scores = means(rows)
-    return [*scores[:2], Score(MAX_F, value, interval, len(curves), unit, kind_of(MAX_F)), *scores[2:]]
+class Saliency(MaskProtocol[Curve]):
+    """Soft masks against the foreground."""
 
+    name = "saliency"
+    definition = (
+        "Saliency of soft masks (the surest object at every pixel; found is what is above 0.5) against the "
+        "foreground, label-free, void left out (for S-measure: background on both sides). IoU, accuracy and "
+        "everything else are means over images, both empty is an IoU of 1. F with beta^2 0.3 (Achanta et al. 2009) "
+        "and 0.09 (as FOUND ships it), precision 1 where nothing is found, recall 1 where nothing is there, "
+        f"thresholds 0, 1/255 .. 254/255. {ORACLE}: the ground truth chooses the threshold of a maximal F, one for "
+        "all images (maximum of the mean curve; TokenCut, Wang et al. 2022) or one for each (mean of the maxima; "
+        "FOUND, Simeoni et al. 2023): the two are not comparable. Adaptive: at twice the map's mean. MAE is of the "
+        "soft mask; FOUND's, of the mask, is 1 - accuracy. S-measure: Fan et al. 2017, alpha 0.5. AUROC: over "
+        "pixels, pictures with both sides."
+    )
 
-SALIENCY = Protocol(
-    "Saliency of soft masks (the surest object at every pixel; found is what is above 0.5) against the foreground, "
-    "label-free, void left out (for S-measure: background on both sides). IoU, accuracy and everything else are means "
-    "over images, both empty is an IoU of 1. F with beta^2 0.3 (Achanta et al. 2009) and 0.09 (as FOUND ships it), "
-    "precision 1 where nothing is found, recall 1 where nothing is there, thresholds 0, 1/255 .. 254/255. "
-    f"{ORACLE}: the ground truth chooses the threshold of a maximal F, one for all images (maximum of the mean curve; "
-    "TokenCut, Wang et al. 2022) or one for each (mean of the maxima; FOUND, Simeoni et al. 2023): the two "
-    "are not comparable. Adaptive: at twice the map's mean. MAE is of the soft mask; FOUND's, of the mask, is 1 - "
-    "accuracy. S-measure: Fan et al. 2017, alpha 0.5. AUROC: over pixels, pictures with both sides.",
-    measure,
-    conclude,
-    collect=collect,
-)
+    def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
+        """Values of one picture's soft mask, of the mask where it is above 0.5, and of the floors."""
+        counted, soft = valid(truth), union(prediction)
+        there, sure = truth.foreground[counted], soft[counted]  # (pixels,) each
+        found = sure > 0.5
+        single = precision_recall(found, there)
+        curve, adaptive = precision_recall_curve(sure, there), precision_recall(adaptive_mask(sure), there)
+        values = {
+            "IoU": jaccard(found, there),
+            "accuracy": np.mean(found == there),
+            f"{ORACLE} max F (0.3) per image": curve.f(BETA2).max(),
+            f"{ORACLE} max F (0.09) per image": curve.f(BETA2_FOUND).max(),
+            "F (0.3) at 0.5": single.f(BETA2),
+            "F (0.09) at 0.5": single.f(BETA2_FOUND),
+            "F (0.3) adaptive": adaptive.f(BETA2),
+            "F (0.09) adaptive": adaptive.f(BETA2_FOUND),
+            "F1 at 0.5": single.f(1),
+            "precision at 0.5": single.precision,
+            "recall at 0.5": single.recall,
+            "MAE (an error)": np.mean(np.abs(sure - there)),
+            "S-measure": s_measure(np.where(counted, soft, 0), truth.foreground & counted),
+            "AUROC": auroc(sure, there),
+        }
+        for name, draw in FLOORS.items():
+            drawn = draw(prediction.size)[counted]
+            values |= {f"IoU {name}": jaccard(drawn, there), f"F (0.3) {name}": precision_recall(drawn, there).f(BETA2)}
+        return {name: float(value) for name, value in values.items() if value is not None}
+
+    def evidence(self, truth: Truth, prediction: Segmentation) -> Curve:
+        """F at every threshold."""
+        counted = valid(truth)
+        return np.asarray(precision_recall_curve(union(prediction)[counted], truth.foreground[counted]).f(BETA2))
+
+    def restore(self, stored: Any) -> Curve:
+        """See ``MaskProtocol``."""
+        return np.asarray(stored, np.float64)
+
+    def conclude(self, rows: Sequence[Row[Curve]]) -> list[Score]:
+        """Means of the values, and third the maximum of the mean curve, which is no mean."""
+        curves, unit = per_unit(rows, lambda row: row.evidence)  # (units, 255)
+        low, high = resampled(lambda drawn: (drawn @ curves).max(axis=1) / len(curves), len(curves))
+        interval = (float(low), float(high)) if len(curves) > 1 else None
+        value = float(curves.mean(axis=0).max())
+        scores = means(rows)
+        return [*scores[:2], Score(MAX_F, value, interval, len(curves), unit, kind_of(MAX_F)), *scores[2:]]

@@ -17,7 +17,7 @@ from dinoseg.errors import DatasetError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.coco_entries import decode
-from dinoseg.evaluation.predictions.base import CocoPredictions, open_predictions
+from dinoseg.evaluation.predictions.files import CocoPredictions, open_predictions
 from dinoseg.outputs.rle import encode_rle
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask
 

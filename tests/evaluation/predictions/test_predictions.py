@@ -12,7 +12,8 @@ import pytest
 from dinoseg.errors import DatasetError, InputNotFound, OptionError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets.base import Sample, Truth
-from dinoseg.evaluation.predictions.base import boxes_of, open_predictions
+from dinoseg.evaluation.predictions.base import boxes_of
+from dinoseg.evaluation.predictions.files import open_predictions
 from dinoseg.folder import segment_folder
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 from dinoseg.outputs.rle import encode_rle

@@ -14,11 +14,14 @@ from pycocotools.cocoeval import COCOeval
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets.base import Truth
-from dinoseg.evaluation.protocols.ap import NAMES, collect, conclude
+from dinoseg.evaluation.metrics.instances import NAMES
+from dinoseg.evaluation.protocols.ap import InstanceAP
 from dinoseg.evaluation.report import Row
 from dinoseg.outputs.rle import encode_rle, rle_box
 from tests.evaluation.results import segmentation
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask, write_voc_boxes
+
+PROTOCOL = InstanceAP()
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 
@@ -118,12 +121,12 @@ def test_boxes_alone_may_be_the_truth(tmp_path: Path) -> None:
 def rows(*pairs: tuple[Truth, Any], sequences: str = "") -> list[Row]:
     """A row per pair; ``sequences`` has a letter per row where there are videos."""
     names = sequences or [""] * len(pairs)
-    return [Row("", {}, name, evidence=collect(*pair)) for pair, name in zip(pairs, names, strict=True)]
+    return [Row("", {}, name, evidence=PROTOCOL.evidence(*pair)) for pair, name in zip(pairs, names, strict=True)]
 
 
 def test_the_truth_against_itself_is_1() -> None:
     truth = Truth(LEFT | RIGHT, lambda: [LEFT, RIGHT])
-    scores = {score.name: score.value for score in conclude(rows((truth, segmentation([RIGHT, LEFT]))))}
+    scores = {score.name: score.value for score in PROTOCOL.conclude(rows((truth, segmentation([RIGHT, LEFT]))))}
     assert scores.pop("AR@1 of masks") == scores.pop("AR@1 of boxes") == 0.5
     assert set(scores.values()) == {1}
 
@@ -131,27 +134,27 @@ def test_the_truth_against_itself_is_1() -> None:
 def test_a_crowd_forgives_and_is_not_missed() -> None:
     truth = Truth(LEFT | RIGHT, lambda: [LEFT], crowds=lambda: [RIGHT])
     for found in ([LEFT], [RIGHT, LEFT]):
-        assert conclude(rows((truth, segmentation(found))))[0].value == pytest.approx(1)
+        assert PROTOCOL.conclude(rows((truth, segmentation(found))))[0].value == pytest.approx(1)
 
 
 def test_void_is_taken_out_of_what_was_found() -> None:
-    scores = conclude(rows((Truth(LEFT, lambda: [LEFT], RIGHT), segmentation([LEFT | RIGHT]))))
+    scores = PROTOCOL.conclude(rows((Truth(LEFT, lambda: [LEFT], RIGHT), segmentation([LEFT | RIGHT]))))
     assert (scores[0].name, scores[0].value) == ("AP of masks", pytest.approx(1))
 
 
 def test_g101_it_is_one_number_over_the_set_not_a_mean_of_images() -> None:
     truth, sure, wrong = Truth(LEFT, lambda: [LEFT]), segmentation([LEFT]), segmentation([RIGHT])
-    ap50 = conclude(rows((truth, sure), (truth, wrong), (truth, sure)))[1]
+    ap50 = PROTOCOL.conclude(rows((truth, sure), (truth, wrong), (truth, sure)))[1]
     assert ap50.value == pytest.approx((34 / 101 * 1 + 33 / 101 * 2 / 3), abs=0.01)
     assert (ap50.units, ap50.unit) == (3, "images")
 
 
 def test_videos_are_drawn_as_a_whole() -> None:
     truth, sure = Truth(LEFT, lambda: [LEFT]), segmentation([LEFT])
-    found = conclude(rows(*[(truth, sure)] * 3, sequences="aab"))
+    found = PROTOCOL.conclude(rows(*[(truth, sure)] * 3, sequences="aab"))
     assert (found[0].units, found[0].unit, found[0].interval) == (2, "sequences", (1, 1))
 
 
 def test_a_set_without_objects_is_an_error() -> None:
     with pytest.raises(DatasetError, match="no picture has an object"):
-        conclude(rows((Truth(np.zeros(SIZE, bool), list), segmentation([LEFT]))))
+        PROTOCOL.conclude(rows((Truth(np.zeros(SIZE, bool), list), segmentation([LEFT]))))

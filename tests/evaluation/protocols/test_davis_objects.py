@@ -14,10 +14,12 @@ from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
 from dinoseg.evaluation.predictions.base import from_masks
-from dinoseg.evaluation.protocols.davis_objects import Pairs, assigned, collect, video_table
+from dinoseg.evaluation.protocols.davis_objects import DavisUnsupervisedObjects, Pairs, assigned, video_table
 from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask
 from tests.helpers import GOLDEN
+
+PROTOCOL = DavisUnsupervisedObjects()
 
 OLD = 1 * square(10, 10, 20) + 2 * square(50, 60, 30)
 
@@ -72,7 +74,7 @@ def test_golden_objects() -> None:
 def frame(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Pairs:
     known = Truth(truth > 0, list, numbers=truth)
     masks = [(found == number, 1.0, int(number)) for number in np.unique(found) if number]
-    return collect(known, from_masks(Source("x", "x"), truth.shape, masks))
+    return PROTOCOL.evidence(known, from_masks(Source("x", "x"), truth.shape, masks))
 
 
 def test_numbers_are_free(tmp_path: Path) -> None:

@@ -6,16 +6,22 @@ import numpy as np
 import pytest
 
 from dinoseg.evaluation.datasets.base import Truth
-from dinoseg.evaluation.protocols.foreground import conclude, measure
+from dinoseg.evaluation.protocols.foreground import Foreground
 from dinoseg.evaluation.report import Row
 from tests.evaluation.results import heads, segmentation
 from tests.evaluation.sets import SIZE, square
+
+PROTOCOL = Foreground()
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 
 
 def truth(foreground: np.ndarray, void: np.ndarray | None = None) -> Truth:
     return Truth(foreground, list, void)
+
+
+def row(id_: str, values: dict[str, float], sequence: str = "", classes: tuple[str, ...] = ()) -> Row[None]:
+    return Row(id_, values, sequence, classes, evidence=None)
 
 
 @pytest.mark.parametrize(
@@ -28,28 +34,28 @@ def truth(foreground: np.ndarray, void: np.ndarray | None = None) -> Truth:
     ],
 )
 def test_the_union_of_objects_is_compared(objects: list[np.ndarray], expected: float) -> None:
-    assert measure(truth(LEFT | RIGHT), segmentation(objects))["IoU"] == expected
+    assert PROTOCOL.values(truth(LEFT | RIGHT), segmentation(objects))["IoU"] == expected
 
 
 def test_g96_void_is_left_out_of_score_and_floors() -> None:
-    values = measure(truth(LEFT, void=RIGHT), segmentation([LEFT, RIGHT]))
+    values = PROTOCOL.values(truth(LEFT, void=RIGHT), segmentation([LEFT, RIGHT]))
     assert values["IoU"] == 1
     assert values["whole image"] == LEFT.sum() / (SIZE[0] * SIZE[1] - RIGHT.sum())
 
 
 def test_nothing_there_and_nothing_found_is_right() -> None:
     nothing = np.zeros(SIZE, bool)
-    values = measure(truth(nothing), segmentation([]))
+    values = PROTOCOL.values(truth(nothing), segmentation([]))
     assert (values["IoU"], values["whole image"], values["centred ellipse"]) == (1, 0, 0)
 
 
 def test_g100_the_floors_stand_beside_every_score() -> None:
-    assert list(measure(truth(LEFT), segmentation([LEFT]))) == ["IoU", "centred ellipse", "whole image"]
+    assert list(PROTOCOL.values(truth(LEFT), segmentation([LEFT]))) == ["IoU", "centred ellipse", "whole image"]
 
 
 def test_the_best_head_is_an_oracle_and_needs_attention() -> None:
     attention = heads(RIGHT, LEFT, LEFT | RIGHT)
-    values = measure(truth(LEFT | RIGHT), segmentation([LEFT], attention))
+    values = PROTOCOL.values(truth(LEFT | RIGHT), segmentation([LEFT], attention))
     assert values["IoU"] == 0.5
     # 60 % of the third head's mass: 20 of its 32 equal patches
     assert values["ORACLE best head (60 % mass)"] == pytest.approx(20 / 32)
@@ -57,11 +63,11 @@ def test_the_best_head_is_an_oracle_and_needs_attention() -> None:
 
 def test_g98_classes_are_averaged_over_the_pictures_that_have_them() -> None:
     rows = [
-        Row("a", {"IoU": 0.9}, classes=("cat",)),
-        Row("b", {"IoU": 0.5}, classes=("cat", "dog")),
-        Row("c", {"IoU": 0.1}, classes=()),
+        row("a", {"IoU": 0.9}, classes=("cat",)),
+        row("b", {"IoU": 0.5}, classes=("cat", "dog")),
+        row("c", {"IoU": 0.1}, classes=()),
     ]
-    scores = {score.name: score for score in conclude(rows)}
+    scores = {score.name: score for score in PROTOCOL.conclude(rows)}
     assert list(scores) == ["IoU", "IoU, mean over classes", "IoU, cat", "IoU, dog"]
     assert scores["IoU"].value == pytest.approx(0.5)
     assert (scores["IoU, cat"].value, scores["IoU, cat"].units) == (pytest.approx(0.7), 2)
@@ -73,9 +79,9 @@ def test_g98_classes_are_averaged_over_the_pictures_that_have_them() -> None:
 
 
 def test_a_mean_over_classes_of_one_picture_has_no_interval() -> None:
-    scores = conclude([Row("a", {"IoU": 0.9}, classes=("cat",)), Row("b", {"IoU": 0.5})])
+    scores = PROTOCOL.conclude([row("a", {"IoU": 0.9}, classes=("cat",)), row("b", {"IoU": 0.5})])
     assert [score.interval for score in scores if "classes" in score.name] == [None]
 
 
 def test_without_classes_there_are_none() -> None:
-    assert [score.name for score in conclude([Row("a", {"IoU": 0.9})])] == ["IoU"]
+    assert [score.name for score in PROTOCOL.conclude([row("a", {"IoU": 0.9})])] == ["IoU"]

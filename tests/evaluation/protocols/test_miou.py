@@ -11,9 +11,11 @@ from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.predictions.base import from_masks
-from dinoseg.evaluation.protocols.miou import collect
+from dinoseg.evaluation.protocols.miou import MeanIoU
 from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_mask, write_pairs, write_voc
+
+PROTOCOL = MeanIoU()
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 VOID_ROW = np.arange(SIZE[0])[:, None] >= 90
@@ -75,4 +77,4 @@ def test_labels_beyond_a_byte_are_clusters_too() -> None:
     classes = np.zeros((2, 300), np.uint8)
     masks = [(np.arange(300) == column) & (np.ones((2, 1)) > 0) for column in range(300)]
     found = from_masks(Source("a", "a"), (2, 300), [(mask, 1.0, label) for label, mask in enumerate(masks, 1)])
-    assert collect(Truth(classes > 0, list, class_map=classes), found).shape == (301, 1)
+    assert PROTOCOL.evidence(Truth(classes > 0, list, class_map=classes), found).shape == (301, 1)

@@ -13,12 +13,14 @@ from dinoseg.backbone.export import save_backbone
 from dinoseg.errors import DatasetError, OptionError
 from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.predictions.base import from_masks
-from dinoseg.evaluation.protocols.propagation import collect, conclude, measure
+from dinoseg.evaluation.protocols.propagation import DavisPropagation
 from dinoseg.evaluation.report import Row
 from dinoseg.types import Source
 from tests.evaluation.sets import write_davis, write_mask, write_pairs
 from tests.helpers import GOLDEN, disk_photo
 from tests.networks import small_teacher
+
+PROTOCOL = DavisPropagation()
 
 
 def row(name: str, index: int, truth: np.ndarray, predicted: np.ndarray) -> Row:
@@ -26,7 +28,7 @@ def row(name: str, index: int, truth: np.ndarray, predicted: np.ndarray) -> Row:
     known = Truth(truth > 0, list, numbers=truth)
     masks = [(predicted == number, 1.0, int(number)) for number in np.unique(predicted) if number]
     result = from_masks(Source("x", "x"), truth.shape, masks)
-    return Row(f"{name}/{index}", measure(known, result), name, evidence=collect(known, result))
+    return Row(f"{name}/{index}", PROTOCOL.values(known, result), name, evidence=PROTOCOL.evidence(known, result))
 
 
 def test_the_rules_are_the_davis_toolkits() -> None:
@@ -38,7 +40,7 @@ def test_the_rules_are_the_davis_toolkits() -> None:
             zip(golden[f"davis/{name}/gt_semi"], golden[f"davis/{name}/pred_semi"], strict=True)
         )
     ]
-    scores = {each.name: each for each in conclude(rows)}
+    scores = {each.name: each for each in PROTOCOL.conclude(rows)}
     names = ["J&F", *(f"{name} {part}" for name in "JF" for part in ("mean", "recall", "decay"))]
     np.testing.assert_allclose([scores[name].value for name in names], golden["davis/semi_global"], atol=1e-12)
     assert {scores[name].units for name in names} == {len(golden["davis/semi_objects"])}
@@ -54,7 +56,7 @@ def numbers(*squares: tuple[int, int]) -> np.ndarray:
 
 def scores_of(frames: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     rows = [row("a", index, truth, predicted) for index, (truth, predicted) in enumerate(frames)]
-    return {each.name: each.value for each in conclude(rows)}
+    return {each.name: each.value for each in PROTOCOL.conclude(rows)}
 
 
 FULL, ONE, GAP = numbers((1, 2), (2, 20)), numbers((1, 2)), numbers((1, 2), (200, 20))
@@ -77,7 +79,7 @@ def test_what_counts(frames: list[tuple[np.ndarray, np.ndarray]], j: float) -> N
 
 def test_numbers_between_are_no_objects() -> None:
     rows = [row("a", index, GAP, ONE if index == 1 else GAP) for index in range(3)]
-    scores = conclude(rows)
+    scores = PROTOCOL.conclude(rows)
     assert {each.units for each in scores} == {2}
     assert scores[0].value == 0.5
 

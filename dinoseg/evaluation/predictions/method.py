@@ -1,0 +1,78 @@
+"""Predictions that a method makes now, as ``dinoseg segment`` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dinoseg.backbone.base import Backbone
+from dinoseg.errors import OptionError
+from dinoseg.evaluation.datasets.base import Sample
+from dinoseg.evaluation.predictions.base import Prediction, with_soft_masks
+from dinoseg.evaluation.report import Subject
+from dinoseg.evaluation.untrained import model_name, write_random_weights
+from dinoseg.images.decode import as_source
+from dinoseg.images.fit import BUDGET
+from dinoseg.methods import make_method
+from dinoseg.methods.head import SegmentationHead
+from dinoseg.options import SegmentOptions
+from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
+from dinoseg.types import Failure
+
+
+class MethodPredictor:
+    """The masks of a method. Raises ``OptionError``, ``WeightsError`` or ``DeviceError`` when it is made."""
+
+    def __init__(self, options: SegmentOptions, *, random_weights: bool = False) -> None:
+        self.options, self.random_weights = options, random_weights
+        self.segmenter = open_segmenter(options, random_weights)
+
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+        """The prediction for each picture, or why there is none."""
+        for result in self.segmenter.run(as_source(sample.image) for sample in samples):
+            yield result.reason if isinstance(result, Failure) else with_soft_masks(result)
+
+    @property
+    def subject(self) -> Subject:
+        """What is scored."""
+        backbone, options = self.segmenter.backbone, self.options
+        size = options.size or BUDGET * (backbone.spec.patch if backbone else PATCH_WITHOUT_NETWORK)
+        method = f"- method: {options.method}, refinement {options.refine}, long side {size} px"
+        if backbone is None:
+            return Subject(None, None, "cpu", size, asdict(options), (method, "- network: none"))
+        model = model_name(options, self.random_weights)
+        return Subject(
+            model,
+            backbone.spec.sha256,
+            str(backbone.device),
+            size,
+            asdict(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std},
+            (method, *network_lines(model, backbone)),
+        )
+
+    @property
+    def head(self) -> str | None:
+        """SHA-256 of the segmentation head, where the method is one."""
+        method = self.segmenter.method
+        return method.sha256 if isinstance(method, SegmentationHead) else None
+
+
+def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
+    """The segmenter with the network that was asked for, or with an untrained one of its shape."""
+    if not random_weights:
+        return Segmenter(**asdict(options))
+    if not make_method(options.method, options.param).needs_network:
+        raise OptionError(f"--random-weights: the method {options.method} has no network.")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "random.safetensors"
+        write_random_weights(options, path)
+        return Segmenter(**asdict(replace(options, model=str(path))))
+
+
+def network_lines(model: str, backbone: Backbone) -> tuple[str, str]:
+    """A network, and the mean and standard deviation of its pixels, for the page of a report."""
+    mean, std = (" ".join(f"{x:g}" for x in values) for values in (backbone.spec.mean, backbone.spec.std))
+    network = f"- network: {model} on {backbone.device}, sha256 {backbone.spec.sha256}"
+    return network, f"- pixels: mean {mean}, deviation {std}"
