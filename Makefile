@@ -8,13 +8,14 @@ ATTEND := demo/attend
 # Tests share the cores as processes, so each process computes in one thread.
 WORKERS ?= auto
 
-.PHONY: help demo test test-lowest check lint types format
+.PHONY: help demo test test-lowest check lint types format docs
 
 help:
 	@echo 'make demo         install, then masks and attention maps of a few photographs into demo/'
 	@echo 'make test         install with the dev extra, then run the tests and the notebooks'
 	@echo 'make test-lowest  run the tests with the lowest versions that pyproject.toml allows'
 	@echo 'make check        format, lint, types, tests'
+	@echo 'make docs         install with the docs extra, then build the pages of docs/ into build/site'
 	@echo 'make format       format the code and fix what the linter can fix'
 
 demo: $(VENV)/.installed
@@ -33,6 +34,10 @@ test: $(VENV)/.installed-dev
 
 test-lowest: $(LOWEST)/.installed
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile tests
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+	@echo 'open build/site/index.html'
 
 check: lint types test
 
@@ -61,6 +66,10 @@ $(VENV)/.installed: pyproject.toml | $(PY)
 $(VENV)/.installed-dev: pyproject.toml | $(PY)
 	$(call install,.[dev])
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(PY)
+	$(call install,.[docs])
+	@touch $@
 
 # Of what pyproject.toml names the lowest versions, of what these need the newest. The extra detections is left out: it
 # brings another OpenCV that takes the place of ours.

@@ -1,4 +1,4 @@
-"""The sheet of all methods in the README: the 24 photographs of the Kodak Lossless True Color Image Suite.
+"""The sheet of all methods in README.md and docs/: the 24 photographs of the Kodak Lossless True Color Image Suite.
 
     python assets/make_methods.py FOLDER
 

@@ -1,4 +1,4 @@
-"""The pictures of the README, from the sample photographs and the built-in model.
+"""The pictures of README.md and docs/, from the sample photographs and the built-in model.
 
     python assets/make_pictures.py
 
