@@ -1,4 +1,4 @@
-"""What becomes of scores of `dinoseg evaluate` when photographs are spoiled: noise, blur, JPEG, light, resolution.
+"""What becomes of scores of `dinoseg evaluate` when photographs are spoiled (`--corrupt`): noise, blur, JPEG, light ...
 
     python benchmarks/robustness.py DUTS --split odd --every 10 -o benchmarks/results/robustness
 
@@ -11,32 +11,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
 from command import public, quoted
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from dinoseg.errors import ImageError
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.compare import Difference, difference
-from dinoseg.evaluation.corruptions import CORRUPTIONS, corrupted
+from dinoseg.evaluation.corruptions import CORRUPTIONS, Condition
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.metrics.floors import FLOORS
-from dinoseg.evaluation.predictions.base import with_soft_masks
-from dinoseg.evaluation.predictions.method import MethodPredictor
-from dinoseg.evaluation.predictions.upright import Frames
-from dinoseg.evaluation.protocols.masks import MaskProtocol, refuse_gaps
-from dinoseg.evaluation.report import Row, Score, versions
-from dinoseg.images.decode import as_source, decode
+from dinoseg.evaluation.protocols.masks import MaskProtocol
+from dinoseg.evaluation.report import Report, Row, Score, versions
+from dinoseg.evaluation.run import run
 from dinoseg.options import EvaluateOptions
-from dinoseg.types import Failure, Source
 
 PROTOCOLS = ("foreground", "saliency", "corloc")
 """Those that have values of single pictures, which a difference needs."""
@@ -52,13 +46,6 @@ pictures is on one side of 0. Last column: the mean difference over the severiti
 """
 
 
-class Condition(NamedTuple):
-    """A corruption; severity 0 is the photograph as it is."""
-
-    name: str
-    severity: int
-
-
 CLEAN = Condition("none", 0)
 CONDITIONS = [CLEAN] + [Condition(name, n + 1) for name, x in CORRUPTIONS.items() for n in range(len(x.strengths))]
 
@@ -67,8 +54,9 @@ CONDITIONS = [CLEAN] + [Condition(name, n + 1) for name, x in CORRUPTIONS.items(
 class Measured:
     """One method under all conditions."""
 
-    facts: dict[str, Any]
-    rows: dict[Condition, list[Row]]
+    network: dict[str, Any]
+    """Its model, sha256 and size."""
+    rows: dict[Condition, list[Row[Any]]]
     scores: dict[Condition, Score]
     floor: Score
     """The centred ellipse: what looking at nothing gives."""
@@ -89,45 +77,29 @@ class Measured:
         return difference(score, by_id(self.rows[CLEAN]), by_id(means))
 
 
-def by_id(rows: Sequence[Row]) -> dict[str, Row]:
+def by_id(rows: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
     return {row.id: row for row in rows}
 
 
 # What is measured.
 
 
-def measured(name: str, options: EvaluateOptions, samples: Sequence[Sample]) -> Measured:
+def measured(name: str, data: Path, options: EvaluateOptions) -> Measured:
     """All photographs under all conditions; one that cannot be done under each of them counts under none."""
-    protocol = make_protocol(name)
-    assert isinstance(protocol, MaskProtocol)
-    predictor = MethodPredictor(protocol.segment_options(options))
-    rows: dict[Condition, list[Row]] = {condition: [] for condition in CONDITIONS}
-    failed = []
-    for sample in tqdm(samples, desc=options.method, disable=None):
-        try:
-            found = list(rows_of(protocol, sample, predictor))
-        except ImageError as error:
-            failed.append((sample.id, error.reason))
-            continue
-        for condition, row in zip(CONDITIONS, found, strict=True):
-            rows[condition].append(row)
+    reports: dict[Condition, Report] = {}
+    for condition in tqdm(CONDITIONS, desc=options.method, disable=None):
+        corrupt = None if condition == CLEAN else str(condition)
+        reports[condition] = run(name, data, replace(options, corrupt=corrupt))
+    failed = dict(failure for report in reports.values() for failure in report.failed)
+    rows = {key: [row for row in report.rows if row.id not in failed] for key, report in reports.items()}
     if not rows[CLEAN]:
-        raise SystemExit(f"no picture could be scored: {failed[:3]}")
-    concluded = {condition: protocol.conclude(measurements) for condition, measurements in rows.items()}
-    floor = next(score for score in concluded[CLEAN] if score.name.endswith(next(iter(FLOORS))))
-    return Measured(
-        asdict(predictor.subject), rows, {key: scores[0] for key, scores in concluded.items()}, floor, failed
-    )
-
-
-def rows_of(protocol: MaskProtocol[Any], sample: Sample, predictor: MethodPredictor) -> Iterator[Row]:
-    """One photograph under all conditions, in their order. Raises ``ImageError``."""
-    pixels = decode(as_source(sample.image)).pixels
-    sources = (Source(sample.id, corrupted(pixels, *condition, sample.id)) for condition in CONDITIONS)
-    for result in predictor.segmenter.run(sources):
-        if isinstance(result, Failure):
-            raise result.error
-        yield protocol.row(sample, with_soft_masks(result), Frames(EvaluateOptions()))
+        raise SystemExit(f"no picture could be scored: {list(failed.items())[:3]}")
+    protocol, clean = make_protocol(name), reports[CLEAN]
+    assert isinstance(protocol, MaskProtocol)
+    scores = {condition: protocol.conclude(measurements) for condition, measurements in rows.items()}
+    floor = next(score for score in scores[CLEAN] if score.name.endswith(next(iter(FLOORS))))
+    network = {"model": public(clean.model or "none"), "sha256": clean.sha256, "size": clean.size}
+    return Measured(network, rows, {key: each[0] for key, each in scores.items()}, floor, list(failed.items()))
 
 
 # What comes of it.
@@ -141,7 +113,7 @@ def table(found: Mapping[str, Measured]) -> str:
         for name, corruption in CORRUPTIONS.items():
             there = [cell(each, Condition(name, n + 1)) for n in range(len(corruption.strengths))]
             cells = [f"{each.scores[CLEAN].value:.3f}", *there, *[""] * (MOST - len(there)), with_interval(each, name)]
-            lines.append(f"| {method} | {name} | {' | '.join(cells)} |")
+            lines.append(f"| {method} | {in_words(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -160,6 +132,11 @@ def with_interval(found: Measured, name: str) -> str:
     )
 
 
+def in_words(name: str) -> str:
+    """A corruption as tables call it."""
+    return name.replace("-", " ")
+
+
 def is_sure(change: Difference) -> bool:
     """Whether its interval is on one side of 0."""
     return change.interval is not None and (change.interval[0] > 0 or change.interval[1] < 0)
@@ -174,7 +151,9 @@ def plot(found: Mapping[str, Measured]) -> Figure:
         for method, each in found.items():
             draw(axes, each, [CLEAN, *(Condition(name, n + 1) for n in range(len(corruption.strengths)))], method)
         axes.axhline(first.floor.value, color="grey", linestyle=":", label="centred ellipse (floor)")
-        axes.set_title(f"{name}: {', '.join(f'{x:g}' for x in corruption.strengths)}\n{corruption.meaning}", fontsize=9)
+        axes.set_title(
+            f"{in_words(name)}: {', '.join(f'{x:g}' for x in corruption.strengths)}\n{corruption.meaning}", fontsize=9
+        )
         axes.set_ylim(0, 1)
     figure.supxlabel("severity")
     figure.supylabel(f"{first.scores[CLEAN].name}, 95 % interval")
@@ -194,16 +173,17 @@ def draw(axes: Axes, found: Measured, conditions: Sequence[Condition], label: st
 def page(found: Mapping[str, Measured], about: str, asked: str) -> str:
     """The table with what is needed to trust and repeat it."""
     lines = [HEAD.format(about=about), table(found), ""]
-    lines += [f"- {name}: {', '.join(f'{x:g}' for x in c.strengths)} ({c.meaning})" for name, c in CORRUPTIONS.items()]
+    lines += [
+        f"- {in_words(name)}: {', '.join(f'{x:g}' for x in c.strengths)} ({c.meaning})"
+        for name, c in CORRUPTIONS.items()
+    ]
     lines += [
         f"- **Partial**, {method}: without {', '.join(f'{id_} ({reason})' for id_, reason in each.failed)}"
         for method, each in found.items()
         if each.failed
     ]
-    facts = next(iter(found.values())).facts
-    lines.append(
-        f"- network: {public(facts['model'] or 'none')}, sha256 {facts['sha256']}, long side {facts['size']} px"
-    )
+    network = next(iter(found.values())).network
+    lines.append(f"- network: {network['model']}, sha256 {network['sha256']}, long side {network['size']} px")
     return "\n".join([*lines, "", f"    {asked}", "", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
 
 
@@ -211,7 +191,7 @@ def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, 
     """Everything as JSON."""
     scores = [
         {
-            "row": f"{method}, {x.name}",
+            "row": f"{method}, {in_words(x.name)}",
             "column": str(x.severity),
             **asdict(each.scores[x]),
             "change": asdict(each.change(x)),
@@ -221,11 +201,10 @@ def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, 
     ]
     first = next(iter(found.values()))
     floor = {"row": "centred ellipse (floor)", "column": f"severity {CLEAN.severity}", **asdict(first.floor)}
-    facts = {"model": public(first.facts["model"] or "none")} | {key: first.facts[key] for key in ("sha256", "size")}
     failed = {method: each.failed for method, each in found.items() if each.failed}
     return (
         {"command": asked, "versions": versions(), "data": about}
-        | facts
+        | first.network
         | {
             "failed": failed,
             "scores": [floor, *scores],
@@ -244,13 +223,14 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     dataset = open_dataset(arguments.data)
-    samples = dataset.select(arguments.split, arguments.every)
+    pictures = len(dataset.select(arguments.split, arguments.every))
     options = EvaluateOptions(model=arguments.model, split=arguments.split, every=arguments.every)
-    refuse_gaps(dataset, samples, options)
-    found = {name: measured(arguments.protocol, replace(options, method=name), samples) for name in arguments.methods}
+    found = {
+        name: measured(arguments.protocol, arguments.data, replace(options, method=name)) for name in arguments.methods
+    }
     asked = quoted("robustness.py", words)
-    small = ", a small sample" if len(samples) < ENOUGH else ""
-    about = f"`{arguments.protocol}` on {len(samples)} pictures{small}, of {dataset.name} ({dataset.layout}), split "
+    small = ", a small sample" if pictures < ENOUGH else ""
+    about = f"`{arguments.protocol}` on {pictures} pictures{small}, of {dataset.name} ({dataset.layout}), split "
     about += f"{arguments.split}{f', 1 in {arguments.every}' if arguments.every > 1 else ''}"
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".json").write_text(json.dumps(content(found, about, asked), indent=1) + "\n")

@@ -12,6 +12,7 @@ from dinoseg.backbone.names import check_weights
 from dinoseg.cli.console import inform
 from dinoseg.errors import UsageError
 from dinoseg.evaluation import check_protocol
+from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, refuse_missing
 from dinoseg.evaluation.report import check_place
 from dinoseg.images.find import expand, find
@@ -99,6 +100,7 @@ def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None
     refuse_missing(data, options.predictions)
     if options.output:
         check_place(options.output, options.overwrite)
+    parse_condition(options.corrupt)
     if not options.predictions:
         check_finding(options, ())
 

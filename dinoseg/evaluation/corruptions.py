@@ -5,13 +5,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dinoseg.errors import OptionError
 from dinoseg.evaluation.features.distortions import recompressed
 from dinoseg.images.fit import resize
 
@@ -30,15 +32,56 @@ class Corruption:
     """What a strength is."""
 
 
-def corrupted(pixels: Pixels, name: str, severity: int, id_: str) -> Pixels:
-    """A photograph ``(H, W, 3)`` after the corruption of that name; severity 0 leaves it as it is.
+class Condition(NamedTuple):
+    """A corruption at one severity."""
+
+    name: str
+    """One of ``CORRUPTIONS``."""
+    severity: int
+    """From 1; 0 is the photograph as it is."""
+
+    def __str__(self) -> str:
+        """As ``parse_condition`` reads it."""
+        return f"{self.name}:{self.severity}"
+
+    @property
+    def line(self) -> str:
+        """The line of a report's page that names it."""
+        corruption = CORRUPTIONS[self.name]
+        strength = f"{corruption.strengths[self.severity - 1]:g}, {corruption.meaning}"
+        return f"- photographs: {self.name} of severity {self.severity} ({strength})"
+
+
+def parse_condition(text: str | None) -> Condition | None:
+    """``NAME:SEVERITY``, or ``NAME`` for the middle severity; None for None.
+
+    Raises ``OptionError`` with what there is.
+    """
+    if text is None:
+        return None
+    name, colon, number = text.partition(":")
+    if name not in CORRUPTIONS:
+        near = get_close_matches(name, CORRUPTIONS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        names = ", ".join(CORRUPTIONS)
+        raise OptionError(f"--corrupt {text}: the corruption {name!r} is unknown: there are {names}.{hint}")
+    most = len(CORRUPTIONS[name].strengths)
+    severity = int(number) if number.isdecimal() else 0 if colon else most // 2 + 1
+    if not 1 <= severity <= most:
+        raise OptionError(f"--corrupt {text} is out of range: severities of {name} are 1..{most}.")
+    return Condition(name, severity)
+
+
+def corrupted(pixels: Pixels, condition: Condition, id_: str) -> Pixels:
+    """A photograph ``(H, W, 3)`` under a condition.
 
     The same id is spoiled in the same way in every run, with the same noise at every severity.
     """
-    if severity == 0:
+    if condition.severity == 0:
         return pixels
-    corruption = CORRUPTIONS[name]
-    return corruption.apply(pixels, corruption.strengths[severity - 1], np.random.default_rng(zlib.crc32(id_.encode())))
+    corruption = CORRUPTIONS[condition.name]
+    strength = corruption.strengths[condition.severity - 1]
+    return corruption.apply(pixels, strength, np.random.default_rng(zlib.crc32(id_.encode())))
 
 
 def noisy(pixels: Pixels, deviation: float, random: np.random.Generator) -> Pixels:
@@ -81,8 +124,8 @@ def to_bytes(unit: NDArray[Any]) -> Pixels:
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "gaussian noise": Corruption(noisy, (0.08, 0.12, 0.18, 0.26, 0.38), "standard deviation, of values in 0..1"),
-    "gaussian blur": Corruption(blurred, (1, 2, 3, 4, 6), "sigma in px"),
+    "gaussian-noise": Corruption(noisy, (0.08, 0.12, 0.18, 0.26, 0.38), "standard deviation, of values in 0..1"),
+    "gaussian-blur": Corruption(blurred, (1, 2, 3, 4, 6), "sigma in px"),
     "jpeg": Corruption(compressed, (25, 18, 15, 10, 7), "quality"),
     "brightness": Corruption(brighter, (0.1, 0.2, 0.3, 0.4, 0.5), "added to the value of HSV"),
     "contrast": Corruption(flatter, (0.4, 0.3, 0.2, 0.1, 0.05), "share of the contrast that is left"),

@@ -12,7 +12,7 @@ from dinoseg.options.segment import SegmentOptions
 
 OF_MAKING = (
     *("model", "heads", "size", "mean", "std", "positions"),
-    *("method", "param", "refine", "min_presence", "random_weights"),
+    *("method", "param", "refine", "min_presence", "random_weights", "corrupt"),
 )
 """Options of the masks that a method makes."""
 
@@ -32,6 +32,8 @@ class EvaluateOptions(SegmentOptions):
     """davis-unsupervised: average each frame's soft mask with those of so many scored frames before and after."""
     shots: Annotated[tuple[Whole, ...], Parameter(negative="", consume_multiple=True)] = ()
     """knn and linear: learn also from so few pictures of each class, for instance 1 5 10."""
+    corrupt: str | None = None
+    """NAME[:SEVERITY]: spoil pictures by gaussian-noise, gaussian-blur, jpeg, brightness, contrast or resolution."""
     random_weights: Annotated[bool, Flag] = False
     """Measure a network of the model's shape that was never trained: a floor."""
     predictions: Path | None = None

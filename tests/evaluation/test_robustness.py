@@ -23,7 +23,9 @@ def test_the_table_has_every_method_and_corruption(
     bench.main([*words, "-o", str(tmp_path / "out" / "table")])
     page, told = capsys.readouterr().out, (tmp_path / "out" / "table.json").read_text()
     rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| ")][2:]
-    assert rows == [[f"| {method}", name] for method in ("attention", "tokencut") for name in CORRUPTIONS]
+    assert rows == [
+        [f"| {method}", bench.in_words(name)] for method in ("attention", "tokencut") for name in CORRUPTIONS
+    ]
     assert "2 pictures, a small sample, of duts" in page
     assert "Partial" not in page
     assert str(tmp_path) not in page + told

@@ -9,8 +9,10 @@ from tempfile import TemporaryDirectory
 
 from dinoseg.backbone.base import Backbone
 from dinoseg.errors import OptionError
+from dinoseg.evaluation.corruptions import Condition
 from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.predictions.base import Prediction, with_soft_masks
+from dinoseg.evaluation.predictions.corrupted import corrupted_source, under
 from dinoseg.evaluation.report import Subject
 from dinoseg.evaluation.untrained import model_name, write_random_weights
 from dinoseg.images.decode import as_source
@@ -19,20 +21,27 @@ from dinoseg.methods import make_method
 from dinoseg.methods.head import SegmentationHead
 from dinoseg.options import SegmentOptions
 from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
-from dinoseg.types import Failure
+from dinoseg.types import Failure, Source
 
 
 class MethodPredictor:
     """The masks of a method. Raises ``OptionError``, ``WeightsError`` or ``DeviceError`` when it is made."""
 
-    def __init__(self, options: SegmentOptions, *, random_weights: bool = False) -> None:
-        self.options, self.random_weights = options, random_weights
+    def __init__(
+        self, options: SegmentOptions, *, random_weights: bool = False, condition: Condition | None = None
+    ) -> None:
+        self.options, self.random_weights, self.condition = options, random_weights, condition
         self.segmenter = open_segmenter(options, random_weights)
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
         """The prediction for each picture, or why there is none."""
-        for result in self.segmenter.run(as_source(sample.image) for sample in samples):
+        for result in self.segmenter.run(map(self.source, samples)):
             yield result.reason if isinstance(result, Failure) else with_soft_masks(result)
+
+    def source(self, sample: Sample) -> Source | Failure:
+        """The photograph as the method is to see it."""
+        source = as_source(sample.image).with_values(self.options.value_range)
+        return corrupted_source(source, self.condition, sample.id)
 
     @property
     def subject(self) -> Subject:
@@ -41,9 +50,10 @@ class MethodPredictor:
         size = options.size or BUDGET * (backbone.spec.patch if backbone else PATCH_WITHOUT_NETWORK)
         method = f"- method: {options.method}, refinement {options.refine}, long side {size} px"
         if backbone is None:
-            return Subject(None, None, "cpu", size, asdict(options), (method, "- network: none"))
+            subject = Subject(None, None, "cpu", size, asdict(options), (method, "- network: none"))
+            return under(subject, self.condition)
         model = model_name(options, self.random_weights)
-        return Subject(
+        subject = Subject(
             model,
             backbone.spec.sha256,
             str(backbone.device),
@@ -51,6 +61,7 @@ class MethodPredictor:
             asdict(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std},
             (method, *network_lines(model, backbone)),
         )
+        return under(subject, self.condition)
 
     @property
     def head(self) -> str | None:

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from dinoseg.attention import fuse
 from dinoseg.errors import ImageError
 from dinoseg.evaluation.aggregate import ORACLE
+from dinoseg.evaluation.corruptions import Condition, parse_condition
 from dinoseg.evaluation.datasets.base import Sample, Truth, by_value
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
 from dinoseg.evaluation.predictions.base import Prediction
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.protocols.masks import MeanProtocol
-from dinoseg.images.decode import as_source, decode
+from dinoseg.images.decode import decode
 from dinoseg.images.fit import to_photo
 from dinoseg.methods.threshold import mass_mask
-from dinoseg.options import EvaluateOptions, ModelOptions, SegmentOptions
+from dinoseg.options import EvaluateOptions, SegmentOptions
 from dinoseg.types import Failure, Fit, Segmentation, Source
 
 MASS = 0.6
@@ -41,13 +42,16 @@ class WithSquare(Prediction):
 class HeadsPredictor(MethodPredictor):
     """Attention over each picture twice."""
 
-    def __init__(self, options: SegmentOptions, *, random_weights: bool) -> None:
-        super().__init__(replace(options, size=options.size or SIDE), random_weights=random_weights)
+    def __init__(
+        self, options: SegmentOptions, *, random_weights: bool = False, condition: Condition | None = None
+    ) -> None:
+        sized = replace(options, size=options.size or SIDE)
+        super().__init__(sized, random_weights=random_weights, condition=condition)
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
         """The prediction for each picture, or why there is none."""
         side = self.options.size or SIDE
-        squares = self.segmenter.run(squashed(sample, self.options, side) for sample in samples)
+        squares = self.segmenter.run(squashed(self.source(sample), side) for sample in samples)
         for prediction, square in zip(super().__call__(samples), squares, strict=True):
             if isinstance(prediction, str):
                 yield prediction
@@ -58,9 +62,10 @@ class HeadsPredictor(MethodPredictor):
                 yield WithSquare(**values, square=square.segmentation)
 
 
-def squashed(sample: Sample, options: ModelOptions, side: int) -> Source | Failure:
+def squashed(source: Source | Failure, side: int) -> Source | Failure:
     """A picture as a square, by the filter of torchvision's ``Resize``."""
-    source = as_source(sample.image).with_values(options.value_range)
+    if isinstance(source, Failure):
+        return source
     try:
         pixels = decode(source).pixels
     except ImageError as error:
@@ -131,7 +136,8 @@ class AttentionJaccard(MeanProtocol):
 
     def predictor(self, options: EvaluateOptions) -> HeadsPredictor:
         """See ``MaskProtocol``."""
-        return HeadsPredictor(self.segment_options(options), random_weights=options.random_weights)
+        condition = parse_condition(options.corrupt)
+        return HeadsPredictor(self.segment_options(options), random_weights=options.random_weights, condition=condition)
 
     def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
         """The best head by every reading of the paper, then what needs no labels, averaged over the objects."""

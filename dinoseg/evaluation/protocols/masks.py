@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation.aggregate import means
+from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
 from dinoseg.evaluation.predictions.base import Prediction, Predictor
@@ -62,7 +64,10 @@ class MaskProtocol(Protocol, Generic[E]):
 
     def predictor(self, options: EvaluateOptions) -> Predictor:
         """What makes the masks. Raises ``OptionError`` for a method that the protocol does not take."""
-        return MethodPredictor(self.segment_options(options), random_weights=options.random_weights)
+        condition = parse_condition(options.corrupt)
+        return MethodPredictor(
+            self.segment_options(options), random_weights=options.random_weights, condition=condition
+        )
 
     def check(self, data: Data, options: EvaluateOptions) -> None:  # noqa: ARG002 (as Protocol)
         """Raise ``OptionError`` for what only other protocols understand."""
@@ -70,6 +75,7 @@ class MaskProtocol(Protocol, Generic[E]):
             raise OptionError(f"{self.name} learns from no examples: leave out --shots.")
         if options.smooth and not self.takes_smoothing:
             raise OptionError(f"{self.name} scores pictures as they are: --smooth is for davis-unsupervised.")
+        parse_condition(options.corrupt)
 
     def open(self, data: Data, options: EvaluateOptions) -> MaskEvaluation[E]:
         """See ``Protocol``."""
@@ -120,9 +126,11 @@ class MaskProtocol(Protocol, Generic[E]):
         if truth.foreground.shape != prediction.size:
             (height, width), (h, w) = truth.foreground.shape, prediction.size
             frame = f" The picture is {frame_of(sample.image)}." if exif else ""
+            content = prediction.source.content
+            place = content if isinstance(content, str | Path) else sample.image  # of a picture that was spoiled
             raise DatasetError(
-                f"{sample.mask} is {width} x {height} px, but {prediction.source.content!s} {w} x {h}: masks are never "
-                f"resized. Take both as their makers pack them.{frame}"
+                f"{sample.mask} is {width} x {height} px, but {place} {w} x {h}: masks are never resized. "
+                f"Take both as their makers pack them.{frame}"
             )
         if truth.only_boxes and not self.takes_boxes:
             raise DatasetError(f"{sample.mask} has boxes without masks of {sample.id}: ap and corloc need no masks.")

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError, OptionError
 from dinoseg.evaluation.aggregate import by_sequence, score
+from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
 from dinoseg.evaluation.predictions.base import Prediction, from_masks
+from dinoseg.evaluation.predictions.corrupted import corrupted_source, under
 from dinoseg.evaluation.predictions.method import network_lines, open_segmenter
 from dinoseg.evaluation.predictions.upright import Frames
 from dinoseg.evaluation.protocols.masks import MaskProtocol
@@ -112,7 +114,7 @@ class PropagationPredictor:
         self.options = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
         backbone = open_segmenter(self.options, options.random_weights).backbone
         assert backbone is not None
-        self.frames = Frames(options)
+        self.frames, self.condition = Frames(options), parse_condition(options.corrupt)
         self.random_weights, self.partial = options.random_weights, options.partial
         self.propagator = Propagator(backbone, self.rules, size=options.size, batch=options.batch)
 
@@ -132,7 +134,7 @@ class PropagationPredictor:
     def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:
         """One video's frames."""
         numbers = numbers_of(self.frames.truth(video[0])[0])
-        sources = [Source(sample.id, sample.image) for sample in video]
+        sources = (corrupted_source(Source(x.id, x.image), self.condition, x.id) for x in video)
         frames = read_ahead(sources, frame_of, workers=AHEAD, ahead=AHEAD)
         return self.propagator.run(frames, np.where(numbers == VOID, 0, numbers).astype(np.uint8))
 
@@ -144,7 +146,7 @@ class PropagationPredictor:
         model = model_name(self.options, self.random_weights)
         size = max(frame_fit(DAVIS_SIZE, spec.patch, self.options.size).scaled)
         options = asdict(self.options) | {"mean": spec.mean, "std": spec.std}
-        return Subject(
+        subject = Subject(
             model,
             spec.sha256,
             str(backbone.device),
@@ -155,6 +157,7 @@ class PropagationPredictor:
                 *network_lines(model, backbone),
             ),
         )
+        return under(subject, self.condition)
 
 
 def of_frame(result: Tracked | Failure) -> Prediction | str:
