@@ -22,9 +22,11 @@ import cv2
 import PIL.Image
 import pytest
 
+from dinoseg.backbone.families import FAMILIES
 from dinoseg.cli import run
 from dinoseg.cli.samples import SAMPLES, Sample
 from dinoseg.evaluation import PROTOCOLS
+from dinoseg.evaluation.datasets import LAYOUTS
 from dinoseg.methods import METHODS
 from dinoseg.outputs import FORMATS
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of
@@ -129,7 +131,7 @@ def folder(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.chdir(here)
     monkeypatch.setattr(Sample, "file", lambda sample: here / "photos" / sample.name)
     with contextlib.ExitStack() as restored:
-        for registry in (METHODS, FORMATS, PROTOCOLS):  # pages on extending write lines into them
+        for registry in (METHODS, FORMATS, FAMILIES, LAYOUTS, PROTOCOLS):  # pages on extending write lines into them
             restored.enter_context(mock.patch.dict(registry))
         yield here
     for example in here.glob("*.py"):
