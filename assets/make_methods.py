@@ -18,7 +18,6 @@ import PIL.ImageOps
 
 import dinoseg
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions
 from dinoseg.types import Segmentation, Source
 
 HERE = Path(__file__).parent
@@ -34,7 +33,7 @@ HEAD = 20
 
 def main() -> None:
     (folder,) = sys.argv[1:]
-    sources = [source for source in find([folder], InputOptions()) if isinstance(source, Source)]
+    sources = [source for source in find([folder]) if isinstance(source, Source)]
     if len(sources) != SHOWN:
         sys.exit(f"{folder} holds {len(sources)} photographs; the suite has {SHOWN}.")
     photos = [PIL.Image.open(str(source.content)).convert("RGB") for source in sources]

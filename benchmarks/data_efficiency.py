@@ -27,7 +27,7 @@ import dinoseg
 from dinoseg.compression import compress
 from dinoseg.evaluation.report import versions
 from dinoseg.images.find import find
-from dinoseg.options import CompressOptions, InputOptions
+from dinoseg.options import CompressOptions
 from dinoseg.types import Source
 
 COUNTS = (100, 500, 2000)
@@ -40,7 +40,7 @@ Point = tuple[int, float, tuple[float, float]]
 
 def sets_of(photos: Sequence[Path]) -> dict[int, list[Path]]:
     """The photographs of each run, by their number."""
-    sources = (each for each in find(photos, InputOptions()) if isinstance(each, Source))
+    sources = (each for each in find(photos) if isinstance(each, Source))
     found = sorted(source.content for source in sources if isinstance(source.content, Path))
     order = np.random.default_rng(0).permutation(len(found))
     counts = sorted({min(count, len(found)) for count in (*COUNTS, len(found))})

@@ -21,16 +21,18 @@ from command import quoted
 from tqdm import tqdm
 
 from dinoseg.backbone.features import FACETS, Features
+from dinoseg.backbone.zoo import load_backbone
+from dinoseg.encoding import Encoder
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
 from dinoseg.evaluation.report import versions
-from dinoseg.images.decode import as_source
 from dinoseg.images.fit import to_photo
+from dinoseg.method import Method
 from dinoseg.methods import make_method, method_class
-from dinoseg.methods.base import Method
-from dinoseg.pipeline import Item, Segmenter
-from dinoseg.types import Failure, Proposals
+from dinoseg.options import ModelOptions
+from dinoseg.pipeline import propose
+from dinoseg.types import Fit, Proposals
 
 METHODS = ("tokencut", "maskcut", "spectral", "lost", "found", "kmeans", "attention-cut")
 TAU = 0.2
@@ -99,36 +101,28 @@ def joined(features: Features, facet: str) -> float:
     return (int((rows @ rows.T > TAU).sum()) - count) / (count * (count - 1))
 
 
-@torch.inference_mode()
-def look(segmenter: Segmenter, sample: Sample) -> tuple[Item, Features]:
-    """One picture and all of its features."""
-    item = segmenter.prepare(as_source(sample.image))
-    if isinstance(item, Failure):
-        raise item.error
-    assert segmenter.backbone is not None
-    return item, segmenter.backbone(segmenter.backbone.prepare(item.pixels, item.fit), facets=FACETS)
-
-
-def mask_of(proposals: Proposals, item: Item) -> Mask:
+def mask_of(proposals: Proposals, fit: Fit) -> Mask:
     """The union of the objects in the frame of the photograph."""
-    maps = [to_photo(proposal.soft, item.fit) > 0.5 for proposal in proposals.objects]
-    return np.logical_or.reduce([np.zeros(item.fit.size, bool), *maps])
+    maps = [to_photo(proposal.soft, fit) > 0.5 for proposal in proposals.objects]
+    return np.logical_or.reduce([np.zeros(fit.size, bool), *maps])
 
 
 def measure(model: str, samples: Sequence[Sample]) -> tuple[list[Cell], list[Graph]]:
     """All cells of one network."""
-    segmenter = Segmenter(model=model, method="attention", refine="none")
+    options = ModelOptions(model=model)
+    encoder = Encoder(options, load_backbone(options))
     found: dict[tuple[str, str, bool], list[tuple[float, bool]]] = {}
     graphs: dict[tuple[str, bool], list[float]] = {}
     for sample in tqdm(samples, desc=model, disable=None):
-        item, plain = look(segmenter, sample)
-        truth = sample.truth()
+        encoded, truth = encoder(sample.image), sample.truth()
+        plain = encoded.features
+        assert plain is not None
         for shifted, features in ((False, plain), (True, centred(plain))):
             for facet in FACETS:
                 graphs.setdefault((facet, shifted), []).append(joined(features, facet))
                 for name in METHODS:
-                    (proposals,) = variant(name, facet)(features, [item.photo], [item.fit])
-                    iou = jaccard(mask_of(proposals, item), truth.foreground, truth.void)
+                    (proposals,) = propose(variant(name, facet), [replace(encoded, features=features)])
+                    iou = jaccard(mask_of(proposals, encoded.fit), truth.foreground, truth.void)
                     found.setdefault((name, facet, shifted), []).append((iou, not proposals.objects))
     name = Path(model).stem
     cells = [Cell(name, *key, *summary(values)) for key, values in found.items()]

@@ -30,7 +30,7 @@ from PIL import Image
 from reference_feed import ReferencePhotos
 
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions, TrainOptions
+from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, frame, small_photo
 from dinoseg.training.learner import Batch
 from dinoseg.training.recipe import DINO
@@ -146,7 +146,7 @@ def main() -> None:
     torch.set_num_threads(1)
     random.seed(0)
     torch.manual_seed(0)
-    sources = [found for found in find([arguments.photos], InputOptions()) if isinstance(found, Source)]
+    sources = [found for found in find([arguments.photos]) if isinstance(found, Source)]
     named = {f"2 x {large} + {LOCAL_CROPS} x {small} px": (large, small) for large, small in RECIPES}
     found = {
         "what": f"Photographs per CPU second, median (range) of {arguments.rounds} rounds of {arguments.batch} of "

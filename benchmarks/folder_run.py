@@ -23,7 +23,6 @@ import time
 from pathlib import Path
 
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions
 from dinoseg.types import Source
 
 TIMES = ("seconds", "mtime")
@@ -41,7 +40,7 @@ def spoil(content: bytes, way: int) -> bytes:
 
 def make_folder(photos: Path, folder: Path, count: int) -> list[str]:
     """Copies of the photographs, ten of them spoiled; returns the names of those."""
-    sources = [source for source in find([photos], InputOptions()) if isinstance(source, Source)]
+    sources = [source for source in find([photos]) if isinstance(source, Source)]
     chosen = [sources[i * len(sources) // count] for i in range(count)]
     spoiled = []
     for index, source in enumerate(chosen):

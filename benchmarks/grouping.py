@@ -36,7 +36,7 @@ from dinoseg.grouping import GroupReport, group
 from dinoseg.grouping.clusters import cluster
 from dinoseg.grouping.store import Store
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions, SegmentOptions
+from dinoseg.options import SegmentOptions
 from dinoseg.types import Source
 
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -91,7 +91,7 @@ def quality(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, A
     """A row for each network, method and K."""
     untrained = folder / "random.safetensors"
     write_random_weights(SegmentOptions(model=arguments.model), untrained)
-    listing = find([arguments.classes], InputOptions()) if arguments.classes else []
+    listing = find([arguments.classes]) if arguments.classes else []
     photos = [Path(str(source.content)) for source in listing if isinstance(source, Source)][:: arguments.every]
     classes = len({photo.parent for photo in photos})
     for model, network in ((arguments.model, arguments.model), (str(untrained), "random weights")):

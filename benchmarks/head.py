@@ -29,7 +29,7 @@ import torch
 from command import quoted
 from tqdm import tqdm
 
-from dinoseg.backbone.features import Features
+from dinoseg.encoding import Encoded
 from dinoseg.evaluation.aggregate import per_unit
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample, Truth
@@ -38,13 +38,12 @@ from dinoseg.evaluation.metrics.resampling import paired_bootstrap
 from dinoseg.evaluation.report import Row, versions
 from dinoseg.heads.examples import Example, examples
 from dinoseg.heads.fitting import fit_head, passes
-from dinoseg.images.decode import as_source
 from dinoseg.images.find import find
+from dinoseg.method import Method
 from dinoseg.methods import make_method
-from dinoseg.methods.base import Method
 from dinoseg.methods.head_network import save_head
-from dinoseg.options import InputOptions, TrainHeadOptions
-from dinoseg.pipeline import Item, Segmenter
+from dinoseg.options import TrainHeadOptions
+from dinoseg.pipeline import Proposed, Segmenter, propose, refine
 from dinoseg.types import Failure, Source
 
 SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
@@ -61,16 +60,7 @@ class Picture:
 
     sample: Sample
     truth: Truth
-    item: Item
-    features: Features
-
-
-@torch.inference_mode()
-def looked_at(segmenter: Segmenter, sample: Sample) -> Picture:
-    item = segmenter.prepare(as_source(sample.image))
-    if isinstance(item, Failure):
-        raise item.error
-    return Picture(sample, sample.truth(), item, segmenter.features([item]))
+    encoded: Encoded
 
 
 def pictures(segmenter: Segmenter, data: Path) -> dict[str, dict[str, list[Picture]]]:
@@ -81,20 +71,22 @@ def pictures(segmenter: Segmenter, data: Path) -> dict[str, dict[str, list[Pictu
             dataset = open_dataset(data / folder)
             every = DAVIS_EVERY if name == "DAVIS" else 1
             halves = {half: dataset.select(half, every) for half in HALVES}
-            found[name] = {h: [looked_at(segmenter, s) for s in tqdm(x, f"{name} {h}")] for h, x in halves.items()}
+            found[name] = {
+                h: [Picture(s, s.truth(), segmenter.encoder(s.image)) for s in tqdm(x, f"{name} {h}")]
+                for h, x in halves.items()
+            }
     return found
 
 
-@torch.inference_mode()
 def scored(segmenter: Segmenter, method: Method, seen: Iterable[Picture]) -> tuple[np.ndarray, list[float]]:
     """IoU of each image or sequence, and milliseconds of each picture."""
     rows, taken = [], []
     for picture in seen:
-        item, truth = picture.item, picture.truth
+        encoded, truth = picture.encoded, picture.truth
         start = time.process_time()
-        (item.proposals,) = method(picture.features, [item.photo], [item.fit])
+        (proposals,) = propose(method, [encoded])
         taken.append(1000 * (time.process_time() - start))
-        mask = segmenter.refined(item).segmentation.mask
+        mask = refine(segmenter.options.refine, Proposed(encoded, proposals)).segmentation.mask
         rows.append(
             Row(
                 picture.sample.id,
@@ -139,7 +131,7 @@ def unlabelled(photos: Path, count: int, work: Path) -> list[Example]:
     """Of so many photographs, in the order drawn; kept in ``work``."""
     file = work / f"examples{count}.pt"
     if not file.exists():
-        sources = list(find([photos], InputOptions()))
+        sources = list(find([photos]))
         drawn = np.random.default_rng(0).permutation(len(sources))[:count]
         kept = [(each.features, each.target) for each in looked([sources[i] for i in drawn], {})]
         torch.save(kept, file)

@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.base import Backbone
+from dinoseg.encoding import Encoder
 from dinoseg.errors import DinosegError
 from dinoseg.evaluation.aggregate import mean_of
 from dinoseg.evaluation.datasets import open_dataset
@@ -42,11 +43,11 @@ from dinoseg.evaluation.protocols.foreground import BEST_HEAD
 from dinoseg.evaluation.protocols.saliency import Saliency
 from dinoseg.evaluation.report import Row
 from dinoseg.images.decode import as_source
+from dinoseg.method import Method
 from dinoseg.methods import METHODS, make_method
-from dinoseg.methods.base import Method
 from dinoseg.options import SegmentOptions
-from dinoseg.pipeline import Item, Segmenter
-from dinoseg.types import Failure, Segmentation
+from dinoseg.pipeline import Proposed, Segmenter, propose, refine
+from dinoseg.types import Failure, Proposals, Segmentation
 
 SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
 HALVES: tuple[Literal["odd", "even"], ...] = ("odd", "even")
@@ -91,35 +92,36 @@ def open_model(model: str) -> Segmenter:
     return open_segmenter(SegmentOptions(model=shape, device="cpu"), model == "random")
 
 
-@torch.inference_mode()
 def measured(segmenter: Segmenter, methods: Tried, name: str, sample: Sample) -> Picture:
     """All methods on one picture of the data set ``name``."""
-    item, truth = segmenter.prepare(as_source(sample.image)), sample.truth()
-    if isinstance(item, Failure):
-        raise item.error
-    backbone, features, start = segmenter.backbone, None, time.process_time()
-    if backbone:
-        facets = dict.fromkeys(x for method, _ in methods.values() for x in method.facets(backbone.spec.family))
-        features = backbone(backbone.prepare(item.pixels, item.fit), facets=tuple(facets))
-        item.attention = features.attention[0].float().numpy()
+    backbone, truth = segmenter.backbone, sample.truth()
+    families = [backbone.spec.family] if backbone else []
+    facets = dict.fromkeys(x for method, _ in methods.values() for family in families for x in method.facets(family))
+    encoder = Encoder(segmenter.options, backbone, tuple(facets))
+    prepared = encoder.prepare(as_source(sample.image))
+    if isinstance(prepared, Failure):
+        raise prepared.error
+    start = time.process_time()
+    (encoded,) = encoder.forward([prepared])
+    if isinstance(encoded, Failure):
+        raise encoded.error
     made = Picture(backbone.spec.sha256 if backbone else None, time.process_time() - start, {}, {})
-    bare = segmenter.refined(item).segmentation  # no method has looked
+    bare = refine("none", Proposed(encoded, Proposals(()))).segmentation  # no method has looked
     for label, (method, refinements) in methods.items():
         start = time.process_time()
-        (item.proposals,) = method(features, [item.photo], [item.fit])
+        (proposals,) = propose(method, [encoded])
         taken = time.process_time() - start
-        for refinement, result, seconds in refined(segmenter, item, refinements):
+        for refinement, result, seconds in refined(Proposed(encoded, proposals), refinements):
             made.seconds[label, refinement] = taken + seconds
             made.rows[label, refinement] = row_of(name, sample, truth, result)
     return replace(made, rows=made.rows | beside(name, sample, truth, bare))
 
 
-def refined(segmenter: Segmenter, item: Item, names: Sequence[str]) -> Iterator[tuple[str, Segmentation, float]]:
+def refined(proposed: Proposed, names: Sequence[str]) -> Iterator[tuple[str, Segmentation, float]]:
     """What each refinement makes of the proposals, and in how many seconds."""
     for name in names:
-        segmenter.options = replace(segmenter.options, refine=name)
         start = time.process_time()
-        finished = segmenter.refined(item)
+        finished = refine(name, proposed)
         yield name, with_soft_masks(finished), time.process_time() - start
 
 

@@ -32,6 +32,7 @@ from sklearn.metrics import roc_curve
 from tqdm import tqdm
 
 from dinoseg.backbone.features import Features
+from dinoseg.encoding import Encoded
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.predictions.method import open_segmenter
@@ -40,7 +41,7 @@ from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import resize
 from dinoseg.methods.presence import CUES, cues, presence
 from dinoseg.options import SegmentOptions
-from dinoseg.pipeline import Item, Segmenter
+from dinoseg.pipeline import Segmenter, propose
 from dinoseg.types import Failure
 
 SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
@@ -119,23 +120,22 @@ class Network:
     segmenter: Segmenter
     cache: Path | None
 
-    @torch.inference_mode()
-    def look(self, name: str, pixels: Pixels) -> tuple[Item, Features]:
+    def encode(self, name: str, pixels: Pixels) -> Encoded:
         """One view through the network, unless an earlier run did it."""
-        item = self.segmenter.prepare(as_source(pixels))
-        if isinstance(item, Failure):
-            raise item.error
+        prepared = self.segmenter.encoder.prepare(as_source(pixels))
+        if isinstance(prepared, Failure):
+            raise prepared.error
         file = self.cache / self.name / f"{name}.npz" if self.cache else None
         if file and file.exists():
-            kept = unpacked(file, self.segmenter)
-            if kept.grid == item.fit.grid:  # else the crops were drawn otherwise
-                return item, kept
-        features = self.segmenter.features([item])
-        if file:
-            facets = {key: facet.half().numpy(force=True) for key, facet in features.facets.items()}
+            cached = unpacked(file, self.segmenter)
+            if cached.grid == prepared.fit.grid:  # else the crops were drawn otherwise
+                return Encoded(prepared.photo, prepared.source, prepared.fit, cached, {})
+        encoded = self.segmenter.encoder(pixels)
+        if file and encoded.features:
+            facets = {key: facet.half().numpy(force=True) for key, facet in encoded.features.facets.items()}
             file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(file, attention=features.attention.numpy(force=True), **facets)
-        return item, features
+            np.savez(file, attention=encoded.features.attention.numpy(force=True), **facets)
+        return encoded
 
     def see(self, sample: Sample, set_: str, odd: bool) -> Iterator[Seen]:
         """All views of a picture."""
@@ -147,11 +147,13 @@ class Network:
 
     def judge(self, pixels: Pixels, name: str, set_: str, source: str, odd: bool, view: str) -> Seen:
         """One view, and what the simpler scores say."""
-        item, features = self.look(name, pixels)
-        (found,) = self.segmenter.method(features, [item.photo], [item.fit])
+        encoded = self.encode(name, pixels)
+        (proposals,) = propose(self.segmenter.method, [encoded])
+        features = encoded.features
+        assert features is not None
         scores = {
-            PRESENCE: presence(features, [item.photo])[0] or 0.0,
-            f"score of {self.segmenter.options.method}": max((x.score for x in found.objects), default=0.0),
+            PRESENCE: presence(features, [encoded.photo])[0] or 0.0,
+            f"score of {self.segmenter.method_name}": max((x.score for x in proposals.objects), default=0.0),
             "1 - second eigenvalue of the cut": 1 - second_eigenvalue(features.facets["token"][0].flatten(0, 1)),
             "1 - cosine of neighbouring patches": 1 - neighbours(features.facets["token"][0]),
         }

@@ -35,11 +35,12 @@ from dinoseg.evaluation.metrics.resampling import bootstrap
 from dinoseg.evaluation.report import versions
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, resize
-from dinoseg.pipeline import Item, Segmenter
-from dinoseg.refine import REFINEMENTS, REFUSED, refine
+from dinoseg.pipeline import Proposed, Segmenter, refine
+from dinoseg.refine import REFINEMENTS, REFUSED
+from dinoseg.refine import refine as refine_map
 from dinoseg.refine.guided import guided_filter
 from dinoseg.refine.pieces import components, without_crumbs
-from dinoseg.types import Failure, Photo
+from dinoseg.types import Photo
 
 METHODS = ("attention", "tokencut", "attention-cut")
 MEGAPIXELS = (0.15, 1, 4, 12)
@@ -47,30 +48,27 @@ ROUNDS = 3
 METRICS = {"IoU": jaccard, "boundary F": boundary_f}
 
 
-@torch.inference_mode()
 def measured(segmenters: dict[str, Segmenter], sample: Sample) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Of one picture: metrics and whether a mask was refused, by method and refinement; ``crumbs`` by method."""
     leader = segmenters[METHODS[1]]
-    item, truth = leader.prepare(as_source(sample.image)), sample.truth()
-    if isinstance(item, Failure):
-        raise item.error
-    features, found, removed = leader.features([item]), {}, {}
+    encoded, truth = leader.encoder(sample.image), sample.truth()
+    found, removed = {}, {}
     for method, segmenter in segmenters.items():
-        (item.proposals,) = segmenter.method(features, [item.photo], [item.fit])
+        (proposed,) = segmenter.propose([encoded])
         for name in REFINEMENTS:
-            segmenter.options = replace(segmenter.options, refine=name)
-            result = segmenter.refined(item).segmentation
+            result = refine(name, proposed).segmentation
             values = {metric: of(result.mask, truth.foreground, truth.void) for metric, of in METRICS.items()}
             found[f"{method}, {name}"] = {**values, "refused": REFUSED in result.notes}
-        removed[method] = crumbs(item, truth)
+        removed[method] = crumbs(proposed, truth)
     return found, removed
 
 
-def crumbs(item: Item, truth: Truth) -> dict[str, float] | None:
+def crumbs(proposed: Proposed, truth: Truth) -> dict[str, float] | None:
     """What taking crumbs and pinholes away changes in the guided filter's mask of the first object, if there is one."""
-    if not item.proposals.objects:
+    objects, encoded = proposed.proposals.objects, proposed.encoded
+    if not objects:
         return None
-    soft = guided_filter(item.proposals.objects[0].soft, item.photo, item.fit)
+    soft = guided_filter(objects[0].soft, encoded.photo, encoded.fit)
     masks = [soft > 0.5, without_crumbs(soft) > 0.5]
     before, after = ([of(mask, truth.foreground, truth.void) for of in METRICS.values()] for mask in masks)
     changes = {metric: new - old for metric, new, old in zip(METRICS, after, before, strict=True)}
@@ -134,7 +132,7 @@ def speeds(sample: Sample) -> list[dict[str, Any]]:
         for _ in range(ROUNDS):
             for name, taken in seconds.items():
                 start = time.process_time()
-                refine(name, truth, photo, fitted)
+                refine_map(name, truth, photo, fitted)
                 taken.append((time.process_time() - start) / megapixels)
         rows += [{"megapixels": megapixels, "refine": name, "seconds": taken} for name, taken in seconds.items()]
     return rows

@@ -45,7 +45,7 @@ from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods.cut import EPS, affinity, normalised_cuts, start_of
 from dinoseg.methods.lanczos import GAP, smallest_pairs
-from dinoseg.options import InputOptions, SegmentOptions
+from dinoseg.options import SegmentOptions
 from dinoseg.types import Fit, Source
 
 GRIDS = ((30, 30), (30, 40), (60, 60), (60, 80))
@@ -68,7 +68,7 @@ def spread(values: list[float]) -> list[float]:
 
 def photographs(folder: Path, count: int) -> list[Source]:
     """Evenly out of the sorted list."""
-    sources = [source for source in find([folder], InputOptions()) if isinstance(source, Source)]
+    sources = [source for source in find([folder]) if isinstance(source, Source)]
     return [sources[i * len(sources) // count] for i in range(min(count, len(sources)))]
 
 
@@ -81,7 +81,7 @@ def tokens(backbone: Backbone, pixels: NDArray[np.uint8], fitted: Fit) -> Tensor
 def stretched(backbone: Backbone, source: Source, grid: tuple[int, int]) -> Tensor:
     """Features of a photograph laid over a grid of patches."""
     height, width = size = grid[0] * backbone.spec.patch, grid[1] * backbone.spec.patch
-    photo = decode(source, max_pixels=InputOptions().max_pixels)
+    photo = decode(source)
     pixels = np.array(Image.fromarray(photo.pixels).resize((width, height)))
     return tokens(backbone, pixels, Fit(size, size, grid, backbone.spec.patch))
 
@@ -196,7 +196,7 @@ def agreement(folder: Path, count: int) -> dict[str, Any]:
     backbone = load_backbone(SegmentOptions())
     found: dict[bool, list[tuple[float, str]]] = {False: [], True: []}
     for source in photographs(folder, count):
-        photo = decode(source, max_pixels=InputOptions().max_pixels)
+        photo = decode(source)
         features = tokens(backbone, *fit(photo, backbone.spec.patch, SegmentOptions().size))
         for weighted, results in found.items():
             results.append(compare(features, weighted=weighted))

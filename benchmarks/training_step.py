@@ -44,7 +44,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dinoseg.evaluation.report import versions
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions, TrainOptions
+from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, DeviceCache
 from dinoseg.training.feeds import hold
 from dinoseg.training.learner import Batch
@@ -328,7 +328,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     device, batch, seconds = torch.device(arguments.device), arguments.batch, arguments.seconds
-    sources = [found for found in find([arguments.photos], InputOptions()) if isinstance(found, Source)]
+    sources = [found for found in find([arguments.photos]) if isinstance(found, Source)]
     ours, reference = Ours(sources, batch, device), Reference(sources, batch, device)
     table = Table(arguments.output, quoted("training_step.py", sys.argv[1:]), device)
     table.found["what"] = (

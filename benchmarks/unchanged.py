@@ -26,7 +26,7 @@ from typing import Any
 
 from dinoseg.files import parsed
 
-PHOTOGRAPHS, FEW, PER_CLASS = 50, 8, 6
+PHOTOGRAPHS, FEW, PER_CLASS, VOC = 50, 8, 6, 12
 METHODS = ("attention", "tokencut", "maskcut", "spectral", "lost", "dino-seg", "found", "kmeans", "prior", "head")
 REFINEMENTS = ("bilateral", "crf", "none")
 VOLATILE = frozenset(("seconds", "minutes", "mtime", "commit", "images_per_second", "stages", "versions"))
@@ -61,13 +61,14 @@ RUNS: dict[str, str] = {
     "saliency": "evaluate saliency eval/duts -o OUT --every 20",
     "corloc": "evaluate corloc eval/VOC2012 -o OUT --every 20 --method lost",
     "ap": "evaluate ap eval/coco -o OUT --every 10 --method maskcut",
-    "miou": "evaluate miou eval/VOC2012 -o OUT --every 20",
+    "group-voc": "group voc/JPEGImages -o OUT --clusters 5",
+    "miou": "evaluate miou voc -o OUT --predictions group-voc/semantic",
     "davis-unsupervised": "evaluate davis-unsupervised eval/DAVIS -o OUT --every 20 --smooth 1",
-    "davis-propagation": "evaluate davis-propagation davis -o OUT --size 160",
+    "davis-propagation": "evaluate davis-propagation eval/DAVIS -o OUT --every 4 --size 160",
     "knn": "evaluate knn labelled -o OUT --size 96",
     "linear": "evaluate linear labelled -o OUT --size 96",
     "retrieval": "evaluate retrieval labelled -o OUT --size 96",
-    "copies": "evaluate copies few -o OUT --size 96",
+    "copies": "evaluate copies photos -o OUT --size 96",
     "methods": "methods",
     "method": "methods attention-cut",
     "samples": "samples OUT",
@@ -122,12 +123,13 @@ def prepare(photos: Path, evaluation: Path, labelled: Path, output: Path) -> Non
         for path in pictures[:: len(pictures) // count][:count]:
             shutil.copy2(path, output / folder / path.name)
     (output / "eval").symlink_to(evaluation)
-    short = output / "davis"
-    name = sequence(evaluation)
-    for kind in ("JPEGImages", "Annotations"):
-        (short / kind / "480p" / name).mkdir(parents=True)
-        for frame in sorted((evaluation / "DAVIS" / kind / "480p" / name).iterdir())[:4]:
-            shutil.copy2(frame, short / kind / "480p" / name / frame.name)
+    for kind in ("JPEGImages", "SegmentationClass", "SegmentationObject", "Annotations"):
+        (output / "voc" / kind).mkdir(parents=True)
+        for path in sorted((evaluation / "VOC2012" / kind).iterdir())[:VOC]:
+            shutil.copy2(path, output / "voc" / kind / path.name)
+    (output / "voc" / "ImageSets" / "Segmentation").mkdir(parents=True)
+    names = sorted(path.stem for path in (output / "voc" / "SegmentationClass").iterdir())
+    (output / "voc" / "ImageSets" / "Segmentation" / "val.txt").write_text("".join(f"{name}\n" for name in names))
     for class_ in sorted(path for path in labelled.iterdir() if path.is_dir())[:4]:
         (output / "labelled" / class_.name).mkdir(parents=True)
         for path in sorted(class_.iterdir())[:PER_CLASS]:
@@ -152,7 +154,7 @@ def compare(before: Path, after: Path, renamed: Mapping[str, str]) -> int:
 
 def digests(root: Path, renamed: Mapping[str, str]) -> dict[str, str]:
     """SHA-256 by path of all that runs wrote, without the inputs."""
-    inputs = ("photos", "few", "eval", "davis", "labelled")
+    inputs = ("photos", "few", "eval", "voc", "labelled")
     files = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if Path(folder) != root or name not in inputs]

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dinoseg.attention import Attention, attend
     from dinoseg.backbone.zoo import load
+    from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
     from dinoseg.grouping import group
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Attention": "attention",
     "DinosegError": "errors",
+    "Encoded": "encoding",
     "Failure": "types",
     "Photo": "types",
     "Segmentation": "types",
     "Segmenter": "pipeline",
     "attend": "attention",
+    "encode": "encoding",
     "evaluate": "evaluation",
     "group": "grouping",
     "load": "backbone.zoo",
@@ -41,12 +44,14 @@ _PUBLIC = {
 __all__ = [
     "Attention",
     "DinosegError",
+    "Encoded",
     "Failure",
     "Photo",
     "Segmentation",
     "Segmenter",
     "__version__",
     "attend",
+    "encode",
     "evaluate",
     "group",
     "load",

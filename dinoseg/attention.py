@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -20,7 +20,7 @@ from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError, QueryOutside
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, to_photo
-from dinoseg.options import FIGURE_DPI, AttendOptions, InputOptions, with_options
+from dinoseg.options import FIGURE_DPI, AttendOptions, identity, with_options
 from dinoseg.types import Failure, Fit, Image, Photo, Source
 
 if TYPE_CHECKING:
@@ -138,23 +138,37 @@ def attend(image: Image | list[Image], options: AttendOptions) -> Attention | li
     Keywords are those of ``AttendOptions``. Raises ``ImageError`` for one image that cannot be read, ``UsageError`` for
     wrong options.
     """
-    attender = Attender(**asdict(options))
+    attender = Attender.of(options)
     if isinstance(image, list):
         return list(attender.stream(as_source(each, index) for index, each in enumerate(image)))
     return attender(as_source(image))
 
 
 class Attender:
-    """Looks at many images with one network. Keywords are those of ``AttendOptions``."""
+    """Looks at many images with one network. It never changes. Keywords are those of ``AttendOptions``."""
 
     @with_options(AttendOptions)
     def __init__(self, options: AttendOptions) -> None:
+        self._open(options)
+
+    @classmethod
+    def of(cls, options: AttendOptions) -> Attender:
+        """An attender of options."""
+        attender = cls.__new__(cls)
+        attender._open(options)
+        return attender
+
+    def _open(self, options: AttendOptions) -> None:
         self.options = options
         self.backbone = with_attention(load_backbone(options))
-        self.max_pixels = InputOptions().max_pixels
         depth = self.backbone.spec.depth
         if options.layer is not None and options.layer > depth:
             raise OptionError(f"--layer {options.layer} is out of range: {self.backbone.spec.name} has 1..{depth}.")
+
+    def identity(self) -> dict[str, object]:
+        """What decides its maps, by name, for a run's record."""
+        spec = self.backbone.spec
+        return {**identity(self.options), "mean": spec.mean, "std": spec.std}
 
     def stream(self, sources: Iterable[Source | Failure]) -> Iterator[Attention | Failure]:
         """Maps in the order of the sources; a bad one gives a ``Failure`` in its place."""
@@ -173,7 +187,7 @@ class Attender:
         backbone, options = self.backbone, self.options
         patch = backbone.spec.patch
         source = source.with_values(options.value_range)
-        photo = decode(source, max_pixels=self.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
+        photo = decode(source, max_pixels=options.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
         with on_device(backbone.device, f"{photo.id}: out of memory; use --size or --device cpu."):
             pixels, fitted = fit(photo, patch, options.size)
             image = backbone.prepare(pixels, fitted)

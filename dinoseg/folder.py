@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ from dinoseg.errors import OptionError, OutOfMemory
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.methods.described import Described
-from dinoseg.methods.head import SegmentationHead
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, deciding
+from dinoseg.options import OutputOptions, SegmentOptions
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
@@ -52,13 +51,15 @@ class Summary:
 def segment_folder(
     inputs: Sequence[str | Path],
     options: SegmentOptions,
-    input_options: InputOptions,
     output: OutputOptions,
+    *,
+    from_file: Path | None = None,
     progress: Callable[[Finished | Failure | Source], object] = lambda _: None,
     then: Callable[[OutputFolder], None] = lambda _: None,
 ) -> Summary:
     """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
 
+    ``from_file`` lists photographs in the place of ``inputs``, one path a line.
     ``progress`` is told each result, and the source of each photograph that was done before. ``then`` gets the folder
     when all results are in it, before the files per folder are made.
     Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
@@ -66,16 +67,16 @@ def segment_folder(
     start = time.perf_counter()
     check_output(output)
     refuse_results(inputs, output.output)
-    listing = find(inputs, input_options, exclude=output.output)
-    segmenter = Segmenter(**asdict(options))
-    segmenter.max_pixels = input_options.max_pixels
+    listing = find(inputs, from_file=from_file, exclude=output.output)
+    segmenter = Segmenter.of(options)
     facts = run_of(segmenter)  # whether objects are described as well decides nothing about them
     if segmenter.backbone is None:
         refuse_formats(
-            output.wanted, f"the method {options.method} has no network; name another --method, or other --formats"
+            output.wanted,
+            f"the method {segmenter.method_name} has no network; name another --method, or other --formats",
         )
     if "descriptors" in output.wanted or (output.output / "descriptors").is_dir():  # those of an earlier run: kept up
-        describe(segmenter)
+        segmenter = described(segmenter)
     with OutputFolder(output, facts) as folder:
         run = FolderRun(folder, listing, progress)
         for result in read_ahead(segmenter.run(run.missing()), run.write, workers=1, ahead=WORKERS):
@@ -150,19 +151,14 @@ def unwritable(id_: str) -> str:
     return f"{id_}: its results do not fit into memory; ask for fewer --formats."
 
 
-def describe(segmenter: Segmenter) -> None:
-    """Let a segmenter give descriptors of its objects. Raises ``OptionError`` where it has no network."""
+def described(segmenter: Segmenter) -> Segmenter:
+    """A segmenter that gives descriptors of its objects. Raises ``OptionError`` where it has no network."""
     if segmenter.backbone is None:
-        raise OptionError(f"descriptors need a network, --method {segmenter.options.method} has none: choose another.")
-    segmenter.method = Described(segmenter.method)
+        raise OptionError(f"descriptors need a network, --method {segmenter.method_name} has none: choose another.")
+    return segmenter.with_method(Described(segmenter.method))
 
 
 def run_of(segmenter: Segmenter) -> dict[str, object]:
     """What decides the results of a run, for ``run.json``."""
-    asked = {**deciding(segmenter.options), "parameters": asdict(segmenter.method)}
-    if isinstance(segmenter.method, SegmentationHead):
-        asked["head"] = segmenter.method.sha256
     spec = segmenter.backbone.spec if segmenter.backbone else None
-    if spec:
-        asked |= {"mean": spec.mean, "std": spec.std}
-    return {"options": asked, "weights": spec and spec.sha256, "version": __version__}
+    return {"options": segmenter.identity(), "weights": spec and spec.sha256, "version": __version__}

@@ -1,16 +1,15 @@
-"""The road: find -> decode -> fit -> backbone -> method -> refine. Who reads this file knows the program.
+"""The road: encode -> propose -> refine. Who reads this file and ``encoding.py`` knows the program.
 
 ``folder.py`` adds the last step, writing, for runs over folders.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -18,39 +17,35 @@ from numpy.typing import NDArray
 
 from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
-from dinoseg.backbone.features import Features
-from dinoseg.backbone.memory import on_device, within_memory
+from dinoseg.backbone.features import Features, concat
+from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.precision import inference
 from dinoseg.backbone.zoo import load_backbone
-from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
-from dinoseg.images.decode import as_source, decode
-from dinoseg.images.feed import WORKERS, batches, read_ahead
-from dinoseg.images.find import find
-from dinoseg.images.fit import fit
+from dinoseg.encoding import Encoded, Encoder, sources_of, too_large
+from dinoseg.errors import NumericalFailure, OptionError, OutOfMemory
+from dinoseg.images.decode import as_source
+from dinoseg.images.feed import WORKERS, read_ahead
+from dinoseg.method import Method
 from dinoseg.methods import make_method
 from dinoseg.methods.base import nothing
 from dinoseg.methods.presence import presence
-from dinoseg.options import InputOptions, SegmentOptions, with_options
+from dinoseg.options import ModelOptions, Parameters, SegmentOptions, identity, with_options
 from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
-from dinoseg.refine import REFUSED, check_refinement, has_edge, refine
-from dinoseg.types import Failure, Fit, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
+from dinoseg.refine import REFUSED, check_refinement, has_edge
+from dinoseg.refine import refine as refine_map
+from dinoseg.types import Failure, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
 
-PATCH_WITHOUT_NETWORK = 10  # methods that need no network work on the built-in model's grid
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposed:
+    """An encoded photograph with what a method found in it."""
 
-@dataclass(slots=True, eq=False)
-class Item:
-    """One photograph on its way down the road; every stage adds its part."""
-
-    photo: Photo
-    source: Source
-    fit: Fit
-    pixels: NDArray[np.uint8]
-    """The scaled photograph, ``(h, w, 3)``."""
-    proposals: Proposals = field(default_factory=lambda: Proposals(()))
-    attention: NDArray[np.float32] | None = None
+    encoded: Encoded
+    proposals: Proposals
     presence: float | None = None
+    """Probability in 0..1 that there is an object, where it is known."""
     seconds: dict[str, float] = field(default_factory=dict)
+    """By stage: decode, backbone, method."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,36 +60,83 @@ class Finished:
 class Segmenter:
     """Finds objects in photographs; loads its network once. Keywords are those of ``SegmentOptions``.
 
+    It never changes (``with_method`` and ``with_options`` give another one on the same network): threads may share it.
     Raises ``OptionError``, ``WeightsError`` or ``DeviceError`` before it touches any photograph.
     """
 
     @with_options(SegmentOptions)
     def __init__(self, options: SegmentOptions) -> None:
+        self._open(options, None)
+
+    @classmethod
+    def of(cls, options: SegmentOptions, backbone: Backbone | None = None) -> Segmenter:
+        """A segmenter of options (of ``SegmentOptions`` or a class made from it), on a network that is loaded already
+        where there is one."""
+        segmenter = cls.__new__(cls)
+        segmenter._open(options, backbone)
+        return segmenter
+
+    def _open(self, options: SegmentOptions, backbone: Backbone | None) -> None:
         self.options = options
         self.method = make_method(options.method, options.param)
         check_refinement(options.refine)
-        self.backbone: Backbone | None = load_backbone(options) if self.method.needs_network else None
-        if self.backbone:
+        self.backbone: Backbone | None = None
+        facets: tuple[str, ...] = ()
+        if self.method.needs_network:
+            self.backbone = backbone or load_backbone(options)
             self.method.check(self.backbone.spec)
-        self.check_presence()
-        self.device = self.backbone.device if self.backbone else torch.device("cpu")
-        self.batch = options.batch or (1 if self.device.type == "cpu" else 32)
-        self.max_pixels = InputOptions().max_pixels
-        """Larger images are refused; set it to read them."""
+            facets = self.method.facets(self.backbone.spec.family)
+        self.encoder = Encoder(options, self.backbone, facets)
+        self._check_presence()
 
-    def check_presence(self) -> None:
-        """Raise ``OptionError`` where presence is asked for and nothing can tell it."""
+    def _check_presence(self) -> None:
         family = self.backbone.spec.family if self.backbone else None
         if self.options.min_presence and not (family and family_of(family).presence):
-            told = f"networks of the family {family}" if family else f"the method {self.options.method}"
-            raise OptionError(f"--min-presence: presence is not known for {told}; leave it out or use the built-in.")
+            unknown = f"networks of the family {family}" if family else f"the method {self.method_name}"
+            raise OptionError(f"--min-presence: presence is not known for {unknown}; leave it out or use the built-in.")
 
-    def __call__(self, image: Image) -> Segmentation:
-        """The objects of one image. Raises ``ImageError`` if it cannot be read."""
-        (result,) = self.run([as_source(image)])
+    @property
+    def method_name(self) -> str:
+        """The name of the method, or of its class."""
+        method = self.options.method
+        return method if isinstance(method, str) else type(method).__name__
+
+    def with_options(self, **changes: Any) -> Segmenter:
+        """The same with some other options; the network is shared unless they ask for another."""
+        options = replace(self.options, **changes)
+        network = [identity(each, ModelOptions) | {"device": each.device} for each in (options, self.options)]
+        for each in network:
+            del each["size"], each["value_range"]  # of photographs
+        return Segmenter.of(options, self.backbone if network[0] == network[1] else None)
+
+    def with_method(self, method: str | Method, param: Parameters = ()) -> Segmenter:
+        """The same with another method, by name with its parameters or as an object, on the same network."""
+        return self.with_options(method=method, param=param)
+
+    def identity(self) -> dict[str, object]:
+        """What decides its results, by name, for ``run.json``."""
+        spec = self.backbone.spec if self.backbone else None
+        pixels = {"mean": spec.mean, "std": spec.std} if spec else {}
+        return {**identity(self.options, SegmentOptions), **self.method.identity(), **pixels}
+
+    def __call__(self, image: Image | Encoded) -> Segmentation:
+        """The objects of one image, or of one that was encoded before. Raises ``ImageError`` if it cannot be read."""
+        if isinstance(image, Encoded):
+            self._check_facets(image.features)
+            (result,) = (self.finish(proposed) for proposed in self.propose([image]))
+        else:
+            (result,) = self.run([as_source(image)])
         if isinstance(result, Failure):
             raise result.error
         return result.segmentation
+
+    def _check_facets(self, features: Features | None) -> None:
+        if not self.backbone:
+            return
+        needed = set(self.method.facets(self.backbone.spec.family))
+        if features is None or needed - features.facets.keys():
+            lacking = ", ".join(sorted(needed - (features.facets.keys() if features else set()))) or "features"
+            raise OptionError(f"{self.method_name} needs {lacking}, which were not encoded: use dinoseg.encode.")
 
     def stream(self, inputs: str | Path | Iterable[Image]) -> Iterator[Segmentation | Failure]:
         """Results in the order of the inputs, whatever their number: memory stays bounded.
@@ -105,125 +147,79 @@ class Segmenter:
             yield result if isinstance(result, Failure) else result.segmentation
 
     def run(self, sources: Iterable[Source | Failure]) -> Iterator[Finished | Failure]:
-        """The road itself: read ahead, batch by shape, compute, refine behind."""
-        window = 1 if self.batch == 1 else 2 * self.batch
-        prepared = read_ahead(sources, self.prepare, workers=WORKERS, ahead=self.batch + WORKERS)
-        groups = batches(prepared, grid_of, self.batch, window)
-        computed = in_order((index, item) for group in groups for index, item in self.compute(group))
-        yield from read_ahead(computed, self.finish, workers=WORKERS, ahead=WORKERS)
+        """The road itself: read ahead, encode and propose in batches, refine behind."""
+        proposed = self.encoder.stream(sources, self.propose)
+        yield from read_ahead(proposed, self.finish, workers=WORKERS, ahead=WORKERS)
 
-    def prepare(self, source: Source | Failure) -> Item | Failure:
-        """Decode and fit one photograph."""
-        if isinstance(source, Failure):
-            return source
+    def propose(self, encoded: Sequence[Encoded]) -> list[Proposed]:
+        """The objects of photographs of one grid; what was found where an object is too unlikely is dropped.
+
+        Raises ``NumericalFailure`` where the method cannot be solved for one of them.
+        """
         start = time.perf_counter()
-        source = source.with_values(self.options.value_range)
         try:
-            photo = decode(source, max_pixels=self.max_pixels)
-            patch = self.backbone.spec.patch if self.backbone else PATCH_WITHOUT_NETWORK
-            with within_memory(unfitting(photo)):
-                pixels, fitted = fit(photo, patch, self.options.size)
-        except DinosegError as error:
-            return Failure(source.id, error, source)
-        item = Item(photo, source, fitted, pixels)
-        book([item], "decode", start)
-        return item
-
-    def compute(self, group: Sequence[tuple[int, Item | Failure]]) -> Iterator[tuple[int, Item | Failure]]:
-        """Network and method for a group of one grid; a batch that does not fit into memory is halved."""
-        items = [item for _, item in group if isinstance(item, Item)]
-        if len(items) < len(group):  # failures come in groups of their own
-            yield from group
-            return
-        if len(items) > self.batch:  # a batch was halved before
-            cut = self.batch  # the first part may halve it further
-            yield from self.compute(group[:cut])
-            yield from self.compute(group[cut:])
-            return
-        results = self.attempt(items)
-        if isinstance(results, NumericalFailure) and len(items) > 1:  # one of them: find out which
-            for indexed in group:
-                yield from self.compute([indexed])
-        elif isinstance(results, OutOfMemory) and len(items) > 1:
-            self.batch = len(items) // 2
-            yield from self.compute(group)
-        elif isinstance(results, DinosegError):
-            yield group[0][0], Failure(items[0].source.id, results, items[0].source)
-        else:
-            yield from zip((index for index, _ in group), results, strict=True)
-
-    def attempt(self, items: Sequence[Item]) -> list[Item | Failure] | DinosegError:
-        """``look``, or why it did not go. When this returns, nothing holds the tensors of a pass that failed."""
-        name = items[0].source.id
-        try:
-            with on_device(self.device, f"{name}: out of memory at one image a pass; use --size or --device cpu."):
-                return self.look(items)
+            proposals = propose(self.method, encoded)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as cause:  # type: ignore[attr-defined]
-            told = f"{name}: {self.options.method} cannot be solved ({cause}); try another --method."
-            error: DinosegError = NumericalFailure(told)
-        except OutOfMemory as cause:
-            error = OutOfMemory(str(cause))
-        torch.cuda.empty_cache()
-        return error
+            message = f"{encoded[0].source.id}: {self.method_name} cannot be solved ({cause}); try another --method."
+            raise NumericalFailure(message) from cause
+        chances = [presence(each.features, [each.photo])[0] if each.features else None for each in encoded]
+        seconds = {"method": (time.perf_counter() - start) / len(encoded)}
+        return [
+            Proposed(each, self._likely(found, chance), chance, each.seconds | seconds)
+            for each, found, chance in zip(encoded, proposals, chances, strict=True)
+        ]
 
-    @inference
-    def look(self, items: Sequence[Item]) -> list[Item | Failure]:
-        """One pass of the network over a batch, then the method."""
-        start = time.perf_counter()
-        features = self.features(items) if self.backbone else None
-        fine = finite(features, len(items))
-        book(items, "backbone", start)
-        if not all(fine):
-            good = iter(self.look([item for item, ok in zip(items, fine, strict=True) if ok]) if any(fine) else [])
-            return [next(good) if ok else not_finite(item) for item, ok in zip(items, fine, strict=True)]
-        start = time.perf_counter()
-        found = self.method(features, [item.photo for item in items], [item.fit for item in items])
-        for item, proposals, attention in zip(items, found, attention_of(features, len(items)), strict=True):
-            item.proposals, item.attention = proposals, attention
-        if features is not None:
-            self.judge(items, features)
-        book(items, "method", start)
-        return list(items)
+    def _likely(self, proposals: Proposals, chance: float | None) -> Proposals:
+        unlikely = chance is not None and chance < self.options.min_presence
+        return nothing("no_object") if unlikely and proposals.objects else proposals
 
-    def judge(self, items: Sequence[Item], features: Features) -> None:
-        """Whether there is an object; what was found where that is too unlikely is dropped."""
-        for item, chance in zip(items, presence(features, [item.photo for item in items]), strict=True):
-            item.presence = chance
-            if chance is not None and chance < self.options.min_presence and item.proposals.objects:
-                item.proposals = nothing("no_object")
-
-    def features(self, items: Sequence[Item]) -> Features:
-        """Normalise, pad with zeros, run the backbone."""
-        assert self.backbone is not None
-        images = torch.cat([self.backbone.prepare(item.pixels, item.fit) for item in items])  # (B, 3, h, w)
-        return self.backbone(images, facets=self.method.facets(self.backbone.spec.family))
-
-    def finish(self, item: Item | Failure) -> Finished | Failure:
-        """``refined``, or why not."""
-        if isinstance(item, Failure):
-            return item
+    def finish(self, proposed: Proposed | Failure) -> Finished | Failure:
+        """Masks at full size, or why there are none."""
+        if isinstance(proposed, Failure):
+            return proposed
+        encoded = proposed.encoded
         try:
-            with within_memory(unfitting(item.photo)):
-                return self.refined(item)
+            with within_memory(too_large(encoded.photo)):
+                return refine(self.options.refine, proposed)
         except OutOfMemory as error:
-            return Failure(item.source.id, error, item.source)
+            return Failure(encoded.source.id, error, encoded.source)
 
-    def refined(self, item: Item) -> Finished:
-        """Refine and threshold the proposals of one photograph at its full size."""
-        start = time.perf_counter()
-        name, photo, fitted = self.options.refine, item.photo, item.fit
-        ranked = sorted(item.proposals.objects, key=lambda proposal: -proposal.score)
-        refined = [refine(name, proposal.soft, photo, fitted) for proposal in ranked]
-        notes = photo.notes + (REFUSED,) * any(each.refused for each in refined)
-        pairs = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if has_edge(each.soft > 0.5)]
-        instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
-        reason = None if instances else item.proposals.reason or "no_object"
-        book([item], "refine", start)
-        result = Segmentation(
-            photo.id, instances, reason, fitted, item.source, name, item.attention, notes, item.seconds, item.presence
-        )
-        maps = np.stack([s for _, s in pairs]) if pairs else np.zeros((0, *photo.size), np.float32)
-        return Finished(result, photo, maps)
+
+@inference
+def propose(method: Method, encoded: Sequence[Encoded]) -> list[Proposals]:
+    """What a method finds in each of some photographs of one grid, which were encoded with the facets that it needs.
+
+    Raises ``LinAlgError``, numpy's or torch's, where it cannot be solved for one of them.
+    """
+    parts = [each.features for each in encoded if each.features is not None]
+    features = concat(parts) if parts else None
+    return method(features, [each.photo for each in encoded], [each.fit for each in encoded])
+
+
+def refine(name: str, proposed: Proposed) -> Finished:
+    """Fit the proposals of one photograph to its edges at full size and threshold them; ``name``: see ``--refine``."""
+    start = time.perf_counter()
+    encoded, photo, fit = proposed.encoded, proposed.encoded.photo, proposed.encoded.fit
+    ranked = sorted(proposed.proposals.objects, key=lambda proposal: -proposal.score)
+    refined = [refine_map(name, proposal.soft, photo, fit) for proposal in ranked]
+    notes = photo.notes + (REFUSED,) * any(each.refused for each in refined)
+    pairs = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if has_edge(each.soft > 0.5)]
+    instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
+    reason = None if instances else proposed.proposals.reason or "no_object"
+    soft = np.stack([s for _, s in pairs]) if pairs else np.zeros((0, *photo.size), np.float32)
+    segmentation = Segmentation(
+        photo.id,
+        instances,
+        reason,
+        fit,
+        encoded.source,
+        name,
+        encoded.attention,
+        notes,
+        proposed.seconds | {"refine": time.perf_counter() - start},
+        proposed.presence,
+    )
+    return Finished(segmentation, photo, soft)
 
 
 @overload
@@ -239,65 +235,8 @@ def segment(image: Image | list[Image], options: SegmentOptions) -> Segmentation
     Keywords are those of ``SegmentOptions``. Folders and many files go through ``Segmenter.stream``.
     Raises ``ImageError`` for one image that cannot be read, ``UsageError`` for wrong options.
     """
-    segmenter = Segmenter(**asdict(options))
+    segmenter = Segmenter.of(options)
     return list(segmenter.stream(image)) if isinstance(image, list) else segmenter(image)
-
-
-def sources_of(inputs: str | Path | Iterable[Image]) -> Iterable[Source | Failure]:
-    """Whatever a stream is given, as sources."""
-    if isinstance(inputs, (str, Path)):
-        return find([inputs], InputOptions())
-    if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, np.ndarray)):
-        raise OptionError(f"stream takes a folder or many images, not one {type(inputs).__name__}: put it into a list.")
-    return (as_source(image, index) for index, image in enumerate(inputs))
-
-
-def unfitting(photo: Photo) -> str:
-    """What is said of a photograph for which memory is too small."""
-    return f"{photo.id}: {photo.size[1]} x {photo.size[0]} px do not fit into memory."
-
-
-def grid_of(item: Item | Failure) -> tuple[int, int] | None:
-    """What a batch must have in common; failures travel in groups of their own."""
-    return item.fit.grid if isinstance(item, Item) else None
-
-
-def in_order(results: Iterable[tuple[int, Item | Failure]]) -> Iterator[Item | Failure]:
-    """Results that carry their index, in the order of the indices."""
-    heap: list[tuple[int, Item | Failure]] = []
-    following = 0
-    for indexed in results:
-        heapq.heappush(heap, indexed)
-        while heap and heap[0][0] == following:
-            yield heapq.heappop(heap)[1]
-            following += 1
-
-
-def finite(features: Features | None, count: int) -> list[bool]:
-    """Per image: whether everything that the network gave is a number."""
-    if features is None:
-        return [True] * count
-    tensors = [features.attention, *features.facets.values()]
-    return [all(bool(tensor[i].isfinite().all()) for tensor in tensors) for i in range(count)]
-
-
-def not_finite(item: Item) -> Failure:
-    """The failure of an image for which the network gave NaN."""
-    told = f"{item.source.id}: the network gives NaN or infinite values; try another --size or --model."
-    return Failure(item.source.id, NanFeatures(told), item.source)
-
-
-def attention_of(features: Features | None, count: int) -> list[NDArray[np.float32] | None]:
-    """CLS attention per image ``(heads, gh, gw)``, where there is a network."""
-    if features is None:
-        return [None] * count
-    return list(features.attention.float().cpu().numpy())
-
-
-def book(items: Sequence[Item], stage: str, start: float) -> None:
-    """Share the seconds since ``start`` out among the items."""
-    for item in items:
-        item.seconds[stage] = (time.perf_counter() - start) / len(items)
 
 
 def instance(proposal: Proposal, mask: NDArray[np.bool_], label: int) -> Instance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import Video, open_video
-from dinoseg.options import OutputOptions, PropagateOptions, SegmentOptions, TrackOptions, deciding, with_options
+from dinoseg.options import OutputOptions, TrackOptions, identity, with_options
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
@@ -51,10 +51,9 @@ class Tracker:
         self.options = options
         self.labels = object_numbers(options.mask) if options.mask else None
         self.turned: Frame | None = None
-        self.segmenter = None if options.mask else Segmenter(**common(options, SegmentOptions))
+        self.segmenter = None if options.mask else Segmenter.of(options)
         backbone = (self.segmenter and self.segmenter.backbone) or load_backbone(options)
-        how = PropagateOptions(**common(options, PropagateOptions))
-        self.propagator = Propagator(backbone, how, size=options.size, batch=options.batch)
+        self.propagator = Propagator(backbone, options, size=options.size, batch=options.batch)
 
     def run(self, video: Video) -> Iterator[Tracked | Failure]:
         """See ``Propagator.run``; without a mask the first frame is segmented."""
@@ -83,16 +82,13 @@ class Tracker:
         assert self.segmenter is not None
         result = self.segmenter(first.pixels)
         if not result.instances:
-            raise ImageError(f"{first.id}: {self.options.method} finds no object ({result.reason}): give a --mask.")
+            raise ImageError(
+                f"{first.id}: {self.segmenter.method_name} finds no object ({result.reason}): give a --mask."
+            )
         labels = np.zeros(first.size, np.uint8)
         for instance, mask in reversed(list(zip(result.instances, result.masks, strict=True))):
             labels[mask & (instance.label < 255)] = instance.label
         return labels
-
-
-def common(options: object, kind: type[Any]) -> dict[str, Any]:
-    """The options that are fields of ``kind`` too."""
-    return {field.name: getattr(options, field.name) for field in fields(kind)}
 
 
 def segmentation(tracked: Tracked, video: Video) -> Segmentation:
@@ -216,7 +212,7 @@ def earlier(video: Video, folder: OutputFolder) -> tuple[int, list[Failure]]:
 
 def run_of(tracker: Tracker, video: Video) -> dict[str, object]:
     """What decides the results of a run, for ``run.json``."""
-    asked = deciding(tracker.options)
+    asked = identity(tracker.options)
     if tracker.options.mask:
         asked["mask"] = (fingerprint(tracker.options.mask) or {}).get("sha256")
     spec = tracker.propagator.backbone.spec

@@ -6,7 +6,7 @@ import pytest
 
 from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.folder import segment_folder
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.options import OutputOptions, SegmentOptions
 from dinoseg.pipeline import Segmenter
 from tests.helpers import write_images
 from tests.networks import save_teacher
@@ -28,9 +28,8 @@ def run(photos, output, model, progress=lambda _: None, **changes):
     return segment_folder(
         [photos],
         options(model, method="attention", **changes),
-        InputOptions(),
         OutputOptions(output=output, formats=formats),
-        progress,
+        progress=progress,
     )
 
 
@@ -77,7 +76,7 @@ def test_a_format_that_would_be_empty_is_refused(tmp_path, format_):
     write_images(tmp_path / "photos", 1)
     output = OutputOptions(output=tmp_path / "out", formats=("masks", format_))
     with pytest.raises(OptionError, match=f"no {format_} to write: the method prior has no network"):
-        segment_folder([tmp_path / "photos"], SegmentOptions(method="prior"), InputOptions(), output)
+        segment_folder([tmp_path / "photos"], SegmentOptions(method="prior"), output)
     assert not (tmp_path / "out").exists()
 
 
@@ -88,7 +87,7 @@ def test_a_run_that_stops_half_way_ends_as_an_undisturbed_one(model, tmp_path, m
     finish = Segmenter.finish
 
     def stop_at_the_fourth(self, item):
-        if item.photo.id == "photo_003.jpg":
+        if item.encoded.photo.id == "photo_003.jpg":
             raise KeyboardInterrupt
         return finish(self, item)
 
@@ -129,5 +128,5 @@ def test_b28_results_are_not_taken_for_photographs(model, tmp_path):
 def test_a04_the_pixel_limit_of_the_input_options_holds(model, tmp_path):
     write_images(tmp_path / "photos", 1)
     output = OutputOptions(output=tmp_path / "out")
-    summary = segment_folder([tmp_path / "photos"], options(model), InputOptions(max_pixels=100), output)
+    summary = segment_folder([tmp_path / "photos"], options(model, max_pixels=100), output)
     assert summary.failures[0].reason == "too_large"

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from dinoseg import options as module
-from dinoseg.cli.attend import FigureOptions
 from dinoseg.errors import OptionError, UsageError
 from dinoseg.options import (
     AttendOptions,
     CompressOptions,
     EvaluateOptions,
+    FigureOptions,
     FrameOptions,
     GroupOptions,
     InputOptions,
@@ -39,6 +39,7 @@ CLASSES = (
     InputOptions,
     SegmentOptions,
     AttendOptions,
+    FigureOptions,
     OutputOptions,
     TrainOptions,
     CompressOptions,
@@ -59,7 +60,7 @@ CLASSES = (
         (ModelOptions, {"size": 8193}, "--size 8193"),
         (ModelOptions, {"batch": 0}, "--batch 0"),
         (ModelOptions, {"batch": 4097}, "1..4096"),
-        (InputOptions, {"max_pixels": 0}, "--max-pixels 0"),
+        (ModelOptions, {"max_pixels": 0}, "--max-pixels 0"),
         (SegmentOptions, {"batch": -1}, "--batch -1"),  # inherited checks run
         (EvaluateOptions, {"size": 0}, "--size 0"),
         (OutputOptions, {"output": Path("out"), "formats": ()}, "--formats needs at least one"),

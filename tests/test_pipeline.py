@@ -1,6 +1,7 @@
 """The road from end to end, on a small random network and on methods made for the test."""
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,8 +13,9 @@ import pytest
 import torch
 
 import dinoseg
-from dinoseg import pipeline
-from dinoseg.errors import DeviceError, NotAnImage, OptionError, WeightsNotFound
+from dinoseg import encoding, pipeline
+from dinoseg.errors import DeviceError, ImageError, NotAnImage, OptionError, WeightsNotFound
+from dinoseg.methods.base import BaseMethod, NetworkMethod
 from dinoseg.pipeline import Segmenter
 from dinoseg.types import Failure, Proposal, Proposals, Segmentation
 from tests.helpers import disk_photo, encode, write_images
@@ -28,7 +30,7 @@ def model(tmp_path_factory):
 
 
 @dataclass(frozen=True)
-class Halves:
+class Halves(BaseMethod):
     """Everything left of the middle is an object; needs the network only to be there."""
 
     needs_network: ClassVar[bool] = True
@@ -112,15 +114,15 @@ def test_a_batch_gives_the_masks_of_single_images(model):
 
 def test_e75_out_of_memory_halves_the_batch_and_goes_on(model, halves, monkeypatch):
     segmenter = Segmenter(model=model, size=64, device="cpu", batch=8)
-    look, seen = segmenter.look, []
+    forward, seen = segmenter.encoder.forward, []
 
     def small_device(items):
         seen.append(len(items))
         if len(items) > 3:
             raise torch.OutOfMemoryError("too much")
-        return look(items)
+        return forward(items)
 
-    monkeypatch.setattr(segmenter, "look", small_device)
+    monkeypatch.setattr(segmenter.encoder, "forward", small_device)
     results = list(segmenter.stream([disk_photo(40, 60, seed=seed)[0] for seed in range(20)]))
     assert [result.id for result in results] == [f"image-{i:06d}" for i in range(20)]
     assert all(isinstance(result, Segmentation) for result in results)
@@ -141,7 +143,7 @@ def test_e75_one_image_that_does_not_fit_is_a_failure(model, halves, monkeypatch
     def no_memory(items):
         return fill()
 
-    monkeypatch.setattr(segmenter, "look", no_memory)
+    monkeypatch.setattr(segmenter.encoder, "forward", no_memory)
     (result,) = segmenter.stream([disk_photo()[0]])
     assert isinstance(result, Failure)
     assert result.reason == "oom"
@@ -150,16 +152,14 @@ def test_e75_one_image_that_does_not_fit_is_a_failure(model, halves, monkeypatch
 
 def test_a20_features_that_are_not_finite_fail_that_image_alone(model, halves, monkeypatch):
     segmenter = Segmenter(model=model, size=64, device="cpu", batch=3)
-    features = segmenter.features
+    forward = segmenter.backbone.forward
 
-    def poisoned(items):
-        seen = features(items)
-        for i, item in enumerate(items):
-            if item.photo.id == "image-000001":
-                seen.attention[i, 0, 0, 0] = float("nan")
-        return seen
+    def poisoned(images, **asked):
+        features = forward(images, **asked)
+        features.attention[1, 0, 0, 0] = float("nan")
+        return features
 
-    monkeypatch.setattr(segmenter, "features", poisoned)
+    monkeypatch.setattr(segmenter.backbone, "forward", poisoned)
     results = list(segmenter.stream([disk_photo(seed=seed)[0] for seed in range(3)]))
     assert [isinstance(result, Failure) for result in results] == [False, True, False]
     assert results[1].reason == "nan_features"
@@ -181,28 +181,29 @@ def test_e79_equations_that_cannot_be_solved_fail_that_image_alone(model, halves
 
 
 def test_e79_a_mask_that_does_not_fit_into_memory_fails_that_image_alone(model, halves, monkeypatch):
-    refine = pipeline.refine
+    refine = pipeline.refine_map
 
     def small_machine(name, soft, photo, fit):
         if photo.id == "image-000001":
             raise MemoryError
         return refine(name, soft, photo, fit)
 
-    monkeypatch.setattr(pipeline, "refine", small_machine)
+    monkeypatch.setattr(pipeline, "refine_map", small_machine)
     results = list(Segmenter(model=model, size=64, device="cpu").stream([disk_photo()[0]] * 3))
     assert [getattr(result, "reason", "") for result in results] == [None, "oom", None]
 
 
 @pytest.mark.parametrize("stage", ["fit", "refine"])
 def test_e79_memory_that_opencv_lacks_fails_that_image_alone(model, halves, monkeypatch, stage):
-    whole = getattr(pipeline, stage)
+    module, name = {"fit": (encoding, "fit"), "refine": (pipeline, "refine_map")}[stage]
+    whole = getattr(module, name)
 
     def small_machine(*arguments):
         if any(getattr(argument, "id", "") == "image-000001" for argument in arguments):
             cv2.resize(np.zeros((2, 2), np.uint8), (2**21, 2**21))  # 4 TiB
         return whole(*arguments)
 
-    monkeypatch.setattr(pipeline, stage, small_machine)
+    monkeypatch.setattr(module, name, small_machine)
     results = list(Segmenter(model=model, size=64, device="cpu").stream([disk_photo()[0]] * 3))
     assert [getattr(result, "reason", "") for result in results] == [None, "oom", None]
 
@@ -359,3 +360,92 @@ def test_a_folder_is_streamed_by_its_path(model, halves, tmp_path):
     write_images(tmp_path, 3)
     results = list(Segmenter(model=model, size=64).stream(tmp_path))
     assert [Path(result.id).name for result in results] == ["photo_000.jpg", "photo_001.jpg", "photo_002.jpg"]
+
+
+def test_a_photograph_is_encoded_once_and_asked_many_times(model, monkeypatch):
+    photo, _ = disk_photo()
+    encoded = dinoseg.encode(photo, model=model, size=64, device="cpu")
+    assert encoded.features.facets.keys() == {"query", "key", "value", "token"}
+    assert encoded.attention.shape[1:] == encoded.fit.grid
+    first = Segmenter(model=model, size=64, device="cpu", method="attention", refine="none")
+    expected = [first.with_method("tokencut", {"tau": tau})(photo) for tau in (0.1, 0.4)]
+    monkeypatch.setattr(first.backbone, "forward", None)  # no other pass
+    for tau, other in zip((0.1, 0.4), expected, strict=True):
+        found = first.with_method("tokencut", {"tau": tau})(encoded)
+        assert (found.masks == other.masks).all()
+        assert found.scores == other.scores
+
+
+def test_what_was_not_encoded_is_told(model):
+    segmenter = Segmenter(model=model, size=64, device="cpu", method="attention")
+    encoded = segmenter.encoder(disk_photo()[0])
+    with pytest.raises(OptionError, match=r"tokencut needs (token|key), which .* dinoseg\.encode"):
+        segmenter.with_method("tokencut")(encoded)
+
+
+def test_a_list_is_encoded_in_order_with_failures_in_their_places(model):
+    results = dinoseg.encode([disk_photo(seed=1)[0], b"no image"], model=model, size=64)
+    assert isinstance(results[1], Failure)
+    assert "patches" in repr(results[0])
+    with pytest.raises(ImageError):
+        dinoseg.encode(b"no image", model=model, size=64)
+
+
+def test_a_segmenter_never_changes_and_shares_its_network(model):
+    segmenter = Segmenter(model=model, size=64, device="cpu", method="attention")
+    other = segmenter.with_options(refine="none", size=80)
+    assert (segmenter.options.refine, segmenter.options.size) == ("guided", 64)
+    assert other.backbone is segmenter.backbone
+    assert other.with_method("prior").backbone is None
+    elsewhere = segmenter.with_options(mean=(0.5, 0.5, 0.5))
+    assert elsewhere.backbone.spec.mean == (0.5, 0.5, 0.5)
+    assert segmenter.backbone.spec.mean != (0.5, 0.5, 0.5)
+
+
+def test_threads_share_a_segmenter(model):
+    segmenter = Segmenter(model=model, size=64, device="cpu", method="attention")
+    photos = [disk_photo(40, 60, seed=seed)[0] for seed in range(6)]
+    alone = [segmenter(photo) for photo in photos]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(segmenter, photos))
+    assert all((one.masks == other.masks).all() for one, other in zip(alone, together, strict=True))
+
+
+@dataclass(frozen=True)
+class Left(NetworkMethod):
+    """A method as a user writes one: the left part of every picture."""
+
+    share: float = 0.5
+
+    def propose(self, view):
+        soft = np.zeros(view.fit.grid, np.float32)
+        soft[:, : round(self.share * view.fit.grid[1])] = 1
+        return Proposals((Proposal(soft, 1.0, "the left part"),))
+
+
+def test_a_method_object_is_asked_like_one_with_a_name(model):
+    photo, _ = disk_photo(64, 64)
+    mask = dinoseg.segment(photo, model=model, size=64, method=Left(0.25), refine="none").mask
+    assert mask[:, :12].all()
+    assert not mask[:, 24:].any()
+    segmenter = Segmenter(model=model, method=Left())
+    assert segmenter.identity()["method"] == "Left"
+    assert segmenter.identity()["parameters"] == {"share": 0.5}
+
+
+@pytest.mark.parametrize("method", [Left, object(), 3])
+def test_what_is_no_method_is_told(model, method):
+    with pytest.raises(OptionError, match="is no method"):
+        Segmenter(model=model, method=method)
+
+
+def test_a_method_object_has_its_own_parameters(model):
+    with pytest.raises(OptionError, match="--param"):
+        Segmenter(model=model, method=Left(), param={"share": 0.3})
+
+
+def test_parameters_may_be_a_dict(model):
+    by_dict = Segmenter(model=model, method="tokencut", param={"tau": 0.3, "facet": "key", "centre": None})
+    assert by_dict.method == Segmenter(model=model, method="tokencut", param=("tau=0.3", "facet=key")).method
+    with pytest.raises(OptionError, match="Did you mean tau"):
+        Segmenter(model=model, method="tokencut", param={"tua": 0.3})

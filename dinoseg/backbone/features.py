@@ -6,8 +6,14 @@ in torch, numpy arrays where it runs elsewhere. Whoever reads them asks ``array_
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+import array_api_compat
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
 
 FACETS = ("query", "key", "value", "token")
 Array: TypeAlias = Any
@@ -35,3 +41,36 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.attention)
+
+    def take(self, images: slice | Sequence[int]) -> Features:
+        """Some images of the batch."""
+        facets = {name: facet[images] for name, facet in self.facets.items()}
+        cls = None if self.cls is None else self.cls[images]
+        return replace(self, attention=self.attention[images], facets=facets, cls=cls)
+
+    def split(self) -> list[Features]:
+        """Each image by itself; nothing is copied."""
+        return [self.take(slice(index, index + 1)) for index in range(len(self))]
+
+    def finite(self) -> list[bool]:
+        """Per image: whether everything that the network gave is a number."""
+        arrays = [self.attention, *self.facets.values()]
+        xp = array_namespace(self.attention)
+        return [all(bool(xp.all(xp.isfinite(array[index]))) for array in arrays) for index in range(len(self))]
+
+
+def concat(parts: Sequence[Features]) -> Features:
+    """Images of one grid from one network as one batch; a single part is that batch."""
+    if len(parts) == 1:
+        return parts[0]
+    first, xp = parts[0], array_namespace(parts[0].attention)
+    facets = {name: xp.concat([part.facets[name] for part in parts]) for name in first.facets}
+    cls = None if first.cls is None else xp.concat([part.cls for part in parts])
+    return replace(first, attention=xp.concat([part.attention for part in parts]), facets=facets, cls=cls)
+
+
+def to_numpy(array: Array, dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+    """Any array of real numbers, of any library and device, by way of float32."""
+    xp = array_namespace(array)
+    single = array_api_compat.to_device(xp.astype(array, xp.float32, copy=False), "cpu")
+    return np.asarray(single).astype(dtype, copy=False)

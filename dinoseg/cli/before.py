@@ -36,16 +36,13 @@ from dinoseg.outputs.folder import check_output
 from dinoseg.places import check_file, check_folder
 from dinoseg.refine import check_refinement
 
-OF_NETWORKS = ("model", "heads", "mean", "std", "positions")
-"""Options that say which network, and how it is read."""
-
 
 def before_segment(images: Sequence[str], inputs: InputOptions, options: SegmentOptions, output: OutputOptions) -> None:
     """Of ``segment`` and ``group``."""
     check_named(images, inputs.from_file)
     check_output(output)
     refuse_results(images, output.output)
-    find(images, inputs, exclude=output.output)
+    find(images, from_file=inputs.from_file, exclude=output.output)
     check_finding(options, output.wanted)
 
 
@@ -53,7 +50,7 @@ def before_attend(images: Sequence[str], inputs: InputOptions, options: AttendOp
     """Of ``attend``."""
     check_named(images, inputs.from_file)
     check_folder(folder)
-    find(images, inputs, exclude=folder)
+    find(images, from_file=inputs.from_file, exclude=folder)
     check_weights(options.model, offline=options.offline)
 
 
@@ -73,14 +70,14 @@ def before_train(images: Sequence[str], options: TrainOptions) -> None:
     """Of ``train``."""
     check_named(images, options.from_file)
     check_folder(options.output)
-    find(images, InputOptions(from_file=options.from_file), exclude=options.output)
+    find(images, from_file=options.from_file, exclude=options.output)
     for model in (options.init, options.distil_from):
         check_weights(model, offline=options.offline)
 
 
 def before_train_head(images: Sequence[str], options: TrainHeadOptions) -> None:
     """Of ``train-head``."""
-    find(images, InputOptions())
+    find(images)
     if options.labels:
         expand(str(options.labels))
     check_file(options.output, replace=options.overwrite)
@@ -89,7 +86,7 @@ def before_train_head(images: Sequence[str], options: TrainHeadOptions) -> None:
 
 def before_compress(model: str, images: Sequence[str], options: CompressOptions) -> None:
     """Of ``compress``."""
-    find(images, InputOptions())
+    find(images)
     check_file(options.output, replace=options.overwrite or options.resume)
     check_weights(model, offline=options.offline)
 
@@ -107,7 +104,7 @@ def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None
 
 def count_images(images: Sequence[str], inputs: InputOptions, folder: Path) -> int:
     """How many there are, failures included, as they are listed for results in ``folder``."""
-    return sum(1 for _ in find(images, inputs, exclude=folder))
+    return sum(1 for _ in find(images, from_file=inputs.from_file, exclude=folder))
 
 
 def count_frames(video: Path) -> int | None:
@@ -130,6 +127,6 @@ def check_finding(options: SegmentOptions, formats: Sequence[str]) -> None:
         check_weights(options.model, offline=options.offline)
         return
     refuse_formats(formats, f"the method {options.method} has no network; name another --method, or other --formats")
-    for name in OF_NETWORKS:
+    for name in ("model", "heads", "mean", "std", "positions"):  # which network, and how it is read
         if getattr(options, name) != getattr(SegmentOptions, name):
             inform(f"--method {options.method} has no network: --{name} changes nothing.")

@@ -41,7 +41,7 @@ def group(
     from dinoseg.grouping.files import places
 
     with progress_bar(count=lambda: 2 * count_images(images, inputs, options.output)) as bar:
-        report = group_folder(images, options, inputs, bar.update)
+        report = group_folder(images, options, from_file=inputs.from_file, progress=bar.update)
     if report.photographs or report.failed:
         say_how_it_went(report, options)
     else:

@@ -53,7 +53,7 @@ def segment(
             if isinstance(result, Finished):
                 notes.update(note.partition(":")[0] for note in result.segmentation.notes)
 
-        summary = segment_folder(images, options, inputs, output, progress)
+        summary = segment_folder(images, options, output, from_file=inputs.from_file, progress=progress)
     if summary.done or summary.skipped or summary.failed:
         say_how_it_went(summary, notes, output.output / "manifest.jsonl")
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from dinoseg.cli.arguments import IMAGES, RECIPE, Json
@@ -19,9 +18,9 @@ def train(*images: Annotated[str, IMAGES], options: Annotated[TrainOptions, RECI
     from dinoseg.cli.before import before_train
 
     before_train(images, options)
-    from dinoseg.training import train
+    from dinoseg.training import run_training
 
-    result = train(images, **asdict(options))
+    result = run_training(images, options)
     code = of_counts(result.photographs, len(result.failed))
     if not result.first:
         return code

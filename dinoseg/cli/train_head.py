@@ -21,9 +21,9 @@ def train_head(
     from dinoseg.cli.before import before_train_head
 
     before_train_head(images, options)
-    from dinoseg.heads import train_head
+    from dinoseg.heads import run_head_training
 
-    report = train_head(images, **asdict(options))
+    report = run_head_training(images, options)
     say_failures(report.failed, len(report.failed), "--json names all of them")
     inform(
         f"learned from {report.used} of {report.photographs} photographs, {report.labelled} of them labelled"

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from dinoseg.compression.prune import prunable, prune
 from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
 from dinoseg.files import read_back
 from dinoseg.images.find import find
-from dinoseg.options import CompressOptions, InputOptions
+from dinoseg.options import CompressOptions, identity
 from dinoseg.places import check_file, claimed
 from dinoseg.types import Source
 
@@ -124,11 +124,9 @@ def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequenc
 
     Raises ``OutputConflict`` for one of another compression.
     """
-    elsewhere = ("output", "store", "resume", "overwrite", "device", "offline")
-    asked = {k: v for k, v in asdict(options).items() if k not in elsewhere}
     ids = "\n".join(source.id for source in used).encode("utf-8", "surrogateescape")
     photographs = {"count": len(used), "sha256": hashlib.sha256(ids).hexdigest()}
-    settings = {**asked, "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
+    settings = {**identity(options), "teacher_sha256": teacher.spec.sha256, "photographs": photographs}
     file = work / SETTINGS
     if file.exists() and options.resume:
         before = settings_in(file)
@@ -155,7 +153,7 @@ def settings_in(file: Path) -> dict[str, Any]:
 
 def divide(images: Sequence[str | Path], seed: int) -> tuple[list[Source], list[Source]]:
     """Photographs to learn from, and a twentieth (at most 72) held out. Raises ``CompressionError`` for too few."""
-    sources = [found for found in find(images, InputOptions()) if isinstance(found, Source)]
+    sources = [found for found in find(images) if isinstance(found, Source)]
     if len(sources) < 20:
         raise CompressionError(f"{len(sources)} photographs found: compress needs at least 20, better thousands.")
     order = np.random.default_rng(seed).permutation(len(sources))

@@ -17,11 +17,8 @@ from dinoseg.evaluation.metrics.resampling import SEED
 from dinoseg.evaluation.protocols.base import Evaluation, Progress, Protocol
 from dinoseg.evaluation.report import FILES, Report, Row, check_place, versions
 from dinoseg.evaluation.resume import RowJournal
-from dinoseg.options import EvaluateOptions, deciding
+from dinoseg.options import EvaluateOptions, identity
 from dinoseg.places import claimed
-
-UNDECIDING = frozenset(("split", "partial", "output", "overwrite", "json"))
-"""Options that decide nothing about the scores of single pictures."""
 
 
 def run(name: str, data: Data, options: EvaluateOptions, progress: Progress = lambda *_: None) -> Report:
@@ -72,16 +69,16 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress = la
 
 def journal_of(protocol: Protocol, evaluation: Evaluation, options: EvaluateOptions) -> RowJournal:
     """What an earlier run of the same command has measured."""
-    identity = {
+    facts = {
         "protocol": protocol.name,
         "definition": protocol.definition,
         "data": f"{evaluation.data.name}, {evaluation.data.layout}",
-        "options": {key: value for key, value in deciding(options).items() if key not in UNDECIDING},
+        "options": identity(options),
         "weights": evaluation.subject.sha256,
         "head": evaluation.head,
         "version": __version__,
     }
-    return RowJournal(options.output, identity, rows=evaluation.keeps_rows, overwrite=options.overwrite)
+    return RowJournal(options.output, facts, rows=evaluation.keeps_rows, overwrite=options.overwrite)
 
 
 def absent(classes: Sequence[str], rows: Sequence[Row[object]]) -> tuple[str, ...]:

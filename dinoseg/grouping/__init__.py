@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dinoseg.grouping.run import GroupReport, group_folder
-from dinoseg.options import GroupOptions, InputOptions, with_options
+from dinoseg.options import GroupOptions, with_options
 
 __all__ = ["GroupReport", "group", "group_folder"]
 
@@ -21,4 +21,4 @@ def group(photographs: str | Path | Sequence[str | Path], options: GroupOptions)
     Raises ``UsageError`` before anything is written; photographs that fail are in the report.
     """
     inputs = [photographs] if isinstance(photographs, str | Path) else photographs
-    return group_folder(inputs, options, InputOptions())
+    return group_folder(inputs, options)

@@ -8,7 +8,7 @@ leaves whole files, and no ``clusters.json``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ from dinoseg.grouping.summary import Group, summarise
 from dinoseg.images.decode import decode
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import find
-from dinoseg.options import GroupOptions, InputOptions, OutputOptions, SegmentOptions
+from dinoseg.options import GroupOptions, OutputOptions
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.descriptors import read_descriptors
 from dinoseg.outputs.files import existing, remove_files, write_under
@@ -64,7 +64,8 @@ class GroupReport:
 def group_folder(
     inputs: Sequence[str | Path],
     options: GroupOptions,
-    input_options: InputOptions,
+    *,
+    from_file: Path | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> GroupReport:
     """Give the objects of files, folders and globs labels that mean the same in every photograph.
@@ -74,22 +75,21 @@ def group_folder(
     group.
     """
     refuse_results(inputs, options.output, files.FOLDERS)
-    asked = SegmentOptions(**{entry.name: getattr(options, entry.name) for entry in fields(SegmentOptions)})
     output = OutputOptions(output=options.output, formats=("descriptors",), overwrite=options.overwrite)
     reports: list[GroupReport] = []
 
     def then(folder: OutputFolder) -> None:
-        listing = find(inputs, input_options, exclude=options.output)
+        listing = find(inputs, from_file=from_file, exclude=options.output)
         sources = {
             source.id: source.with_values(options.value_range) for source in listing if isinstance(source, Source)
         }
-        reports.append(SecondPass(folder, sources, input_options.max_pixels, progress).run(options.clusters))
+        reports.append(SecondPass(folder, sources, options.max_pixels, progress).run(options.clusters))
 
     def described(result: object) -> None:
         for _ in range(1 + isinstance(result, Failure)):
             progress()
 
-    summary = segment_folder(inputs, asked, input_options, output, described, then)
+    summary = segment_folder(inputs, options, output, from_file=from_file, progress=described, then=then)
     (report,) = reports
     return replace(
         report,

@@ -5,8 +5,9 @@ photographs -> backbone -> ``attention-cut`` -> refinement at full size -> filte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,16 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import MaskError, OutOfMemory
+from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
-from dinoseg.methods.attention_cut import AttentionCut
-from dinoseg.methods.base import NetworkMethod
 from dinoseg.methods.grid import border_of
-from dinoseg.pipeline import Finished, Segmenter
-from dinoseg.types import Failure, Fit, Photo, Proposals, Segmentation, Source
+from dinoseg.pipeline import Proposed, Segmenter
+from dinoseg.types import Failure, Fit, Segmentation, Source
 
 CELLS = 4
 """Cells along each side of a patch."""
@@ -50,54 +49,38 @@ class Example:
     """Whether EXIF turned it with its photograph."""
 
 
-@dataclass(frozen=True)
-class Watching(NetworkMethod):
-    """``attention-cut``; the features of a photograph, in half precision, are kept until somebody takes them."""
-
-    method: AttentionCut = field(default_factory=AttentionCut)
-    features: dict[str, Tensor] = field(default_factory=dict)
-    """By the photograph's id, ``(N, d)``."""
-
-    def facets(self, family: str) -> tuple[str, ...]:
-        """See ``Method``."""
-        return self.method.facets(family)
-
-    def propose_seen(self, features: Features, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
-        """See ``NetworkMethod``."""
-        (name,) = self.facets(features.family)
-        facet = features.facets[name].flatten(1, 2).half().cpu()  # (B, N, d)
-        self.features.update((photo.id, each) for photo, each in zip(photos, facet, strict=True))
-        return self.method.propose_batch(features, fits)
-
-
 def examples(
     segmenter: Segmenter, sources: Iterable[Source | Failure], masks: Mapping[str, Path], *, stored: bool = False
 ) -> Iterator[Example | Failure | None]:
     """An example of each photograph, None where its mask is not worth learning from; ``masks`` are by id.
 
-    ``stored``: masks are in the frame of the photographs as stored, where sizes do not tell.
-    A photograph or mask that cannot be used is a ``Failure`` in its place.
+    ``segmenter`` makes the masks of photographs that have none, by a method that looks at one facet. ``stored``: masks
+    are in the frame of the photographs as stored, where sizes do not tell. A photograph or mask that cannot be used is
+    a ``Failure`` in its place.
     """
-    watching = Watching()
-    segmenter.method = watching
-    for result in segmenter.run(sources):
-        yield result if isinstance(result, Failure) else example(result, watching.features, masks, stored)
+    proposed = segmenter.encoder.stream(sources, segmenter.propose)
+    yield from read_ahead(proposed, partial(example, segmenter, masks, stored), workers=WORKERS, ahead=WORKERS)
 
 
 def example(
-    finished: Finished, seen: dict[str, Tensor], masks: Mapping[str, Path], stored: bool
+    segmenter: Segmenter, masks: Mapping[str, Path], stored: bool, proposed: Proposed | Failure
 ) -> Example | Failure | None:
-    """See ``examples``; takes its features out of ``seen``."""
-    found, given = finished.segmentation, masks.get(finished.segmentation.id)
-    features = seen.pop(found.id, None)
-    if features is None or not (given or trusted(found)):
+    """See ``examples``."""
+    finished = segmenter.finish(proposed)
+    if isinstance(finished, Failure) or isinstance(proposed, Failure):
+        return finished if isinstance(finished, Failure) else None
+    segmentation, given = finished.segmentation, masks.get(finished.segmentation.id)
+    if segmentation.reason == "constant_image" or not (given or trusted(segmentation)):
         return None
+    features = proposed.encoded.features
+    assert features is not None
+    (facet,) = features.facets.values()
     try:
-        with within_memory(f"{found.id}: its mask does not fit into memory."):
-            mask, turned = read_mask(given, found, stored) if given else (found.mask, False)
-            return Example(features, in_cells(mask, found.fit), bool(given), turned)
+        with within_memory(f"{segmentation.id}: its mask does not fit into memory."):
+            mask, turned = read_mask(given, segmentation, stored) if given else (segmentation.mask, False)
+            return Example(facet[0].flatten(0, 1).half().cpu(), in_cells(mask, segmentation.fit), bool(given), turned)
     except (MaskError, OutOfMemory) as error:
-        return Failure(found.id, error, found.source)
+        return Failure(segmentation.id, error, segmentation.source)
 
 
 def trusted(found: Segmentation) -> bool:

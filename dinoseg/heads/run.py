@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from dinoseg.heads.fitting import fit_head, passes
 from dinoseg.images.find import find
 from dinoseg.images.text import spelled
 from dinoseg.methods.head_network import save_head
-from dinoseg.options import InputOptions, ModelOptions, TrainHeadOptions
+from dinoseg.options import ModelOptions, SegmentOptions, TrainHeadOptions, values
 from dinoseg.pipeline import Segmenter
 from dinoseg.places import check_file
 from dinoseg.types import Failure, Source
@@ -58,12 +58,12 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     before the first photograph is read, ``TrainingError`` where too few have a mask to learn from.
     """
     started = time.perf_counter()
-    sources = list(find([images] if isinstance(images, str | Path) else images, InputOptions()))
+    sources = list(find([images] if isinstance(images, str | Path) else images))
     masks = find_masks(sources, options.labels) if options.labels else {}
     sources = choose(sources, masks, options)
     check_file(options.output, replace=options.overwrite)
     backbone = load_backbone(options)
-    segmenter = Segmenter(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
+    segmenter = Segmenter.of(SegmentOptions(**values(options, ModelOptions)), backbone)
     stream = examples(segmenter, sources, masks, stored=options.stored_frame)
     looked = list(tqdm(stream, "look", len(sources), unit="image", disable=None))
     used = [each for each in looked if isinstance(each, Example)]

@@ -32,7 +32,7 @@ from dinoseg.images.colour import ValueRange, array_to_rgb, image_to_rgb
 from dinoseg.images.deep import LOST, deep_colours, is_deep
 from dinoseg.images.formats import Format, open_image, unsupported
 from dinoseg.images.turns import TURNS
-from dinoseg.options import InputOptions
+from dinoseg.options import MAX_PIXELS
 from dinoseg.types import Image, Photo, Source
 
 Decoded = tuple[NDArray[np.uint8], tuple[int, int], list[str]]
@@ -55,7 +55,7 @@ def as_source(image: Image, index: int = 0) -> Source:
     return Source(path.name or str(image), path if path.name else str(image), label=str(image) or EMPTY)
 
 
-def decode(source: Source, *, max_pixels: int = InputOptions.max_pixels, reduce_to: int | None = None) -> Photo:
+def decode(source: Source, *, max_pixels: int = MAX_PIXELS, reduce_to: int | None = None) -> Photo:
     """Read one image: uint8 RGB ``(h, w, 3)``, upright, alpha over white (see ``images.colour``).
 
     With ``reduce_to``, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its scale as long as its long side keeps that many

@@ -26,7 +26,6 @@ from dinoseg.files import EMPTY, absent, home_path
 from dinoseg.images.formats import IMAGE_SUFFIXES
 from dinoseg.images.ids import distinct, fold
 from dinoseg.images.text import lines_of, spelled
-from dinoseg.options import InputOptions
 from dinoseg.types import Failure, Source
 
 Found: TypeAlias = Iterator[Source | Failure | None]
@@ -49,8 +48,8 @@ class Listing:
                 yield item
 
 
-def find(inputs: Sequence[str | Path], options: InputOptions, exclude: Path | None = None) -> Listing:
-    """List what ``inputs``, or instead of them ``options.from_file``, name; the folder ``exclude`` is left out.
+def find(inputs: Sequence[str | Path], *, from_file: Path | None = None, exclude: Path | None = None) -> Listing:
+    """List what ``inputs``, or instead of them the list ``from_file``, name; the folder ``exclude`` is left out.
 
     Ids are paths below the folder that was given, or names of files. With several inputs the ids of a folder begin
     with its name; where names clash, all ids begin at the folder that the inputs share. A glob is what the shell would
@@ -59,12 +58,12 @@ def find(inputs: Sequence[str | Path], options: InputOptions, exclude: Path | No
     Raises ``InputNotFound`` for what is not there, ``OutputConflict`` if ``exclude`` is itself a folder to be read.
     What is found wrong later (a folder that may not be read, a missing line of a list) is a ``Failure`` in its place.
     """
-    if options.from_file is not None:
+    if from_file is not None:
         if inputs:
             raise OptionError("--from-file takes the place of IMAGES: leave one of them out.")
-        if not (os.access(options.from_file, os.R_OK) and options.from_file.is_file()):
-            raise InputNotFound(f"{options.from_file}: there is no list file that can be read.")
-        return Listing(read_list(options.from_file))
+        if not (os.access(from_file, os.R_OK) and from_file.is_file()):
+            raise InputNotFound(f"{from_file}: there is no list file that can be read.")
+        return Listing(read_list(from_file))
     named = {real_path(path): path for name in inputs for path in expand(str(name))}
     if exclude is None:
         return Listing(walk_all(named, set(named)))

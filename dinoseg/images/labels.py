@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dinoseg.errors import ImageError, ImageTooLarge, MaskError
 from dinoseg.images.decode import open_file, typed_errors
 from dinoseg.images.formats import open_image
-from dinoseg.options import InputOptions
+from dinoseg.options import MAX_PIXELS
 
 VOID = 255
 LOSSY = ("jpeg", "heif", "avif")
@@ -87,7 +87,7 @@ def read_labels(path: Path) -> Labels:
     try:
         with typed_errors(), open_file(path) as stream:
             format_, image = open_image(stream)
-            if image.width * image.height > InputOptions.max_pixels:
+            if image.width * image.height > MAX_PIXELS:
                 raise ImageTooLarge(f"has {image.width} x {image.height} px: more than any picture that is read")
             values, mode = np.array(image), image.mode
     except ImageError as error:

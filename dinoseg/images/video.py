@@ -19,7 +19,7 @@ from dinoseg.images.containers import is_cut
 from dinoseg.images.decode import check_pixels, decode
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions
+from dinoseg.options import MAX_PIXELS
 from dinoseg.types import Failure, Photo, Source
 
 FPS = 25.0
@@ -45,7 +45,7 @@ class Video:
     value_range: tuple[float, float] | None = None
     """How frames of more than 8 bit are read; see ``Source``."""
 
-    def frames(self, max_pixels: int = InputOptions.max_pixels) -> Iterator[Photo | Failure]:
+    def frames(self, max_pixels: int = MAX_PIXELS) -> Iterator[Photo | Failure]:
         """Frame by frame; in the place of one that cannot be read a ``Failure``, also for a file that ends early.
 
         How many frames a file has is known at its end: what its header counts may never be shown.
@@ -69,7 +69,7 @@ def open_video(name: str | Path, value_range: tuple[float, float] | None = None)
     if not (str(name) and os.path.lexists(path)):
         raise InputNotFound(f"{name or EMPTY}: {absent(str(name))}.")
     if path.is_dir():
-        files = sorted(find([path], InputOptions()), key=lambda source: natural(source.id))
+        files = sorted(find([path]), key=lambda source: natural(source.id))
         if not files:
             raise InputNotFound(f"{path}: there is no image in this folder.")
         read = (x if isinstance(x, Failure) else x.with_values(value_range) for x in files)
@@ -85,7 +85,7 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in DIGITS.split(name)]
 
 
-def frame_of(source: Source | Failure, max_pixels: int = InputOptions.max_pixels) -> Photo | Failure:
+def frame_of(source: Source | Failure, max_pixels: int = MAX_PIXELS) -> Photo | Failure:
     """One file of a folder."""
     if isinstance(source, Failure):
         return source

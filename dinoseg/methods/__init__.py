@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from typing import Any
 
 from dinoseg.errors import OptionError
-from dinoseg.methods.base import Method
+from dinoseg.method import Method
 from dinoseg.methods.parameters import Parameter, parameters_of, parse_parameters, unknown
+from dinoseg.options import Parameters
 
 METHODS: dict[str, str] = {
     "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
@@ -40,14 +40,21 @@ class Description:
     parameters: tuple[Parameter, ...]
 
 
-def make_method(name: str, params: Sequence[str] = ()) -> Method:
-    """The method of that name with parameters given as ``["tau=0.3"]``.
+def make_method(method: str | Method, params: Parameters = ()) -> Method:
+    """The method of that name with parameters given as ``("tau=0.3",)`` or ``{"tau": 0.3}``; or the object itself.
 
     Raises ``OptionError`` for a name, parameter, type or value that does not exist, with the nearest that does.
     """
-    cls = method_class(name)
-    method: Method = cls(**parse_parameters(cls, name, params))
-    return method
+    if not isinstance(method, str):
+        if not (isinstance(method, Method) and is_dataclass(method)) or isinstance(method, type):
+            raise OptionError(
+                f"{method!r} is no method: it must be a name, or an object of a dataclass like those in "
+                "dinoseg.methods (derive it from dinoseg.methods.base.NetworkMethod)."
+            )
+        return method
+    cls = method_class(method)
+    made: Method = cls(**parse_parameters(cls, method, params))
+    return made
 
 
 def method_class(name: str) -> type[Any]:

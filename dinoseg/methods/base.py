@@ -1,16 +1,17 @@
-"""What a method is, and one image as a method sees it."""
+"""What methods have in common, and one image as a method sees it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.families import family_of
 from dinoseg.backbone.families.family import Facet
+from dinoseg.backbone.features import to_numpy
 from dinoseg.errors import OptionError
 from dinoseg.types import Fit, Photo, Proposal, Proposals
 
@@ -19,26 +20,6 @@ if TYPE_CHECKING:
 
     from dinoseg.backbone.base import BackboneSpec
     from dinoseg.backbone.features import Features
-
-
-@runtime_checkable
-class Method(Protocol):
-    """Finds objects in photographs. A frozen dataclass whose fields are its parameters."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-    needs_network: ClassVar[bool]
-
-    def facets(self, family: str) -> tuple[str, ...]:
-        """The patch features that it needs from a network of this family."""
-        ...
-
-    def check(self, spec: BackboneSpec) -> None:
-        """Raise ``UsageError`` if this network is not what the parameters ask for."""
-        ...
-
-    def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
-        """What it finds in each photograph of a batch; ``features`` are None only where it needs no network."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,14 +34,10 @@ class View:
     """Those that were asked for, each ``(N, d)`` in reading order of the grid."""
 
 
-class NetworkMethod:
-    """A method that looks at patch features: subclasses write ``propose``, or ``propose_batch`` where work is shared,
-    or ``propose_seen`` where the photographs themselves are looked at too.
+class BaseMethod:
+    """What most methods have in common."""
 
-    Images without contrast and features that are not finite never reach them.
-    """
-
-    needs_network: ClassVar[bool] = True
+    needs_network: ClassVar[bool]
 
     def facets(self, family: str) -> tuple[str, ...]:  # noqa: ARG002
         """None, unless a subclass says otherwise."""
@@ -68,6 +45,20 @@ class NetworkMethod:
 
     def check(self, spec: BackboneSpec) -> None:
         """Any network will do, unless a subclass says otherwise."""
+
+    def identity(self) -> dict[str, object]:
+        """Its parameters, which are its fields."""
+        return {"parameters": asdict(self)}  # type: ignore[call-overload]
+
+
+class NetworkMethod(BaseMethod):
+    """A method that looks at patch features: subclasses write ``propose``, or ``propose_batch`` where work is shared,
+    or ``propose_seen`` where the photographs themselves are looked at too.
+
+    Images without contrast and features that are not finite never reach them.
+    """
+
+    needs_network: ClassVar[bool] = True
 
     def propose(self, view: View) -> Proposals:
         """The objects of one image."""
@@ -85,10 +76,11 @@ class NetworkMethod:
         """See ``Method``."""
         if features is None:
             raise ValueError(f"{type(self).__name__} needs the features of a network")
-        reasons = [unfit(photo, fine) for photo, fine in zip(photos, finite(features), strict=True)]
+        reasons = [unfit(photo, fine) for photo, fine in zip(photos, features.finite(), strict=True)]
         good = [index for index, reason in enumerate(reasons) if reason is None]
         seen = [photos[index] for index in good], [fits[index] for index in good]
-        found = iter(self.propose_seen(chosen(features, good), *seen) if good else ())
+        usable = features if len(good) == len(features) else features.take(good)
+        found = iter(self.propose_seen(usable, *seen) if good else ())
         return [next(found) if reason is None else nothing(reason) for reason in reasons]
 
 
@@ -136,33 +128,11 @@ def view_of(features: Features, index: int, fit: Fit) -> View:
     return View(fit, features.family, to_numpy(features.attention[index]), facets)
 
 
-def chosen(features: Features, indices: list[int]) -> Features:
-    """Some images of a batch; the batch itself, not a copy, where these are all."""
-    if len(indices) == len(features):
-        return features
-    facets = {name: facet[indices] for name, facet in features.facets.items()}
-    cls = None if features.cls is None else features.cls[indices]
-    return replace(features, attention=features.attention[indices], facets=facets, cls=cls)
-
-
-def finite(features: Features) -> list[bool]:
-    """Per image: whether attention and facets are all numbers."""
-    fine = features.attention.isfinite().flatten(1).all(dim=1)  # (B,)
-    for facet in features.facets.values():
-        fine = fine & facet.isfinite().flatten(1).all(dim=1)
-    return [bool(one) for one in fine.tolist()]
-
-
 def unfit(photo: Photo, fine: bool) -> str | None:
     """Why an image cannot be looked at, if so."""
     if is_constant(photo):
         return "constant_image"
     return None if fine else "nan_features"
-
-
-def to_numpy(tensor: Tensor) -> NDArray[np.float64]:
-    """Any float tensor, of any device, in float64."""
-    return tensor.detach().float().cpu().numpy().astype(np.float64)
 
 
 def unit(features: NDArray[np.float64]) -> NDArray[np.float64]:

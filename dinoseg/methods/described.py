@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.base import BackboneSpec
-from dinoseg.backbone.features import Features
-from dinoseg.methods.base import Method, to_numpy, unit
+from dinoseg.backbone.features import Features, to_numpy
+from dinoseg.method import Method
+from dinoseg.methods.base import unit
 from dinoseg.types import Fit, Photo, Proposals
 
 
@@ -34,6 +35,10 @@ class Described:
     def check(self, spec: BackboneSpec) -> None:
         """See ``Method``."""
         self.method.check(spec)
+
+    def identity(self) -> dict[str, object]:
+        """That of the method: descriptors decide nothing about its objects."""
+        return self.method.identity()
 
     def __call__(self, features: Features | None, photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Proposals]:
         """See ``Method``."""

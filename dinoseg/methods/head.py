@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import NetworkMethod, facet_for, nothing, one, to_numpy
+from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.base import NetworkMethod, facet_for, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.score import agreement
 from dinoseg.types import Fit, Proposals
@@ -44,13 +45,12 @@ class SegmentationHead(NetworkMethod):
 
         load_head(self.weights, spec)
 
-    @property
-    def sha256(self) -> str:
-        """Of the file, for results to name: another head may take its place under the same name."""
+    def identity(self) -> dict[str, object]:
+        """The SHA-256 of the file as well: another head may take its place under the same name."""
         from dinoseg.backbone.formats import sha256
         from dinoseg.methods.head_network import head_file
 
-        return sha256(head_file(self.weights))
+        return {**super().identity(), "head": sha256(head_file(self.weights))}
 
     def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:  # noqa: ARG002
         """One object at most in each image."""

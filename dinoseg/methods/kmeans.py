@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import FacetMethod, nothing, one, to_numpy
+from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.base import FacetMethod, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import border_of
 from dinoseg.methods.score import agreement

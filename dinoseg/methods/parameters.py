@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from dinoseg.errors import OptionError
-from dinoseg.options import countable
+from dinoseg.options import Parameters, as_words, countable
 
 BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -57,12 +57,12 @@ def type_name(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else " | ".join(map(type_name, get_args(hint)))
 
 
-def parse_parameters(cls: type[Any], method: str, given: Sequence[str]) -> dict[str, Any]:
-    """``["tau=0.3"]`` -> ``{"tau": 0.3}``, by the fields of ``cls``. Raises ``OptionError``."""
+def parse_parameters(cls: type[Any], method: str, given: Parameters) -> dict[str, Any]:
+    """``("tau=0.3",)`` -> ``{"tau": 0.3}``, by the fields of ``cls``. Raises ``OptionError``."""
     hints = get_type_hints(cls)
     known = [field.name for field in fields(cls)]
     values: dict[str, Any] = {}
-    for item in given:
+    for item in as_words(given):
         name, equals, text = item.partition("=")
         if not equals:
             raise OptionError(f"--param {item} must be name=value, for instance --param {example(cls)}.")

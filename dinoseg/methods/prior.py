@@ -15,7 +15,7 @@ from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
 from dinoseg.images.fit import resize
-from dinoseg.methods.base import is_constant, nothing, one
+from dinoseg.methods.base import BaseMethod, is_constant, nothing, one
 from dinoseg.methods.grid import border_of
 from dinoseg.methods.score import agreement
 from dinoseg.methods.threshold import min_max, otsu_soft
@@ -38,7 +38,7 @@ SMOOTH = 7.0
 
 
 @dataclass(frozen=True)
-class Prior:
+class Prior(BaseMethod):
     """Regions that differ from a background known by its long border with the image's frame; no network at all.
 
     The honest floor of every learned method.
@@ -53,13 +53,6 @@ class Prior:
 
     def __post_init__(self) -> None:
         require(8 <= self.superpixels <= 2000, "--param superpixels", self.superpixels, "8..2000")
-
-    def check(self, heads: int) -> None:
-        """There is no network to check."""
-
-    def facets(self, family: str) -> tuple[str, ...]:  # noqa: ARG002
-        """None."""
-        return ()
 
     def __call__(
         self,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.methods.base import SimilarityMethod, nothing, to_numpy
+from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.base import SimilarityMethod, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.score import sharp
 from dinoseg.options import require

@@ -7,24 +7,39 @@ in the file of the heir.
 
 from __future__ import annotations
 
-from dinoseg.options.attend import FIGURE_DPI, AttendOptions
+from dinoseg.options.attend import FIGURE_DPI, AttendOptions, FigureOptions
 from dinoseg.options.compress import CompressOptions
-from dinoseg.options.declare import Flag, Options, Whole, countable, require, turn_into_paths, with_options
+from dinoseg.options.declare import (
+    FREE,
+    Flag,
+    Options,
+    Whole,
+    countable,
+    identity,
+    require,
+    show_keywords,
+    turn_into_paths,
+    values,
+    with_options,
+)
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
-from dinoseg.options.model import ModelOptions, deciding
-from dinoseg.options.segment import SegmentOptions
+from dinoseg.options.model import MAX_PIXELS, ModelOptions
+from dinoseg.options.segment import Parameters, SegmentOptions, as_words
 from dinoseg.options.track import FrameOptions, PropagateOptions, TrackOptions
 from dinoseg.options.train import SCRATCH, TrainOptions
 from dinoseg.options.train_head import TrainHeadOptions
 
 __all__ = (
     "FIGURE_DPI",
+    "FREE",
+    "MAX_PIXELS",
     "SCRATCH",
     "AttendOptions",
     "CompressOptions",
     "EvaluateOptions",
+    "FigureOptions",
     "Flag",
     "FrameOptions",
     "GroupOptions",
@@ -32,15 +47,19 @@ __all__ = (
     "ModelOptions",
     "Options",
     "OutputOptions",
+    "Parameters",
     "PropagateOptions",
     "SegmentOptions",
     "TrackOptions",
     "TrainHeadOptions",
     "TrainOptions",
     "Whole",
+    "as_words",
     "countable",
-    "deciding",
+    "identity",
     "require",
+    "show_keywords",
     "turn_into_paths",
+    "values",
     "with_options",
 )

@@ -1,12 +1,13 @@
 """Which attention is looked at."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
 from dinoseg.options.model import ModelOptions
 
 FIGURE_DPI = 110
@@ -30,3 +31,26 @@ class AttendOptions(ModelOptions):
         require(self.layer is None or self.layer >= 1, "--layer", self.layer, "1..depth")
         if self.rollout and (self.layer is not None or self.query is not None):
             raise OptionError("--rollout goes over all layers from CLS: leave out --layer and --query.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FigureOptions(Options):
+    """Where figures go."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder of the results; created if missing."""
+    format: Literal["png", "pdf"] = "png"
+    """Of the figures; letters and outlines of a PDF are lines."""
+    dpi: Whole = FIGURE_DPI
+    """Pixels an inch of the pictures, 30..1200: a figure is about 10 inches wide."""
+    arrays: Annotated[bool, Flag] = False
+    """Write the maps as .npz beside each figure."""
+    overwrite: Annotated[bool, Flag] = False
+    """Replace the figures that are in the folder."""
+    json: Annotated[bool, Flag] = False
+    """Print one machine-readable summary on stdout."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(30 <= self.dpi <= 1200, "--dpi", self.dpi, "30..1200")

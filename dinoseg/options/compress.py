@@ -1,13 +1,13 @@
 """How a network is made smaller."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Options, Whole, require
+from dinoseg.options.declare import FREE, Flag, Options, Whole, require
 
 MOST = 10_000_000
 """Crops: months of one machine."""
@@ -18,7 +18,7 @@ MOST = 10_000_000
 class CompressOptions(Options):
     """Prune the MLP neurons in closed form, heal by distillation, store as int8."""
 
-    output: Annotated[Path, Parameter(alias="-o")]
+    output: Annotated[Path, Parameter(alias="-o")] = field(metadata=FREE)
     """The file to write (.safetensors); progress is kept beside it in FILE.work/."""
     patch: Whole = 10
     """px per patch of the student."""
@@ -34,19 +34,19 @@ class CompressOptions(Options):
     """Peak learning rate of healing."""
     grid: Whole = 16
     """Patches per side of the smallest crops, in teacher and student."""
-    store: Literal["int8", "float16"] = "int8"
+    store: Literal["int8", "float16"] = field(default="int8", metadata=FREE)
     """How matrices are stored."""
     heads: Whole | None = None
     """Attention heads of the teacher, where its file does not say."""
-    device: str = "auto"
+    device: str = field(default="auto", metadata=FREE)
     """auto, cpu, cuda, cuda:1 or mps."""
     seed: Whole = 0
     """Of the crops."""
-    offline: Annotated[bool, Flag] = False
+    offline: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Never use the network."""
-    resume: Annotated[bool, Flag] = False
+    resume: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Go on from what is in FILE.work/."""
-    overwrite: Annotated[bool, Flag] = False
+    overwrite: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Replace the file if it is there."""
 
     def __post_init__(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
@@ -35,7 +36,9 @@ MOST = 2**63 - 1
 
 Whole = Annotated[int, Parameter(converter=whole_number)]
 Flag = Parameter(negative="")
-Items = Parameter(negative="", consume_multiple=False)
+
+FREE = {"decides": False}
+"""Metadata of a field that says how a result comes about, not what it is: a run may go on with another value of it."""
 
 
 def countable(kind: type, value: object) -> bool:
@@ -77,8 +80,30 @@ def require(fine: bool, name: str, value: object, range_: str) -> None:
         raise OptionError(f"{name} {value} is out of range: it must be {range_}.")
 
 
+def values(options: Options, kind: type[Options] | None = None) -> dict[str, Any]:
+    """The options by name, as a report has them: of a method object its class.
+
+    With ``kind``, a base of their class, only those that are declared there.
+    """
+    found = {field.name: getattr(options, field.name) for field in fields(kind or options)}
+    return {name: type(value).__qualname__ if is_dataclass(value) else value for name, value in found.items()}
+
+
+def identity(options: Options, kind: type[Options] | None = None) -> dict[str, Any]:
+    """``values`` of the options that decide a result: all but those that are ``FREE``."""
+    return {name: value for name, value in values(options, kind).items() if name not in free(type(options))}
+
+
+def free(options: type[Options]) -> frozenset[str]:
+    """Names of the options that are ``FREE``."""
+    return frozenset(field.name for field in fields(options) if not field.metadata.get("decides", True))
+
+
 def with_options(options: Callable[P, O]) -> Callable[[Callable[[X, O], R]], Callable[Concatenate[X, P], R]]:
-    """Let ``function(x, options)`` be called as ``function(x, **fields)``; mypy sees the fields' names and types."""
+    """Let ``function(x, options)`` be called as ``function(x, **fields)``.
+
+    mypy sees the fields' names and types, ``help`` and an IDE their defaults too.
+    """
 
     def decorate(function: Callable[[X, O], R]) -> Callable[Concatenate[X, P], R]:
         @wraps(function)
@@ -86,9 +111,18 @@ def with_options(options: Callable[P, O]) -> Callable[[Callable[[X, O], R]], Cal
             turn_into_paths(options, kwargs)
             return function(x, options(*args, **kwargs))
 
+        show_keywords(call, function, options)
         return call
 
     return decorate
+
+
+def show_keywords(call: Callable[..., object], function: Callable[..., object], options: Callable[..., object]) -> None:
+    """Give ``call`` the signature of ``function`` with the fields of ``options`` in the place of the last parameter."""
+    own = inspect.signature(function)
+    *first, _ = own.parameters.values()
+    keywords = inspect.signature(options).parameters.values()
+    call.__signature__ = own.replace(parameters=[*first, *keywords])  # type: ignore[attr-defined]
 
 
 def turn_into_paths(options: Callable[..., object], keywords: dict[str, Any]) -> None:

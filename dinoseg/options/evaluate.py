@@ -1,20 +1,14 @@
 """What is scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import FREE, Flag, Whole, identity, require
 from dinoseg.options.segment import SegmentOptions
-
-OF_MAKING = (
-    *("model", "heads", "size", "mean", "std", "positions"),
-    *("method", "param", "refine", "min_presence", "random_weights", "corrupt"),
-)
-"""Options of the masks that a method makes."""
 
 
 @Parameter(name="*")
@@ -24,7 +18,7 @@ class EvaluateOptions(SegmentOptions):
 
     image_set: str | None = None
     """A list of the data set (VOC: Main/trainval, boxes only; DAVIS: 2017/val), or a text file of pictures' names."""
-    split: Literal["all", "even", "odd"] = "all"
+    split: Literal["all", "even", "odd"] = field(default="all", metadata=FREE)
     """Indices of the sorted list (of the videos, where there are some): choose on even, report on odd."""
     every: Whole = 1
     """Score every n-th picture (of each video) of the split."""
@@ -40,13 +34,13 @@ class EvaluateOptions(SegmentOptions):
     """Score these, run no method: a folder of masks named as the pictures, or a COCO json (ap, corloc: or of boxes)."""
     stored_frame: Literal["truth", "predictions", "both"] | None = None
     """Which are in the frame of the pictures before EXIF turns them, where sizes do not tell: 180 degrees, squares."""
-    partial: Annotated[bool, Flag] = False
+    partial: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Give scores although pictures failed, labelled as partial."""
-    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    output: Annotated[Path | None, Parameter(alias="-o")] = field(default=None, metadata=FREE)
     """Folder of the report; what was stopped there goes on (not --predictions, knn, linear, retrieval or copies)."""
-    overwrite: Annotated[bool, Flag] = False
+    overwrite: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Replace the report that is in the folder."""
-    json: Annotated[bool, Flag] = False
+    json: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Print the report as JSON on stdout."""
 
     def __post_init__(self) -> None:
@@ -58,7 +52,8 @@ class EvaluateOptions(SegmentOptions):
             raise OptionError("--overwrite replaces a report: name its folder with --output.")
         if self.stored_frame in ("predictions", "both") and not self.predictions:
             raise OptionError(f"--stored-frame {self.stored_frame}: results of a method are upright, files are not.")
-        made = [name for name in OF_MAKING if getattr(self, name) != getattr(EvaluateOptions, name)]
+        making = (*identity(self, SegmentOptions), "random_weights", "corrupt")
+        made = [name for name in making if getattr(self, name) != getattr(EvaluateOptions, name)]
         if self.predictions and made:
             told = " and ".join(f"--{name.replace('_', '-')}" for name in made)
             raise OptionError(f"--predictions are scored as they are: leave out {told}.")

@@ -7,22 +7,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Options, Whole, require
+from dinoseg.options.declare import Flag, Options
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class InputOptions(Options):
-    """Which files, and how far to trust them."""
+    """Which files."""
 
     from_file: Path | None = None
     """A text file with one path a line, relative to that file."""
-    max_pixels: Whole = 178_956_970
-    """Refuse larger images (width x height)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
 
 
 @Parameter(name="*")

@@ -1,12 +1,14 @@
 """Which network."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dinoseg.options.declare import Flag, Options, Whole, require
+from dinoseg.options.declare import FREE, Flag, Options, Whole, require
 
+MAX_PIXELS = 178_956_970
+"""Larger images are refused unless more is asked for: a 178 megapixel image takes half a GiB."""
 WIDEST = 1e30
 """Of the values in pictures that are read: their difference is within 32-bit floats."""
 
@@ -30,12 +32,14 @@ class ModelOptions(Options):
     """R G B, deviation by which pixels are divided (default: likewise)."""
     positions: Literal["family", "timm"] = "family"
     """Resize the position table as the network's own program does, or as timm does."""
-    device: str = "auto"
+    device: str = field(default="auto", metadata=FREE)
     """auto, cpu, cuda, cuda:1 or mps."""
-    batch: Whole | None = None
+    batch: Whole | None = field(default=None, metadata=FREE)
     """Images per forward pass (default: 1 on a CPU, 32 on a GPU)."""
-    offline: Annotated[bool, Flag] = False
+    offline: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Never use the network."""
+    max_pixels: Whole = field(default=MAX_PIXELS, metadata=FREE)
+    """Refuse larger images (width x height)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,8 +51,4 @@ class ModelOptions(Options):
         require(all(0 <= x <= 1 for x in self.mean or ()), "--mean", self.mean, "three numbers in 0..1")
         require(all(0 < x <= 1 for x in self.std or ()), "--std", self.std, "three numbers above 0 and up to 1")
         require(self.batch is None or 1 <= self.batch <= 4096, "--batch", self.batch, "1..4096")
-
-
-def deciding(options: ModelOptions) -> dict[str, object]:
-    """The options without those that change how fast a result comes but not what it is."""
-    return {name: value for name, value in asdict(options).items() if name not in ("device", "batch", "offline")}
+        require(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")

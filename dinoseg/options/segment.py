@@ -1,12 +1,39 @@
 """How objects are found."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
-from dinoseg.options.declare import Items, require
+from dinoseg.errors import OptionError
+from dinoseg.method import Method
+from dinoseg.options.declare import require
 from dinoseg.options.model import ModelOptions
+
+Parameters: TypeAlias = tuple[str, ...] | Mapping[str, Any]
+"""Parameters of a method: ``("tau=0.3",)`` or ``{"tau": 0.3}``."""
+
+
+def as_words(parameters: Parameters) -> tuple[str, ...]:
+    """Parameters as they are typed."""
+    if isinstance(parameters, Mapping):
+        return tuple(f"{name}={value}" for name, value in parameters.items())
+    return tuple(parameters)
+
+
+def words(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """What was typed, as it is."""
+    return tuple(token.value for token in tokens)
+
+
+def word(_: object, tokens: Sequence[Token]) -> str:
+    """The one word that was typed."""
+    return tokens[0].value
+
+
+Name = Parameter(converter=word)
+Items = Parameter(converter=words, n_tokens=1, accepts_keys=False, negative="", consume_multiple=False)
 
 
 @Parameter(name="*")
@@ -14,10 +41,10 @@ from dinoseg.options.model import ModelOptions
 class SegmentOptions(ModelOptions):
     """How objects are found."""
 
-    method: str = "attention-cut"
-    """A name of `dinoseg methods`."""
-    param: Annotated[tuple[str, ...], Items] = ()
-    """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`)."""
+    method: Annotated[str | Method, Name] = "attention-cut"
+    """A name of `dinoseg methods`; in Python also a method object."""
+    param: Annotated[Parameters, Items] = ()
+    """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`); in Python also a dict."""
     refine: str = "guided"
     """How masks are fitted to the image's edges: guided (filter), bilateral (solver), crf (dense CRF) or none."""
     min_presence: float = 0.0
@@ -25,4 +52,7 @@ class SegmentOptions(ModelOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "param", as_words(self.param))
+        if self.param and not isinstance(self.method, str):
+            raise OptionError("--param is for a method that is named; a method object has its parameters.")
         require(0 <= self.min_presence <= 1, "--min-presence", self.min_presence, "0..1")

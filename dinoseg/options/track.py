@@ -11,9 +11,6 @@ from dinoseg.options.declare import Flag, Options, Whole, require
 from dinoseg.options.files import OutputOptions
 from dinoseg.options.segment import SegmentOptions
 
-OF_METHODS = ("method", "param", "refine", "min_presence")
-"""Options that say how objects are found."""
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +50,9 @@ class TrackOptions(PropagateOptions, SegmentOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mask and any(getattr(self, name) != getattr(SegmentOptions, name) for name in OF_METHODS):
+        if self.mask and any(
+            getattr(self, name) != getattr(SegmentOptions, name) for name in SegmentOptions.__annotations__
+        ):
             raise OptionError("--mask says which objects are followed: leave out --method, --param, --refine.")
         if self.stored_frame and not self.mask:
             raise OptionError("--stored-frame is of --mask: name it.")

@@ -1,13 +1,13 @@
 """How a network is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Options, Whole, require
+from dinoseg.options.declare import FREE, Flag, Options, Whole, require
 
 LARGEST = {
     "epochs": 1_000_000,
@@ -30,23 +30,23 @@ SCRATCH = {"patch": 16, "width": 192, "depth": 12, "heads": 3}
 class TrainOptions(Options):
     """The DINO recipe (Caron et al. 2021) at a size that a small machine can train."""
 
-    output: Annotated[Path, Parameter(alias="-o")]
+    output: Annotated[Path, Parameter(alias="-o")] = field(metadata=FREE)
     """Folder of the run."""
-    resume: Annotated[bool, Flag] = False
+    resume: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Go on from the newest checkpoint in the folder."""
-    overwrite: Annotated[bool, Flag] = False
+    overwrite: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Start again although the folder holds a run."""
-    offline: Annotated[bool, Flag] = False
+    offline: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Never use the network: --init and --distil-from must be on this machine."""
-    device: str = "auto"
+    device: str = field(default="auto", metadata=FREE)
     """auto, cpu, cuda, cuda:1 or mps."""
     seed: Whole = 0
     """Of weights, order and augmentation."""
     epochs: Whole = 100
     """Passes over the photographs."""
-    batch: Whole = 64
+    batch: Whole = field(default=64, metadata=FREE)
     """Photographs that go through the network at once, in each process."""
-    accumulate: Whole = 1
+    accumulate: Whole = field(default=1, metadata=FREE)
     """Batches per step: the result of a batch N times as large, in the memory of one."""
     recipe: Literal["dino"] = "dino"
     """What is learned: DINO as published."""
@@ -96,15 +96,15 @@ class TrainOptions(Options):
     """Of the student, rising linearly over depth."""
     clip: float = 3.0
     """Largest gradient norm, per tensor."""
-    save_every: Whole = 20
+    save_every: Whole = field(default=20, metadata=FREE)
     """Epochs between checkpoints that are kept."""
-    watch_every: Whole = 10
+    watch_every: Whole = field(default=10, metadata=FREE)
     """Epochs between looks at the network: k-NN by names of folders, attention of fixed photographs (0: never)."""
-    from_file: Path | None = None
+    from_file: Path | None = field(default=None, metadata=FREE)
     """A text file with one path a line, relative to that file, instead of IMAGES."""
-    max_broken: float = 0.05
+    max_broken: float = field(default=0.05, metadata=FREE)
     """Share of the photographs that may be unreadable; with more, training does not start or stops."""
-    cache: Literal["auto", "device", "memory", "disk"] = "auto"
+    cache: Literal["auto", "device", "memory", "disk"] = field(default="auto", metadata=FREE)
     """Where photographs wait, decoded; disk: they are decoded again for every epoch. auto: by what is free."""
     amp: Literal["auto", "off"] = "auto"
     """Mixed precision (auto: on a GPU)."""

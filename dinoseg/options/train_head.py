@@ -1,13 +1,13 @@
 """How a head is trained on a network that stays as it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Whole, require
+from dinoseg.options.declare import FREE, Flag, Whole, require
 from dinoseg.options.model import ModelOptions
 
 
@@ -16,7 +16,7 @@ from dinoseg.options.model import ModelOptions
 class TrainHeadOptions(ModelOptions):
     """Self-training on a frozen network: its features, masks of `attention-cut`, a small network between them."""
 
-    output: Annotated[Path, Parameter(alias="-o")]
+    output: Annotated[Path, Parameter(alias="-o")] = field(metadata=FREE)
     """The file to write (.safetensors)."""
     labels: Path | None = None
     """Folder of masks of some of the photographs, of their size and name (cat.png or cat.jpg.png); they count more."""
@@ -28,7 +28,7 @@ class TrainHeadOptions(ModelOptions):
     """Passes over the photographs (default: 5, more where they are few)."""
     seed: Whole = 0
     """Of the choice of photographs and their order."""
-    overwrite: Annotated[bool, Flag] = False
+    overwrite: Annotated[bool, Flag] = field(default=False, metadata=FREE)
     """Replace the file if it is there."""
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dinoseg.errors import OutputConflict
 from dinoseg.files import open_regular, parsed
-from dinoseg.options import FIGURE_DPI
+from dinoseg.options import FigureOptions
 from dinoseg.outputs.attention import npz
 from dinoseg.outputs.claim import HEADS, run_id
 from dinoseg.outputs.files import Spellings, free_path, write_under
@@ -37,29 +37,22 @@ IN_PDF = re.compile(rb"/Keywords \((\{[^()\\]*\})\)")
 
 
 class HeadsFolder:
-    """The figures, and with ``arrays`` the maps, of one run below ``root`` (a real path, claimed by this process).
+    """The figures, and the maps where they are asked for, of one run below ``root`` (a real path, claimed by this
+    process).
 
-    Figures have the ``suffix`` ``.png`` or ``.pdf``, their pictures ``dpi`` px an inch. ``run`` is everything that
-    determines them. Files of other runs, and of somebody else, are replaced with ``overwrite`` only.
+    ``run`` is everything that determines them. Files of other runs, and of somebody else, are replaced only where
+    ``options`` say ``overwrite``.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        run: Mapping[str, Any],
-        *,
-        arrays: bool,
-        overwrite: bool,
-        suffix: str = ".png",
-        dpi: int = FIGURE_DPI,
-    ) -> None:
-        self.root, self.arrays, self.overwrite, self.suffix, self.dpi = root, arrays, overwrite, suffix, dpi
+    def __init__(self, root: Path, run: Mapping[str, Any], options: FigureOptions) -> None:
+        self.root, self.options = root, options
+        self.suffix = f".{options.format}"
         self.id = run_id(run)
         self._spellings = Spellings()
 
     def done(self, source: Source) -> bool:
         """Whether this run's files of this content are here. Raises ``OutputConflict`` for one that is in the way."""
-        if self.overwrite:
+        if self.options.overwrite:
             return False
         each = [self._is_done(source, path) for path in self._paths(source.id)]  # all of them may be in the way
         return all(each)
@@ -68,7 +61,7 @@ class HeadsFolder:
         """What belongs to a photograph; maps that are there already, too, so that they are never stale."""
         suffixes = (".npz", self.suffix)
         maps, figure = (self.root / free_path(self.root, HEADS, id_, each, self._spellings) for each in suffixes)
-        return [maps, figure] if self.arrays or maps.exists() else [figure]
+        return [maps, figure] if self.options.arrays or maps.exists() else [figure]
 
     def _is_done(self, source: Source, path: Path) -> bool:
         if not path.exists():
@@ -86,7 +79,7 @@ class HeadsFolder:
             if path.suffix == ".npz":
                 content = npz(attention.heads, attention.fit, record)
             else:
-                content = encoded(attention.figure(self.dpi), record, self.suffix)
+                content = encoded(attention.figure(self.options.dpi), record, self.suffix)
             write_under(self.root, path.relative_to(self.root).as_posix(), [content])
 
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from dinoseg.errors import ImageError
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions, TrainOptions
+from dinoseg.options import TrainOptions
 from dinoseg.training.cache import DeviceCache, PhotoCache, Photographs, small_photo
 from dinoseg.training.stream import WORKERS, PhotoStream, check_share
 from dinoseg.training.team import Team
@@ -39,7 +39,7 @@ def open_photographs(
 
     Raises ``TrainingError`` if more than ``options.max_broken`` of them are broken.
     """
-    listing = list(find(images, InputOptions(from_file=options.from_file), exclude=options.output))
+    listing = list(find(images, from_file=options.from_file, exclude=options.output))
     where: str = options.cache
     if where == "auto":
         where = team.from_first(lambda: choose(estimate(listing, short_side), device, team.neighbours))

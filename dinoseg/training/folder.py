@@ -9,7 +9,6 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,13 @@ from dinoseg import __version__
 from dinoseg.atomic import atomic_write, open_append
 from dinoseg.errors import OutputConflict
 from dinoseg.files import open_regular, parsed, read_back
-from dinoseg.options import TrainOptions
+from dinoseg.options import TrainOptions, identity
 from dinoseg.places import check_folder
 from dinoseg.training.cache import Photographs
 from dinoseg.training.checkpoint import Checkpoints
 from dinoseg.types import Failure
 
 log = logging.getLogger(__name__)
-FREE = (
-    *("output", "resume", "overwrite", "offline", "device", "cache", "save_every", "watch_every"),
-    *("from_file", "max_broken"),  # the photographs themselves are compared
-    *("batch", "accumulate"),  # and their number per step, in all processes together
-)
-"""Options that a resumed run may change: they do not decide what is learned."""
 CLEARED = {"cleared": True}
 """Record of a folder from which an earlier run is being removed."""
 RECORDED = ("options", "photographs", "versions")
@@ -80,8 +73,7 @@ class RunFolder:
 
         ``facts`` is what decides the result beside options and photographs.
         """
-        decided = asdict(self.options) | {"warmup_epochs": self.options.warmup}
-        asked = {name: value for name, value in decided.items() if name not in FREE}
+        asked = identity(self.options) | {"warmup_epochs": self.options.warmup}
         facts = {"photographs": {"count": len(photographs), "sha256": photographs.digest}, **facts}
         if self.options.resume:
             self.compare({**asked, **facts})

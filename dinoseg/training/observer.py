@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dinoseg.backbone.base import Backbone
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions, TrainOptions
+from dinoseg.options import TrainOptions
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.monitor import Monitor
 from dinoseg.training.report import History, below_floors, write_report
@@ -31,7 +31,7 @@ class Observer:
 
     def choose(self) -> Watch:
         """The pictures that are looked at."""
-        listing = find(self.images, InputOptions(from_file=self.options.from_file), exclude=self.options.output)
+        listing = find(self.images, from_file=self.options.from_file, exclude=self.options.output)
         sources = [found for found in listing if isinstance(found, Source)]
         return Watch.of(sources, self.options.global_size, self.options.batch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from dinoseg.cli import run
 from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImage
 from dinoseg.folder import Summary
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.options import OutputOptions, SegmentOptions
 from dinoseg.types import Failure
 from tests.helpers import write_images
 
@@ -26,8 +27,8 @@ class Road:
         self.asked: tuple[Any, ...] = ()
         self.summary = summary(done=2)
 
-    def __call__(self, *asked: Any) -> Summary:
-        *self.asked, progress = asked
+    def __call__(self, *asked: Any, from_file: Path | None, progress: Callable[[str], object]) -> Summary:
+        self.asked = (*asked, from_file)
         for _ in range(self.summary.done):
             progress("a result")
         return self.summary
@@ -52,19 +53,19 @@ def test_the_options_reach_the_road(road: Road) -> None:
         "segment a b/*.png -o out --formats masks coco --overwrite --method tokencut --param tau=0.3 --param facet=key"
     )
     assert run([*line.split(), "--model", "dino-vits8", "--batch", "4", "--offline", "--max-pixels", "1000"]) == 0
-    images, options, inputs, output = road.asked
+    images, options, output, from_file = road.asked
     assert images == ("a", "b/*.png")
     assert options == SegmentOptions(
-        method="tokencut", param=("tau=0.3", "facet=key"), model="dino-vits8", batch=4, offline=True
+        method="tokencut", param=("tau=0.3", "facet=key"), model="dino-vits8", batch=4, offline=True, max_pixels=1000
     )
-    assert inputs == InputOptions(max_pixels=1000)
+    assert from_file is None
     assert output == OutputOptions(output=Path("out"), formats=("masks", "coco"), overwrite=True)
 
 
 def test_a_list_file_stands_for_images(road: Road) -> None:
     assert run(["segment", "--from-file", "list.txt", "-o", "out"]) == 0
     assert road.asked[0] == ()
-    assert road.asked[2] == InputOptions(from_file=Path("list.txt"))
+    assert road.asked[-1] == Path("list.txt")
 
 
 def test_results_go_to_stdout_and_the_rest_to_stderr(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,7 +179,7 @@ def test_nothing_named_is_wrong_use(road: Road, capsys: pytest.CaptureFixture[st
 def test_what_the_road_refuses_is_wrong_use(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*asked: Any) -> None:
+    def refuse(*asked: Any, **more: Any) -> None:
         raise OutputConflict("out holds results of other options: pass --overwrite")
 
     monkeypatch.setattr("dinoseg.folder.segment_folder", refuse)

@@ -30,11 +30,12 @@ def test_the_options_reach_training_and_the_model_is_told(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(
-        "dinoseg.training.train", lambda images, **fields: asked.update(fields, images=images) or report()
+        "dinoseg.training.run_training",
+        lambda images, options: asked.update(options=options, images=images) or report(),
     )
     assert run(LINE.split()) == 0
     assert asked.pop("images") == ("photos", "more.jpg")
-    assert TrainOptions(**asked) == TrainOptions(
+    assert asked["options"] == TrainOptions(
         output=Path("run"), epochs=3, warmup_epochs=1, weight_decay=(0.1, 0.2), norm_last_layer=False, resume=True
     )
     out, err = capsys.readouterr()
@@ -44,7 +45,7 @@ def test_the_options_reach_training_and_the_model_is_told(
 
 
 def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("dinoseg.training.train", lambda images, **fields: report(failed=1))
+    monkeypatch.setattr("dinoseg.training.run_training", lambda images, options: report(failed=1))
     assert run([*LINE.split(), "--json"]) == 3
     assert json.loads(capsys.readouterr().out) == {
         "model": "run/model.safetensors",
@@ -56,7 +57,7 @@ def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_of_several_processes_one_speaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("dinoseg.training.train", lambda images, **fields: replace(report(failed=1), first=False))
+    monkeypatch.setattr("dinoseg.training.run_training", lambda images, options: replace(report(failed=1), first=False))
     assert run([*LINE.split(), "--json"]) == 3
     assert capsys.readouterr() == ("", "")
 
@@ -64,7 +65,7 @@ def test_of_several_processes_one_speaks(monkeypatch: pytest.MonkeyPatch, capsys
 def test_photographs_that_could_not_be_read_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dinoseg.training.train", lambda images, **fields: report(failed=30))
+    monkeypatch.setattr("dinoseg.training.run_training", lambda images, options: report(failed=30))
     assert run(LINE.split()) == 3
     err = capsys.readouterr().err
     assert "failed: 0.jpg: ends early [truncated]" in err
@@ -82,10 +83,10 @@ def test_photographs_that_could_not_be_read_are_named(
 def test_a_run_that_ends_early(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, told: str
 ) -> None:
-    def end(images: Any, **fields: Any) -> None:
+    def end(images: Any, options: Any) -> None:
         raise error
 
-    monkeypatch.setattr("dinoseg.training.train", end)
+    monkeypatch.setattr("dinoseg.training.run_training", end)
     assert run(LINE.split()) == code
     assert told in capsys.readouterr().err
 
@@ -95,10 +96,11 @@ def test_a_list_may_take_the_place_of_images_and_one_of_them_is_needed(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(
-        "dinoseg.training.train", lambda images, **fields: asked.update(fields, images=images) or report()
+        "dinoseg.training.run_training",
+        lambda images, options: asked.update(options=options, images=images) or report(),
     )
     assert run(["train", "--from-file", "list.txt", "-o", "run"]) == 0
-    assert (asked["images"], asked["from_file"]) == ((), Path("list.txt"))
+    assert (asked["images"], asked["options"].from_file) == ((), Path("list.txt"))
     assert run(["train", "-o", "run"]) == 2
     assert "--from-file" in capsys.readouterr().err
 

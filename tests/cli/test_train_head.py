@@ -29,11 +29,12 @@ def test_the_options_reach_the_training_and_the_file_is_told(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(
-        "dinoseg.heads.train_head", lambda images, **fields: asked.update(fields, images=images) or report()
+        "dinoseg.heads.run_head_training",
+        lambda images, options: asked.update(options=options, images=images) or report(),
     )
     assert run(LINE.split()) == 0
     assert asked.pop("images") == ["photos", "more.jpg"]
-    assert TrainHeadOptions(**asked) == TrainHeadOptions(
+    assert asked["options"] == TrainHeadOptions(
         output=Path("head.safetensors"), model="net.pth", labels=Path("masks"), photographs=50, seed=3
     )
     out, err = capsys.readouterr()
@@ -46,7 +47,7 @@ def test_the_options_reach_the_training_and_the_file_is_told(
 def test_json_is_one_document_and_names_what_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dinoseg.heads.train_head", lambda images, **fields: report(failed=1))
+    monkeypatch.setattr("dinoseg.heads.run_head_training", lambda images, options: report(failed=1))
     assert run([*LINE.split(), "--json"]) == 3
     told = json.loads(capsys.readouterr().out)
     assert (told["file"], told["used"], told["labelled"]) == ("head.safetensors", 7, 2)
@@ -54,9 +55,9 @@ def test_json_is_one_document_and_names_what_failed(
 
 
 def test_too_few_masks_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(images: Any, **fields: Any) -> None:
+    def refuse(images: Any, options: Any) -> None:
         raise TrainingError("2 of 9 photographs have a mask worth learning from")
 
-    monkeypatch.setattr("dinoseg.heads.train_head", refuse)
+    monkeypatch.setattr("dinoseg.heads.run_head_training", refuse)
     assert run(LINE.split()) == 4
     assert "2 of 9" in capsys.readouterr().err

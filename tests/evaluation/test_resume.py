@@ -30,12 +30,15 @@ from tests.evaluation.sets import square, write_davis, write_mask, write_pairs, 
 class FakeSegmenter:
     """Finds a square in every picture and notes which it saw; stops or fails where it is told to."""
 
-    backbone = method = None
+    backbone = None
+    method = SimpleNamespace(identity=dict)
     seen: list[str]
     stop: str | None
     broken: str | None
 
-    def __init__(self, **options: Any) -> None: ...
+    @classmethod
+    def of(cls, options: Any) -> FakeSegmenter:
+        return cls()
 
     def run(self, sources: Iterable[Source]) -> Iterator[Finished | Failure]:
         for source in sources:

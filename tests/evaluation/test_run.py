@@ -20,7 +20,7 @@ from dinoseg.evaluation.metrics.masks import jaccard
 from dinoseg.evaluation.predictions import method
 from dinoseg.evaluation.protocols.foreground import Foreground
 from dinoseg.evaluation.run import run
-from dinoseg.options import EvaluateOptions
+from dinoseg.options import EvaluateOptions, SegmentOptions, values
 from dinoseg.pipeline import Finished
 from dinoseg.places import claimed
 from dinoseg.types import Failure, Source
@@ -35,7 +35,11 @@ class FakeSegmenter:
     """Finds ``HALF`` in every picture, the odd ones' whole square, and fails where it is told to."""
 
     broken: tuple[str, ...] = ()
-    method = None
+    method = SimpleNamespace(identity=dict)
+
+    @classmethod
+    def of(cls, options: SegmentOptions) -> FakeSegmenter:
+        return cls(**values(options))
 
     def __init__(self, **options: Any) -> None:
         spec = SimpleNamespace(sha256="ab", patch=10, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -83,7 +83,7 @@ def test_a_second_run_changes_nothing_and_other_clusters_draw_anew(grouped, tmp_
         grouped()
     assert content(tmp_path / "out") == before
     with monkeypatch.context() as patch:
-        patch.setattr("dinoseg.pipeline.Segmenter.look", None)  # nothing is computed again
+        patch.setattr("dinoseg.encoding.Encoder.forward", None)  # nothing is computed again
         assert len(grouped(clusters=2).groups) == 2
     grouped(out="fresh", clusters=2)
     assert content(tmp_path / "out") == content(tmp_path / "fresh")
@@ -166,13 +166,13 @@ def test_constant_photographs_have_no_region_and_are_all_background(grouped, tmp
 
 def test_segment_into_the_same_folder_keeps_descriptors_and_drops_stale_labels(grouped, model, photos, tmp_path):
     from dinoseg.folder import segment_folder
-    from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+    from dinoseg.options import OutputOptions, SegmentOptions
 
     grouped()
     before = content(tmp_path / "out")
     asked = {"method": "spectral", "param": ("regions=many",), "refine": "none", "size": 64, "device": "cpu"}
     output = OutputOptions(output=tmp_path / "out", formats=("masks",))
-    segment_folder([photos], SegmentOptions(model=model, **asked), InputOptions(), output)
+    segment_folder([photos], SegmentOptions(model=model, **asked), output)
     after = content(tmp_path / "out")
     assert not any(name.startswith("semantic") for name in after)
     assert all(after[name] == before[name] for name in before if name.startswith("descriptors"))
@@ -199,11 +199,11 @@ def test_results_are_not_taken_for_photographs(grouped, tmp_path):
 
 
 def test_progress_is_told_in_both_passes(model, photos, tmp_path):
-    from dinoseg.options import GroupOptions, InputOptions
+    from dinoseg.options import GroupOptions
 
     (photos / "broken.jpg").write_bytes(b"no picture")
     options = GroupOptions(model=model, output=tmp_path / "out", size=64, device="cpu", clusters=2)
     for _ in range(2):  # the second time all but one are done
         told = []
-        run.group_folder([photos], options, InputOptions(), lambda: told.append(1))  # noqa: B023
+        run.group_folder([photos], options, progress=lambda: told.append(1))  # noqa: B023
         assert len(told) == 12

@@ -10,13 +10,15 @@ import PIL.Image
 import pytest
 import torch
 
+from dinoseg.backbone.features import Features
+from dinoseg.encoding import Encoded
 from dinoseg.errors import MaskError
 from dinoseg.heads import examples
 from dinoseg.heads.examples import CELLS, example, in_cells, read_mask, trusted
 from dinoseg.images.turns import TURNS
 from dinoseg.outputs.rle import encode_rle
-from dinoseg.pipeline import Finished
-from dinoseg.types import Failure, Fit, Instance, Photo, Segmentation, Source
+from dinoseg.pipeline import Finished, Proposed, Segmenter
+from dinoseg.types import Failure, Fit, Instance, Photo, Proposals, Segmentation, Source
 from tests.helpers import exhaust_opencv, exif_of
 
 SIZE = (48, 64)
@@ -122,8 +124,11 @@ def test_exif_is_named_where_a_mask_is_of_neither_frame(tmp_path: Path) -> None:
 
 def test_memory_that_opencv_lacks_costs_that_photograph_only(monkeypatch: pytest.MonkeyPatch) -> None:
     found = result(box(8, 40, 16, 48))
-    finished = Finished(found, Photo(found.id, np.zeros((*SIZE, 3), np.uint8), SIZE), np.zeros((1, *SIZE), np.float32))
+    photo = Photo(found.id, np.zeros((*SIZE, 3), np.uint8), SIZE)
+    features = Features(torch.zeros(1, 2, 6, 8), "dinov2", 8, {"token": torch.zeros(1, 6, 8, 4)})
+    monkeypatch.setattr(Segmenter, "finish", lambda *_: Finished(found, photo, np.zeros((1, *SIZE), np.float32)))
     monkeypatch.setattr(examples, "in_cells", exhaust_opencv)
-    failure = example(finished, {found.id: torch.zeros(48, 4)}, {}, stored=False)
+    proposed = Proposed(Encoded(photo, found.source, found.fit, features, {}), Proposals(()))
+    failure = example(Segmenter(method="prior"), {}, False, proposed)
     assert isinstance(failure, Failure)
     assert failure.reason == "oom"

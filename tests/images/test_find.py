@@ -24,7 +24,6 @@ from dinoseg.errors import (
 from dinoseg.files import EMPTY
 from dinoseg.images.decode import decode
 from dinoseg.images.find import find, labels
-from dinoseg.options import InputOptions
 from dinoseg.types import Failure, Source
 from tests.helpers import encode, gradient, write_images
 
@@ -38,12 +37,12 @@ def grow(folder, *names):
 
 
 def ids(*inputs, exclude=None):
-    return [item.id for item in find(inputs, InputOptions(), exclude)]
+    return [item.id for item in find(inputs, exclude=exclude)]
 
 
 def from_list(path, content):
     path.write_bytes(content)
-    return list(find([], InputOptions(from_file=path)))
+    return list(find([], from_file=path))
 
 
 # Files and folders.
@@ -59,7 +58,7 @@ def test_a_folder_is_walked_in_the_order_of_its_ids(tmp_path):
 def test_sources_lead_to_the_files(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.png").write_bytes(encode(gradient()))
-    (source,) = find([tmp_path], InputOptions())
+    (source,) = find([tmp_path])
     assert decode(source).id == "sub/a.png"
 
 
@@ -71,7 +70,7 @@ def test_a03_a_file_that_is_named_is_always_tried(tmp_path, name):
 
 def test_b26_neighbours_are_counted_not_read(tmp_path):
     grow(tmp_path, "a.jpg", "notes.txt", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.jpg", "sub/noext", ".git/b.jpg")
-    listing = find([tmp_path], InputOptions())
+    listing = find([tmp_path])
     assert [item.id for item in listing] == ["a.jpg"]
     assert listing.ignored == 7  # the hidden folder counts once
 
@@ -90,7 +89,7 @@ def test_b24_an_empty_folder_is_an_empty_listing(tmp_path):
 def test_b25_what_is_not_there_is_said_at_once(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputNotFound, match=f"^{name.replace('*', '.') or EMPTY}: "):
-        find([name], InputOptions())  # not iterated
+        find([name])  # not iterated
 
 
 def test_b30_b31_any_name_is_listed(tmp_path):
@@ -115,7 +114,7 @@ def test_b34_a_folder_that_cannot_be_listed_is_one_failure(tmp_path, monkeypatch
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    first, failure, last = find([grow(tmp_path, "a.jpg", "b/c.jpg", "d.jpg")], InputOptions())
+    first, failure, last = find([grow(tmp_path, "a.jpg", "b/c.jpg", "d.jpg")])
     assert (first.id, failure.id, last.id) == ("a.jpg", "b", "d.jpg")
     assert isinstance(failure, Failure)
     assert type(failure.error) is error
@@ -208,7 +207,7 @@ def test_b29_links_to_folders_are_not_followed(tmp_path):
     (tmp_path / "photos/loop").symlink_to(tmp_path / "photos")
     (tmp_path / "photos/sub/up").symlink_to("..")
     (tmp_path / "photos/away").symlink_to(tmp_path / "elsewhere")
-    listing = find([tmp_path / "photos"], InputOptions())
+    listing = find([tmp_path / "photos"])
     assert [item.id for item in listing] == ["sub/a.jpg"]
     assert listing.ignored == 3
 
@@ -227,7 +226,7 @@ def test_b29_links_to_files_are_read_and_broken_ones_reported(tmp_path):
     (tmp_path / "photos/self.jpg").symlink_to("self.jpg")
     assert ids(tmp_path / "photos") == ["a.jpg", "broken.jpg", "link.jpg", "self.jpg"]
     assert ids(tmp_path / "photos/broken.jpg") == ["broken.jpg"]  # nor is it "not there" when it is named
-    broken = next(source for source in find([tmp_path / "photos"], InputOptions()) if source.id == "broken.jpg")
+    broken = next(source for source in find([tmp_path / "photos"]) if source.id == "broken.jpg")
     with pytest.raises(ImageVanished):
         decode(broken)
 
@@ -237,7 +236,7 @@ def test_b37_pipes_and_sockets_are_passed_over(tmp_path, monkeypatch):
     os.mkfifo("pipe.jpg")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket.jpg")
-        listing = find([grow(tmp_path, "a.jpg")], InputOptions())
+        listing = find([grow(tmp_path, "a.jpg")])
         assert [item.id for item in listing] == ["a.jpg"]
     assert listing.ignored == 2
 
@@ -246,7 +245,7 @@ def test_b37_links_to_devices_pipes_and_folders_are_passed_over(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, target in {"zero.jpg": "/dev/zero", "pipe.jpg": "pipe", "folder.jpg": ".."}.items():
         (tmp_path / name).symlink_to(target)
-    listing = find([tmp_path], InputOptions())
+    listing = find([tmp_path])
     assert list(listing) == []
     assert listing.ignored == 4
 
@@ -262,7 +261,7 @@ def test_b37_links_to_devices_pipes_and_folders_are_passed_over(tmp_path):
 )
 def test_b25_names_that_lead_nowhere_say_why(name, said):
     with pytest.raises(InputNotFound, match=re.escape(said)):
-        find([name], InputOptions())
+        find([name])
 
 
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
@@ -292,11 +291,11 @@ def test_b28_results_inside_the_input_folder_are_not_read(tmp_path):
 def test_b28_results_among_the_photographs_are_refused(tmp_path):
     grow(tmp_path, "a.jpg")
     with pytest.raises(OutputConflict, match="another output folder"):
-        find([tmp_path], InputOptions(), exclude=tmp_path / "sub" / "..")
+        find([tmp_path], exclude=tmp_path / "sub" / "..")
     with pytest.raises(OutputConflict, match="another output folder"):
-        find([tmp_path, grow(tmp_path / "other", "b.jpg")], InputOptions(), exclude=tmp_path)
+        find([tmp_path, grow(tmp_path / "other", "b.jpg")], exclude=tmp_path)
     with pytest.raises(OutputConflict, match="another output folder"):  # though results lie there already
-        find([grow(tmp_path, "run.json")], InputOptions(), exclude=tmp_path)
+        find([grow(tmp_path, "run.json")], exclude=tmp_path)
     assert ids(tmp_path / "a.jpg", exclude=tmp_path) == ["a.jpg"]  # beside a file is no harm
 
 
@@ -372,7 +371,7 @@ def test_h106_a_link_in_a_list_does_not_lead_out_either(tmp_path):
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside" / "link.jpg").symlink_to(tmp_path / "outside" / "photo_000.jpg")
     (tmp_path / "inside" / "list.txt").write_text("link.jpg\n")
-    (failure,) = find([], InputOptions(from_file=tmp_path / "inside" / "list.txt"))
+    (failure,) = find([], from_file=tmp_path / "inside" / "list.txt")
     assert failure.reason == "outside_root"
 
 
@@ -391,12 +390,12 @@ def test_b36_a_list_may_hold_anything(tmp_path):
 def test_b25_a_list_that_is_not_there(tmp_path):
     for path in (tmp_path / "list.txt", tmp_path):
         with pytest.raises(InputNotFound, match="list file"):
-            find([], InputOptions(from_file=path))
+            find([], from_file=path)
 
 
 def test_e67_a_list_and_paths_contradict_each_other(tmp_path):
     with pytest.raises(OptionError, match="--from-file"):
-        find([tmp_path], InputOptions(from_file=grow(tmp_path, "list.txt") / "list.txt"))
+        find([tmp_path], from_file=grow(tmp_path, "list.txt") / "list.txt")
 
 
 # Size.
@@ -425,7 +424,7 @@ def test_b35_folders_are_listed_when_they_are_reached_and_then_forgotten(tmp_pat
     disk = FakeDisk()
     (tmp_path / "photos").mkdir()
     monkeypatch.setattr(os, "scandir", disk.scandir)
-    listing = iter(find([tmp_path / "photos"], InputOptions()))
+    listing = iter(find([tmp_path / "photos"]))
     assert disk.scanned == 0
     assert next(listing).id == "0000/0000.jpg"
     assert disk.scanned == 2

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.features import FACETS, Features
+from dinoseg.method import Method
 from dinoseg.methods import make_method
-from dinoseg.methods.base import Method
 from dinoseg.methods.head_network import HeadNetwork, save_head
 from dinoseg.types import Fit, Photo, Proposals
 from tests.helpers import disk_photo

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dinoseg.method import Method
 from dinoseg.methods import METHODS, make_method
-from dinoseg.methods.base import Method, facet_for, is_constant
+from dinoseg.methods.base import facet_for, is_constant
 from dinoseg.types import Photo
 from tests.methods.scenes import (
     NETWORK_METHODS,

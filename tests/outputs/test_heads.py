@@ -12,6 +12,7 @@ import pytest
 from dinoseg.attention import Attention
 from dinoseg.errors import OutputConflict
 from dinoseg.images.decode import decode
+from dinoseg.options import FigureOptions
 from dinoseg.outputs.claim import run_id
 from dinoseg.outputs.heads import HeadsFolder, record_of
 from dinoseg.outputs.record import fingerprint
@@ -33,8 +34,8 @@ def root(tmp_path):
     return root
 
 
-def folder(root, run=RUN, arrays=True, overwrite=False):
-    return HeadsFolder(root, run, arrays=arrays, overwrite=overwrite)
+def folder(root, run=RUN, **asked):
+    return HeadsFolder(root, run, FigureOptions(**{"output": root, "arrays": True} | asked))
 
 
 def write(folder, source, value=0.25):
@@ -64,7 +65,7 @@ def test_files_have_a_folder_of_their_own(root, source, arrays, expected):
 
 def test_a_pdf_carries_its_record_too(root, source):
     def pdf(run=RUN):
-        return HeadsFolder(root, run, arrays=False, overwrite=False, suffix=".pdf", dpi=50)
+        return folder(root, run, arrays=False, format="pdf", dpi=50)
 
     write(pdf(), source)
     (name,) = files(root)
@@ -80,7 +81,7 @@ def test_a_pdf_carries_its_record_too(root, source):
 def test_same_maps_give_the_same_pdf(root, source):
     for number in range(2):
         (root / str(number)).mkdir()
-        write(HeadsFolder(root / str(number), RUN, arrays=False, overwrite=False, suffix=".pdf"), source)
+        write(folder(root / str(number), arrays=False, format="pdf"), source)
     first, second = (next(root.glob(f"{number}/heads/sub/*")).read_bytes() for number in range(2))
     assert first == second
 

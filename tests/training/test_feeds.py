@@ -76,7 +76,7 @@ def test_auto_goes_by_what_is_free(free, kind, folder, monkeypatch):
 
 
 def test_the_size_of_all_is_estimated_from_some(folder, monkeypatch):
-    listing = list(feeds.find([folder], feeds.InputOptions()))
+    listing = list(feeds.find([folder]))
     truth = opened(folder, cache="memory").nbytes
     assert estimate(listing, 24) == pytest.approx(truth, rel=0.1)
     monkeypatch.setattr(feeds, "SAMPLE", 5)

@@ -17,7 +17,7 @@ from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics.boxes import FAR, inside
 from dinoseg.evaluation.metrics.masks import Mask
 from dinoseg.images.text import read_json
-from dinoseg.options import InputOptions
+from dinoseg.options import MAX_PIXELS
 from dinoseg.outputs.rle import filled, run_lengths
 
 Id: TypeAlias = "int | float | str"
@@ -87,7 +87,7 @@ def size_of(entry: dict[str, Any]) -> tuple[int, int] | None:
     """``(H, W)`` of a picture; none for what is no size of a picture that is read."""
     sides = [entry.get(side) for side in ("height", "width")]
     height, width = (int(side) if is_whole(side) else 0 for side in sides)
-    fine = 0 < height <= FAR and 0 < width <= FAR and height * width <= InputOptions.max_pixels
+    fine = 0 < height <= FAR and 0 < width <= FAR and height * width <= MAX_PIXELS
     return (height, width) if fine else None
 
 

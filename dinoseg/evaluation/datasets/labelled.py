@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError
 from dinoseg.images.find import find
-from dinoseg.options import InputOptions
 from dinoseg.types import Failure, Source
 
 TRAIN = ("train", "training")
@@ -79,7 +78,7 @@ def pictures(place: Path, root: Path) -> list[tuple[Source | Failure, str]]:
     """Pictures below ``place``, ids beginning at ``root``, with their classes; failures have none."""
     begin = "" if place == root else f"{place.name}/"
     found: list[tuple[Source | Failure, str]] = []
-    for item in find([place], InputOptions()):
+    for item in find([place]):
         name, inside, _ = item.id.partition("/")
         item = replace(item, id=begin + item.id)
         if isinstance(item, Source) and not inside:

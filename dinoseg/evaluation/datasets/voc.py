@@ -26,7 +26,7 @@ from dinoseg.files import open_regular
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.labels import VOID, read_labels
 from dinoseg.images.text import spelled
-from dinoseg.options import InputOptions
+from dinoseg.options import MAX_PIXELS
 
 VOC_TARS = {"2007": "VOCtrainval_06-Nov-2007.tar or VOCtest_06-Nov-2007.tar", "2012": "VOCtrainval_11-May-2012.tar"}
 BOXED = "boxes: Annotations, difficult and truncated ones too"
@@ -142,7 +142,7 @@ def voc_annotation(path: Path) -> Annotation:
         raise DatasetError(f"{path} cannot be read as a VOC annotation ({error}): is it half a download?") from error
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as a VOC annotation: {error}.") from error
-    if height * width > InputOptions.max_pixels:
+    if height * width > MAX_PIXELS:
         raise DatasetError(f"{path} says {width} x {height} px: more than any picture that is read.")
     classes = {thing.findtext("name", "") for thing in things}
     size = (height, width) if height and width else None

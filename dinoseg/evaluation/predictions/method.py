@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dinoseg.backbone.base import Backbone
+from dinoseg.encoding import PATCH_WITHOUT_NETWORK
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.corruptions import Condition
 from dinoseg.evaluation.datasets.base import Sample
@@ -18,9 +19,8 @@ from dinoseg.evaluation.untrained import model_name, write_random_weights
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
-from dinoseg.methods.head import SegmentationHead
-from dinoseg.options import SegmentOptions
-from dinoseg.pipeline import PATCH_WITHOUT_NETWORK, Segmenter
+from dinoseg.options import SegmentOptions, values
+from dinoseg.pipeline import Segmenter
 from dinoseg.types import Failure, Source
 
 
@@ -48,9 +48,9 @@ class MethodPredictor:
         """What is scored."""
         backbone, options = self.segmenter.backbone, self.options
         size = options.size or BUDGET * (backbone.spec.patch if backbone else PATCH_WITHOUT_NETWORK)
-        method = f"- method: {options.method}, refinement {options.refine}, long side {size} px"
+        method = f"- method: {self.segmenter.method_name}, refinement {options.refine}, long side {size} px"
         if backbone is None:
-            subject = Subject(None, None, "cpu", size, asdict(options), (method, "- network: none"))
+            subject = Subject(None, None, "cpu", size, values(options), (method, "- network: none"))
             return under(subject, self.condition)
         model = model_name(options, self.random_weights)
         subject = Subject(
@@ -58,7 +58,7 @@ class MethodPredictor:
             backbone.spec.sha256,
             str(backbone.device),
             size,
-            asdict(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std},
+            values(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std},
             (method, *network_lines(model, backbone)),
         )
         return under(subject, self.condition)
@@ -66,20 +66,20 @@ class MethodPredictor:
     @property
     def head(self) -> str | None:
         """SHA-256 of the segmentation head, where the method is one."""
-        method = self.segmenter.method
-        return method.sha256 if isinstance(method, SegmentationHead) else None
+        head = self.segmenter.method.identity().get("head")
+        return None if head is None else str(head)
 
 
 def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
     """The segmenter with the network that was asked for, or with an untrained one of its shape."""
     if not random_weights:
-        return Segmenter(**asdict(options))
+        return Segmenter.of(options)
     if not make_method(options.method, options.param).needs_network:
         raise OptionError(f"--random-weights: the method {options.method} has no network.")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
         write_random_weights(options, path)
-        return Segmenter(**asdict(replace(options, model=str(path))))
+        return Segmenter.of(replace(options, model=str(path)))
 
 
 def network_lines(model: str, backbone: Backbone) -> tuple[str, str]:

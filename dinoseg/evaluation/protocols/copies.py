@@ -24,7 +24,7 @@ from dinoseg.evaluation.report import WHOLE_PICTURES, Row, Score
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.images.decode import decode
 from dinoseg.images.find import find
-from dinoseg.options import EvaluateOptions, InputOptions
+from dinoseg.options import EvaluateOptions
 from dinoseg.types import Failure, Source
 
 SIDE = 320
@@ -129,7 +129,7 @@ class Copies(FeatureProtocol):
     def open(self, data: Data, options: EvaluateOptions) -> CopiesEvaluation:
         """See ``Protocol``. Raises ``DatasetError`` for too few pictures."""
         folder = Path(str(data)).expanduser()
-        listed = find([folder], InputOptions())
+        listed = find([folder])
         sources = [each.with_values(options.value_range) if isinstance(each, Source) else each for each in listed]
         check_enough(folder, sum(isinstance(source, Source) for source in sources))
         return CopiesEvaluation(folder, sources, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, 
 from dinoseg.evaluation.report import WHOLE_PICTURES, Row, Score, Subject
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.evaluation.untrained import model_name, untrained
-from dinoseg.options import EvaluateOptions, ModelOptions
+from dinoseg.options import EvaluateOptions, ModelOptions, values
 from dinoseg.types import Failure
 
 USED = (
@@ -102,7 +102,7 @@ def subject_of(backbone: Backbone, options: EvaluateOptions, side: int) -> Subje
     model = model_name(options, options.random_weights)
     sha256 = None if options.random_weights else backbone.spec.sha256
     weights = f", sha256 {sha256}" if sha256 else ""
-    asked = {key: value for key, value in asdict(options).items() if key in USED}
+    asked = {key: value for key, value in values(options).items() if key in USED}
     return Subject(
         model,
         sha256,

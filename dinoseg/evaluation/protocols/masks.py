@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -23,7 +23,7 @@ from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, 
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.images.frames import frame_of
-from dinoseg.options import EvaluateOptions, SegmentOptions
+from dinoseg.options import EvaluateOptions, SegmentOptions, values
 from dinoseg.types import Segmentation
 
 E = TypeVar("E")
@@ -111,7 +111,7 @@ class MaskProtocol(Protocol, Generic[E]):
 
     def segment_options(self, options: EvaluateOptions) -> SegmentOptions:
         """How masks are made. Raises ``OptionError`` for a method that the protocol does not take."""
-        asked = SegmentOptions(**{field.name: getattr(options, field.name) for field in fields(SegmentOptions)})
+        asked = SegmentOptions(**values(options, SegmentOptions))
         if self.method is None:
             return asked
         if asked.method not in (SegmentOptions.method, self.method):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
@@ -29,7 +29,7 @@ from dinoseg.images.feed import read_ahead
 from dinoseg.images.labels import VOID
 from dinoseg.images.video import AHEAD, frame_of
 from dinoseg.methods.parameters import parse_parameters
-from dinoseg.options import EvaluateOptions, PropagateOptions, SegmentOptions
+from dinoseg.options import EvaluateOptions, PropagateOptions, SegmentOptions, values
 from dinoseg.propagate import Propagator, Tracked, frame_fit
 from dinoseg.types import Failure, Segmentation, Source
 
@@ -110,8 +110,8 @@ class PropagationPredictor:
 
     def __init__(self, options: EvaluateOptions) -> None:
         self.rules = PropagateOptions(**parse_parameters(PropagateOptions, DavisPropagation.name, options.param))
-        common = {field.name: getattr(options, field.name) for field in fields(SegmentOptions)}
-        self.options = SegmentOptions(**common | {"method": "attention", "param": (), "refine": "none"})
+        attention = {"method": "attention", "param": (), "refine": "none"}
+        self.options = SegmentOptions(**values(options, SegmentOptions) | attention)
         backbone = open_segmenter(self.options, options.random_weights).backbone
         assert backbone is not None
         self.frames, self.condition = Frames(options), parse_condition(options.corrupt)
@@ -145,7 +145,7 @@ class PropagationPredictor:
         spec = backbone.spec
         model = model_name(self.options, self.random_weights)
         size = max(frame_fit(DAVIS_SIZE, spec.patch, self.options.size).scaled)
-        options = asdict(self.options) | {"mean": spec.mean, "std": spec.std}
+        options = values(self.options) | {"mean": spec.mean, "std": spec.std}
         subject = Subject(
             model,
             spec.sha256,

@@ -15,7 +15,7 @@ from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.predictions.base import boxes_of
 from dinoseg.evaluation.predictions.files import open_predictions
 from dinoseg.folder import segment_folder
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.options import OutputOptions, SegmentOptions
 from dinoseg.outputs.rle import encode_rle
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask, write_pairs
 
@@ -33,7 +33,7 @@ def test_what_segment_wrote_scores_as_the_run_itself(tmp_path: Path, protocol: s
     root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
     options: dict[str, Any] = {"method": "prior", "refine": "none"}
     output = OutputOptions(output=out, formats=("masks", "labels", "coco"))
-    segment_folder([root / "images"], SegmentOptions(**options), InputOptions(), output)
+    segment_folder([root / "images"], SegmentOptions(**options), output)
     direct = evaluate(protocol, root, **options)
     assert direct.scores
     for place in (out / "masks", out / "labels", out / "coco.json"):

@@ -1,0 +1,75 @@
+"""Figures of a folder's photographs: attention, with what is done already left out and figures written behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinoseg import __version__
+from dinoseg.attention import Attender
+from dinoseg.backbone.memory import within_memory
+from dinoseg.errors import ImageError
+from dinoseg.images.find import find
+from dinoseg.options import AttendOptions, FigureOptions
+from dinoseg.outputs.heads import HeadsFolder
+from dinoseg.outputs.record import fingerprint
+from dinoseg.places import claimed
+from dinoseg.types import Failure, Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttendSummary:
+    """The counts of a run over a folder."""
+
+    done: int
+    """Photographs whose figure was made."""
+    skipped: int
+    """Made by an earlier run of the same command."""
+    failures: tuple[Failure, ...]
+    ignored: int
+    """Files beside the photographs that are no images."""
+
+
+def attend_folder(
+    inputs: Sequence[str | Path],
+    options: AttendOptions,
+    output: FigureOptions,
+    *,
+    from_file: Path | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> AttendSummary:
+    """A figure of each photograph of files, folders and globs in ``output.output``; a second run does what is missing.
+
+    ``from_file`` lists photographs in the place of ``inputs``. ``progress`` is called once for each photograph. Raises
+    ``UsageError`` before anything is written; photographs that fail are in the summary.
+    """
+    listing = find(inputs, from_file=from_file, exclude=output.output)
+    attender = Attender.of(options)
+    facts = {"options": attender.identity(), "weights": attender.backbone.spec.sha256, "version": __version__}
+    done = skipped = 0
+    failures = []
+    with claimed(output.output) as root:
+        folder = HeadsFolder(root, {**facts, "dpi": output.dpi}, output)
+        for source in listing:
+            progress()
+            if isinstance(source, Failure):
+                failures.append(source)
+            elif folder.done(source):
+                skipped += 1
+            elif failure := draw(source, attender, folder):
+                failures.append(failure)
+            else:
+                done += 1
+    return AttendSummary(done, skipped, tuple(failures), listing.ignored)
+
+
+def draw(source: Source, attender: Attender, folder: HeadsFolder) -> Failure | None:
+    """Make the figure of one photograph; why it could not be made."""
+    before = fingerprint(source.content)
+    try:
+        with within_memory(f"{source.id}: its figure does not fit into memory."):
+            folder.write(attender(source), before)
+    except ImageError as error:
+        return Failure(source.id, error, source)
+    return None
