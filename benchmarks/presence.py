@@ -153,7 +153,7 @@ class Network:
         assert features is not None
         scores = {
             PRESENCE: presence(features, [encoded.photo])[0] or 0.0,
-            f"score of {self.segmenter.method_name}": max((x.score for x in proposals.objects), default=0.0),
+            f"score of {self.segmenter.options.method_name}": max((x.score for x in proposals.objects), default=0.0),
             "1 - second eigenvalue of the cut": 1 - second_eigenvalue(features.facets["token"][0].flatten(0, 1)),
             "1 - cosine of neighbouring patches": 1 - neighbours(features.facets["token"][0]),
         }

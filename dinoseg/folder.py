@@ -73,7 +73,7 @@ def segment_folder(
     if segmenter.backbone is None:
         refuse_formats(
             output.wanted,
-            f"the method {segmenter.method_name} has no network; name another --method, or other --formats",
+            f"the method {segmenter.options.method_name} has no network; name another --method, or other --formats",
         )
     if "descriptors" in output.wanted or (output.output / "descriptors").is_dir():  # those of an earlier run: kept up
         segmenter = described(segmenter)
@@ -154,7 +154,9 @@ def unwritable(id_: str) -> str:
 def described(segmenter: Segmenter) -> Segmenter:
     """A segmenter that gives descriptors of its objects. Raises ``OptionError`` where it has no network."""
     if segmenter.backbone is None:
-        raise OptionError(f"descriptors need a network, --method {segmenter.method_name} has none: choose another.")
+        raise OptionError(
+            f"descriptors need a network, --method {segmenter.options.method_name} has none: choose another."
+        )
     return segmenter.with_method(Described(segmenter.method))
 
 

@@ -92,14 +92,8 @@ class Segmenter:
     def _check_presence(self) -> None:
         family = self.backbone.spec.family if self.backbone else None
         if self.options.min_presence and not (family and family_of(family).presence):
-            unknown = f"networks of the family {family}" if family else f"the method {self.method_name}"
+            unknown = f"networks of the family {family}" if family else f"the method {self.options.method_name}"
             raise OptionError(f"--min-presence: presence is not known for {unknown}; leave it out or use the built-in.")
-
-    @property
-    def method_name(self) -> str:
-        """The name of the method, or of its class."""
-        method = self.options.method
-        return method if isinstance(method, str) else type(method).__name__
 
     def with_options(self, **changes: Any) -> Segmenter:
         """The same with some other options; the network is shared unless they ask for another."""
@@ -136,7 +130,9 @@ class Segmenter:
         needed = set(self.method.facets(self.backbone.spec.family))
         if features is None or needed - features.facets.keys():
             lacking = ", ".join(sorted(needed - (features.facets.keys() if features else set()))) or "features"
-            raise OptionError(f"{self.method_name} needs {lacking}, which were not encoded: use dinoseg.encode.")
+            raise OptionError(
+                f"{self.options.method_name} needs {lacking}, which were not encoded: use dinoseg.encode."
+            )
 
     def stream(self, inputs: str | Path | Iterable[Image]) -> Iterator[Segmentation | Failure]:
         """Results in the order of the inputs, whatever their number: memory stays bounded.
@@ -160,7 +156,9 @@ class Segmenter:
         try:
             proposals = propose(self.method, encoded)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as cause:  # type: ignore[attr-defined]
-            message = f"{encoded[0].source.id}: {self.method_name} cannot be solved ({cause}); try another --method."
+            message = (
+                f"{encoded[0].source.id}: {self.options.method_name} cannot be solved ({cause}); try another --method."
+            )
             raise NumericalFailure(message) from cause
         chances = [presence(each.features, [each.photo])[0] if each.features else None for each in encoded]
         seconds = {"method": (time.perf_counter() - start) / len(encoded)}

@@ -83,7 +83,7 @@ class Tracker:
         result = self.segmenter(first.pixels)
         if not result.instances:
             raise ImageError(
-                f"{first.id}: {self.segmenter.method_name} finds no object ({result.reason}): give a --mask."
+                f"{first.id}: {self.options.method_name} finds no object ({result.reason}): give a --mask."
             )
         labels = np.zeros(first.size, np.uint8)
         for instance, mask in reversed(list(zip(result.instances, result.masks, strict=True))):

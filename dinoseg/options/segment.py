@@ -56,3 +56,8 @@ class SegmentOptions(ModelOptions):
         if self.param and not isinstance(self.method, str):
             raise OptionError("--param is for a method that is named; a method object has its parameters.")
         require(0 <= self.min_presence <= 1, "--min-presence", self.min_presence, "0..1")
+
+    @property
+    def method_name(self) -> str:
+        """The name of the method; of an object that of its class."""
+        return self.method if isinstance(self.method, str) else type(self.method).__qualname__

@@ -283,8 +283,8 @@ def test_g103_batch_size_workers_order_and_halves_change_no_score(
     assert len(one) == 6
     assert even | odd == worker == one
     assert list(one) == sorted(one)  # whatever the folder's order is, the bootstrap sees this one
-    for id_, values in one.items():
-        assert four[id_] == pytest.approx(values, abs=0.02)  # float32 sums in another order: a patch may tip over
+    for id_, expected in one.items():
+        assert four[id_] == pytest.approx(expected, abs=0.02)  # float32 sums in another order: a patch may tip over
 
 
 def test_the_scores_are_those_of_the_masks_that_segment_gives(tmp_path: Path, small_model: Path) -> None:

@@ -155,23 +155,24 @@ SPOILS = [(name, spoil) for name in NETWORK_METHODS for spoil in SPOILT] + [
 @pytest.mark.parametrize(("name", "spoil"), SPOILS)
 def test_a17_a18_features_without_anything_in_them(segmenter, monkeypatch, name, spoil):
     road = segmenter(name)
-    plain = road.features
-    monkeypatch.setattr(road, "features", lambda items: spoil(plain(items)))
+    plain = road.backbone.forward
+    monkeypatch.setattr(road.backbone, "forward", lambda images, **asked: spoil(plain(images, **asked)))
     check(road(noise(48, 64)))
 
 
 @pytest.mark.parametrize("name", [*NETWORK_METHODS, "head"])
 def test_a20_features_that_are_not_numbers_fail_that_photograph_alone(segmenter, monkeypatch, name):
     road = segmenter(name)
-    plain = road.features
+    plain, passes = road.backbone.forward, []
 
-    def spoil(items):
-        features = plain(items)
-        if items[0].source.id == "image-000001":
+    def spoil(images, **asked):
+        features = plain(images, **asked)
+        passes.append(features)
+        if len(passes) == 2:  # one photograph each
             features.attention[0, 0, 0, 0] = torch.nan
         return features
 
-    monkeypatch.setattr(road, "features", spoil)
+    monkeypatch.setattr(road.backbone, "forward", spoil)
     first, bad, last = road.stream([noise(48, 64)] * 3)
     assert isinstance(bad, Failure)
     assert bad.reason == "nan_features"
@@ -188,15 +189,14 @@ def test_a19_an_object_off_the_border_is_not_its_background(segmenter, monkeypat
         inside = torch.from_numpy(object_[4::8, 4::8].astype(int))  # (8, 8)
         directions = torch.randn((2, 24), generator=torch.Generator().manual_seed(0))
 
-        def seen(items):
+        def seen(images, facets):
             facet = directions[inside][None] + 0.1 * torch.randn(
                 (1, 8, 8, 24), generator=torch.Generator().manual_seed(1)
             )
             attention = torch.where(inside.bool(), 0.05, 0.01).expand(1, HEADS, 8, 8)
-            facets = dict.fromkeys(road.method.facets("dinov2"), facet)
-            return Features(attention, "dinov2", 8, facets)
+            return Features(attention, "dinov2", 8, dict.fromkeys(facets, facet))
 
-        monkeypatch.setattr(road, "features", seen)
+        monkeypatch.setattr(road.backbone, "forward", seen)
     result = road(photo)
     check(result)
     inner, outer = result.mask[object_].mean(), result.mask[~object_].mean()

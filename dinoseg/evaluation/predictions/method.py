@@ -48,7 +48,7 @@ class MethodPredictor:
         """What is scored."""
         backbone, options = self.segmenter.backbone, self.options
         size = options.size or BUDGET * (backbone.spec.patch if backbone else PATCH_WITHOUT_NETWORK)
-        method = f"- method: {self.segmenter.method_name}, refinement {options.refine}, long side {size} px"
+        method = f"- method: {options.method_name}, refinement {options.refine}, long side {size} px"
         if backbone is None:
             subject = Subject(None, None, "cpu", size, values(options), (method, "- network: none"))
             return under(subject, self.condition)
