@@ -16,16 +16,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dinoseg"
 DRAWING = ROOT / "docs" / "architecture.svg"
-GROUND = ("errors", "files", "options", "types", "atomic", "places")
+GROUND = ("errors", "files", "method", "options", "types", "atomic", "places")
 """Files that every room may import: one box, no lines."""
-ROAD = ("images", "backbone", "methods", "refine", "outputs", "pipeline", "folder")
+ROAD = ("images", "backbone", "encoding", "methods", "refine", "outputs", "pipeline", "folder")
 """What a photograph passes: drawn in colour."""
 SAID = {
     "attention": "maps of any query, layer",
+    "attention_folder": "figures of a folder",
     "backbone": "weights to networks",
     "cli": "options in, exit code out",
     "compression": "smaller copies",
     "draw": "colours, overlays, figures",
+    "encoding": "photographs to features",
     "evaluation": "protocols, reports",
     "folder": "runs over folders",
     "grouping": "labels over a folder",
