@@ -2,7 +2,8 @@
 
     python assets/make_pictures.py
 
-Writes hero.jpg (photograph, attention, mask, cut-out) and heads.jpg (every head of one photograph) beside this file.
+Writes hero.jpg (photograph, attention, mask, cut-out), heads.jpg (every head of one photograph) and contact_sheet.jpg (as
+`dinoseg segment` writes it) beside this file.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
 import dinoseg
+from dinoseg.cli import run
 from dinoseg.cli.samples import SAMPLES
 
 HERE = Path(__file__).parent
@@ -67,6 +70,10 @@ def main() -> None:
     figure = io.BytesIO()
     dinoseg.attend(photos["chelsea.png"]).figure().savefig(figure, format="png", dpi=100)
     PIL.Image.open(figure).convert("RGB").save(HERE / "heads.jpg", quality=85)
+    with TemporaryDirectory() as folder:
+        commands = (["samples", f"{folder}/photos"], ["segment", f"{folder}/photos", "-o", f"{folder}/out"])
+        assert not any(run(command) for command in commands)
+        PIL.Image.open(f"{folder}/out/contact_sheet.png").convert("RGB").save(HERE / "contact_sheet.jpg", quality=80)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ DOCS = ROOT / "docs"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 """What users read."""
 FENCE = re.compile(r"^( *)```(\w*)(?: title=\"([^\"]*)\")?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
-LINK = re.compile(r"\]\(([^()\s]+)\)")
+LINK = re.compile(r"(?:\]\(|src=\")([^()\s\"]+)[)\"]")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 TYPED = {"sh", "console", "python"}
 """Languages of blocks that a test carries out."""
