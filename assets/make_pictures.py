@@ -2,8 +2,8 @@
 
     python assets/make_pictures.py
 
-Writes hero.jpg (photograph, attention, mask, cut-out), heads.jpg (every head of one photograph) and contact_sheet.jpg (as
-`dinoseg segment` writes it) beside this file.
+Writes hero.jpg (photograph, attention, mask, cut-out), heads.jpg (every head of one photograph) and contact_sheet.jpg
+(as `dinoseg segment` writes it) beside this file.
 """
 
 from __future__ import annotations
