@@ -50,7 +50,7 @@ def project_of(path: Path) -> str | None:
 def installed(package: Path) -> str | None:
     """What ``pip install git+https://...`` noted of the package that lies there (PEP 610)."""
     with suppress(PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
-        found = distribution("dinoseg")
-        if Path(str(found.locate_file("dinoseg"))).resolve() == package:
-            return str(json.loads(found.read_text("direct_url.json") or "")["vcs_info"]["commit_id"])
+        package_info = distribution("dinoseg")
+        if Path(str(package_info.locate_file("dinoseg"))).resolve() == package:
+            return str(json.loads(package_info.read_text("direct_url.json") or "")["vcs_info"]["commit_id"])
     return None

@@ -36,7 +36,7 @@ def compare(first: Report | str | Path, second: Report | str | Path) -> list[Dif
     A report, or the folder in which one was saved. Raises ``DatasetError`` when they are not of the same pictures, or
     have no value of single pictures in common (AP and mIoU are over a whole data set).
     """
-    left, right = ({row.id: row for row in rows_of(report)} for report in (first, second))
+    left, right = ({row.id: row for row in measured_rows(report)} for report in (first, second))
     lacking = sorted(left.keys() ^ right.keys())
     if lacking or not left:
         why = f"{len(lacking)} are in one of them only, for instance {lacking[0]}" if lacking else "there are none"
@@ -56,7 +56,7 @@ def difference(name: str, left: dict[str, Row[object]], right: dict[str, Row[obj
     return Difference(name, float(np.mean(after - before)), interval, len(before), unit)
 
 
-def rows_of(report: Report | str | Path) -> Sequence[Row[object]]:
+def measured_rows(report: Report | str | Path) -> Sequence[Row[object]]:
     """What was measured on single pictures."""
     return report.rows if isinstance(report, Report) else read_rows(Path(report) / "scores.csv")
 

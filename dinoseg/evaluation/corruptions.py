@@ -84,35 +84,35 @@ def corrupted(pixels: Pixels, condition: Condition, id_: str) -> Pixels:
     return corruption.apply(pixels, strength, np.random.default_rng(zlib.crc32(id_.encode())))
 
 
-def noisy(pixels: Pixels, deviation: float, random: np.random.Generator) -> Pixels:
+def gaussian_noise(pixels: Pixels, deviation: float, random: np.random.Generator) -> Pixels:
     """Normal noise, of its own in every pixel and channel."""
     return to_bytes(pixels / 255 + deviation * random.normal(size=pixels.shape))
 
 
-def blurred(pixels: Pixels, sigma: float, _: np.random.Generator) -> Pixels:
+def gaussian_blur(pixels: Pixels, sigma: float, _: np.random.Generator) -> Pixels:
     """A Gaussian blur."""
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.uint8)
 
 
-def compressed(pixels: Pixels, quality: float, _: np.random.Generator) -> Pixels:
+def jpeg(pixels: Pixels, quality: float, _: np.random.Generator) -> Pixels:
     """Saved as a JPEG."""
     return np.array(recompressed(int(quality))(Image.fromarray(pixels)))
 
 
-def brighter(pixels: Pixels, more: float, _: np.random.Generator) -> Pixels:
+def brightness(pixels: Pixels, more: float, _: np.random.Generator) -> Pixels:
     """Value (of hue, saturation, value) raised, up to 1."""
     hsv = cv2.cvtColor((pixels / 255).astype(np.float32), cv2.COLOR_RGB2HSV)  # (H, W, 3)
     hsv[..., 2] = np.minimum(hsv[..., 2] + more, 1)
     return to_bytes(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 
-def flatter(pixels: Pixels, left: float, _: np.random.Generator) -> Pixels:
+def contrast(pixels: Pixels, left: float, _: np.random.Generator) -> Pixels:
     """Every channel drawn to its mean."""
     mean = pixels.mean(axis=(0, 1)) / 255  # (3,)
     return to_bytes(mean + left * (pixels / 255 - mean))
 
 
-def coarser(pixels: Pixels, scale: float, _: np.random.Generator) -> Pixels:
+def resolution(pixels: Pixels, scale: float, _: np.random.Generator) -> Pixels:
     """Shrunk, and enlarged again: what a smaller photograph still shows."""
     height, width = pixels.shape[:2]
     return resize(resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale)))), (height, width))
@@ -124,11 +124,13 @@ def to_bytes(unit: NDArray[Any]) -> Pixels:
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "gaussian-noise": Corruption(noisy, (0.08, 0.12, 0.18, 0.26, 0.38), "standard deviation, of values in 0..1"),
-    "gaussian-blur": Corruption(blurred, (1, 2, 3, 4, 6), "sigma in px"),
-    "jpeg": Corruption(compressed, (25, 18, 15, 10, 7), "quality"),
-    "brightness": Corruption(brighter, (0.1, 0.2, 0.3, 0.4, 0.5), "added to the value of HSV"),
-    "contrast": Corruption(flatter, (0.4, 0.3, 0.2, 0.1, 0.05), "share of the contrast that is left"),
-    "resolution": Corruption(coarser, (1 / 2, 1 / 4), "share of each side, then enlarged again"),
+    "gaussian-noise": Corruption(
+        gaussian_noise, (0.08, 0.12, 0.18, 0.26, 0.38), "standard deviation, of values in 0..1"
+    ),
+    "gaussian-blur": Corruption(gaussian_blur, (1, 2, 3, 4, 6), "sigma in px"),
+    "jpeg": Corruption(jpeg, (25, 18, 15, 10, 7), "quality"),
+    "brightness": Corruption(brightness, (0.1, 0.2, 0.3, 0.4, 0.5), "added to the value of HSV"),
+    "contrast": Corruption(contrast, (0.4, 0.3, 0.2, 0.1, 0.05), "share of the contrast that is left"),
+    "resolution": Corruption(resolution, (1 / 2, 1 / 4), "share of each side, then enlarged again"),
 }
 """The strengths are those of ImageNet-C, in px of the photograph as it is (there 224 px); resolution is not of it."""

@@ -184,8 +184,8 @@ class Report:
     def made_with(self) -> list[str]:
         """Packages and their versions, the commit where it is known, the seed."""
         packages = [f"{name} {version}" for name, version in self.versions.items()]
-        known = [] if self.commit is None else [f"commit {self.commit}"]
-        return [*packages, *known, f"seed {self.seed}"]
+        commit = [] if self.commit is None else [f"commit {self.commit}"]
+        return [*packages, *commit, f"seed {self.seed}"]
 
     def to_csv(self) -> str:
         """Values by picture, those that failed included."""

@@ -101,7 +101,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def to_line(value: Mapping[str, Any]) -> bytes:
     """One line of JSON that begins with a checksum of what follows; arrays and bytes in base 64."""
-    text = json.dumps(value, default=packed).encode()
+    text = json.dumps(value, default=to_json_value).encode()
     return CHECKED % crc32(text) + text[1:] + b"\n"
 
 
@@ -110,10 +110,10 @@ def from_line(line: bytes) -> dict[str, Any]:
     text = b"{" + line.partition(b", ")[2].removesuffix(b"\n")
     if line != CHECKED % crc32(text) + text[1:] + b"\n":
         raise ValueError("its checksum is wrong")
-    return json.loads(text, object_hook=unpacked)
+    return json.loads(text, object_hook=from_json_value)
 
 
-def packed(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """What JSON has no type for."""
     if isinstance(value, np.ndarray):
         return {"base64": base64.b64encode(value.tobytes()).decode(), "dtype": value.dtype.str, "shape": value.shape}
@@ -124,8 +124,8 @@ def packed(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be kept")
 
 
-def unpacked(value: dict[str, Any]) -> Any:
-    """``packed`` undone. Raises ``ValueError`` for what is broken."""
+def from_json_value(value: dict[str, Any]) -> Any:
+    """``to_json_value`` undone. Raises ``ValueError`` for what is broken."""
     if "base64" not in value:
         return value
     content = base64.b64decode(value["base64"], validate=True)

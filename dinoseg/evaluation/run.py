@@ -45,7 +45,7 @@ def run(name: str, data: Data, options: EvaluateOptions, progress: Progress = la
             images=len(outcome.rows),
             failed=tuple(outcome.failed),
             scores=tuple(outcome.conclude()) if options.partial or not outcome.failed else (),
-            absent=absent(evaluation.data.classes, outcome.rows),
+            absent=absent_classes(evaluation.data.classes, outcome.rows),
             rows=tuple(outcome.rows),
             model=subject.model,
             sha256=subject.sha256,
@@ -81,7 +81,7 @@ def journal_of(protocol: Protocol, evaluation: Evaluation, options: EvaluateOpti
     return RowJournal(options.output, facts, rows=evaluation.keeps_rows, overwrite=options.overwrite)
 
 
-def absent(classes: Sequence[str], rows: Sequence[Row[object]]) -> tuple[str, ...]:
+def absent_classes(classes: Sequence[str], rows: Sequence[Row[object]]) -> tuple[str, ...]:
     """Classes of the data set that occur in no scored picture."""
     present = {name for row in rows for name in row.classes}
     return tuple(name for name in classes if name not in present)

@@ -72,9 +72,9 @@ class Watch:
         side = crop_side(backbone.spec.patch, self.size)
         embedder = Embedder(backbone, lambda pixels: centre_crop(pixels, side), describe, batch=self.batch)
         seen = embedder(self.labelled)
-        if len(seen.kept) < 2:
+        if len(seen.positions) < 2:
             return {}
-        labels = torch.from_numpy(self.labels[seen.kept])
+        labels = torch.from_numpy(self.labels[seen.positions])
         found: dict[str, Any] = {name: top1(vectors, labels) for name, vectors in seen.vectors.items()}
         if floors:
             largest = int(labels.bincount().max())

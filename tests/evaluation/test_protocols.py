@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from dinoseg.errors import OptionError
-from dinoseg.evaluation import PROTOCOLS, make_protocol
+from dinoseg.evaluation import PROTOCOLS, evaluate, make_protocol
 from dinoseg.evaluation.aggregate import ORACLE, kind_of, mean_of, means
+from dinoseg.evaluation.datasets.base import Truth
+from dinoseg.evaluation.predictions.base import Prediction, from_masks
+from dinoseg.evaluation.protocols.masks import MaskProtocol, MeanProtocol
 from dinoseg.evaluation.report import Row
+from dinoseg.evaluation.resume import from_line, to_line
+from dinoseg.types import Source
+from tests.evaluation.sets import SIZE, square, write_pairs
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -65,3 +76,42 @@ def test_scores_come_in_the_order_of_measurement() -> None:
 )
 def test_kinds(name: str, kind: str) -> None:
     assert kind_of(name) == kind
+
+
+def truth_and_prediction() -> tuple[Truth, Prediction]:
+    """One frame with two classes and two numbered objects, one of which was predicted."""
+    numbers = square(20, 30, 40).astype(np.uint8) + 2 * square(70, 80, 20)
+    masks = [(square(20, 30, 20), 0.5, 1)]
+    objects = [numbers == 1, numbers == 2]
+    truth = Truth(numbers > 0, lambda: objects, class_map=(8 * (numbers > 0)).astype(np.uint8), numbers=numbers)
+    return truth, from_masks(Source("a", "a"), SIZE, masks)
+
+
+MASK_PROTOCOLS = [name for name in PROTOCOLS if isinstance(make_protocol(name), MaskProtocol)]
+
+
+@pytest.mark.parametrize("name", MASK_PROTOCOLS)
+def test_evidence_comes_back_from_the_journal(name: str) -> None:
+    protocol = make_protocol(name)
+    evidence = protocol.evidence(*truth_and_prediction())
+    again = protocol.restore(from_line(to_line({"evidence": evidence}))["evidence"])
+    assert type(again) is type(evidence)
+    np.testing.assert_equal(again, evidence)
+
+
+class Coverage(MeanProtocol):
+    """As little as a protocol needs."""
+
+    name = "coverage"
+    definition = "Share of the picture that is masked."
+
+    def values(self, truth: Truth, prediction: Prediction) -> dict[str, float]:
+        return {"coverage": float(prediction.mask.mean())}
+
+
+def test_a_protocol_is_a_class_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROTOCOLS, "coverage", f"{__name__}:Coverage")
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(Coverage=Coverage))
+    report = evaluate("coverage", write_pairs(tmp_path / "set", 2), predictions=tmp_path / "set" / "masks")
+    assert [score.value for score in report.scores] == [square().mean()]
+    assert "Share of the picture" in report.to_markdown()

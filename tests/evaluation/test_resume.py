@@ -21,7 +21,7 @@ from dinoseg.evaluation import evaluate
 from dinoseg.evaluation import report as report_module
 from dinoseg.evaluation.predictions import method as module
 from dinoseg.evaluation.report import UNFINISHED, Report
-from dinoseg.evaluation.resume import packed, unpacked
+from dinoseg.evaluation.resume import from_json_value, to_json_value
 from dinoseg.pipeline import Finished
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
@@ -264,7 +264,7 @@ def test_boxes_alone_go_on_too(tmp_path: Path, faked: type[FakeSegmenter]) -> No
 
 @pytest.mark.parametrize("value", [b"\x00\xff", np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 4))])
 def test_what_json_has_no_type_for_comes_back(value: Any) -> None:
-    again = json.loads(json.dumps({"a": [value]}, default=packed), object_hook=unpacked)["a"][0]
+    again = json.loads(json.dumps({"a": [value]}, default=to_json_value), object_hook=from_json_value)["a"][0]
     np.testing.assert_array_equal(again, value)
     assert getattr(again, "dtype", None) == getattr(value, "dtype", None)
 

@@ -44,17 +44,17 @@ def open_dataset(data: Data, image_set: str | None = None) -> Dataset:
     Raises ``DatasetError`` that says what must lie where.
     """
     if isinstance(data, tuple):
-        images, masks = (existing(folder) for folder in data)
+        images, masks = (existing_path(folder) for folder in data)
         opened = (layout.open_pair(images, masks, image_set) for layout in layouts())
         return with_truth(next(dataset for dataset in opened if dataset))  # any two folders are pairs
-    root = existing(data)
-    dataset = recognised(root, image_set)
+    root = existing_path(data)
+    dataset = recognise(root, image_set)
     if dataset is None:
         raise DatasetError(f"{root} has no layout that dinoseg knows{nested(root)}. {expected()}")
     return with_truth(dataset)
 
 
-def recognised(root: Path, image_set: str | None = None) -> Dataset | None:
+def recognise(root: Path, image_set: str | None = None) -> Dataset | None:
     """The data set as the first layout has it that recognises the folder; None where none does."""
     return next((dataset for layout in layouts() if (dataset := layout.open(root, image_set))), None)
 
@@ -69,12 +69,12 @@ def nested(root: Path) -> str:
 def has_layout(folder: Path) -> bool:
     """Whether a layout recognises it, whole or not."""
     try:
-        return recognised(folder) is not None
+        return recognise(folder) is not None
     except DatasetError:
         return True
 
 
-def existing(place: str | Path) -> Path:
+def existing_path(place: str | Path) -> Path:
     """The path. Raises ``DatasetError`` when nothing is there."""
     path = Path(place).expanduser()
     if not path.exists():

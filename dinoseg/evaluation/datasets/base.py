@@ -106,9 +106,9 @@ class Dataset:
         faults = [sample.fault for sample in samples if sample.fault]
         lacking = [str(sample.lacking) for sample in samples if sample.lacking and not sample.fault]
         packed = f" They are in {self.source}." if self.source else ""
-        told = [f"Broken: {first_of(faults)}"] if faults else []
-        told += [f"Not there: {first_of(lacking)}{packed} Is it half a download?"] if lacking else []
-        return " ".join(told)
+        sentences = [f"Broken: {first_of(faults)}"] if faults else []
+        sentences += [f"Not there: {first_of(lacking)}{packed} Is it half a download?"] if lacking else []
+        return " ".join(sentences)
 
     def listed(self, image_set: str | None) -> Dataset:
         """The pictures that a text file names, with or without folder and extension; all where there is no list.
@@ -122,8 +122,8 @@ class Dataset:
         names = names_in(Path(image_set), Names(sample.id for sample in self.samples))
         lacking = [name for name, id_ in names.items() if id_ is None]
         if lacking:
-            told = f"{len(lacking)} of {len(names)} names, for instance {lacking[0]}; a name is of one picture"
-            raise DatasetError(f"{image_set} names pictures that are not in {self.name} ({told}).")
+            which = f"{len(lacking)} of {len(names)} names, for instance {lacking[0]}; a name is of one picture"
+            raise DatasetError(f"{image_set} names pictures that are not in {self.name} ({which}).")
         chosen = set(names.values())
         samples = tuple(sample for sample in self.samples if sample.id in chosen)
         return replace(self, layout=f"{self.layout}, {Path(image_set).name}", samples=samples)

@@ -13,16 +13,16 @@ import numpy as np
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.datasets.base import Dataset, Layout, Sample, Truth, by_id
 from dinoseg.evaluation.datasets.coco_entries import (
-    Annotation,
+    CocoAnnotation,
     Id,
     by_picture,
     entries,
     id_of,
     load_json,
     name_of,
-    refuse_foreign,
-    size_of,
-    told,
+    picture_size,
+    refuse_unlisted,
+    wrong_value,
 )
 from dinoseg.evaluation.metrics.boxes import Boxes, beside, mask_box
 from dinoseg.evaluation.metrics.masks import Mask
@@ -33,8 +33,8 @@ def find_coco(root: Path, image_set: str | None = None) -> Dataset | None:
     """A COCO json file, or the folder with ``annotations/instances_*.json`` in it; COCO20k is a list of train2014."""
     if root.is_file():
         return coco(root).listed(image_set) if root.suffix == ".json" else None
-    found = sorted((root / "annotations").glob("instances_*.json"))
-    val = [path for path in found if "val" in path.stem] or found
+    files = sorted((root / "annotations").glob("instances_*.json"))
+    val = [path for path in files if "val" in path.stem] or files
     if len(val) > 1:
         raise DatasetError(f"{root} has several instances files: name the one that is meant, for instance {val[0]}.")
     return coco(val[0]).listed(image_set) if val else None
@@ -52,7 +52,7 @@ def coco(path: Path) -> Dataset:
     check_once(path, "id", ids)
     names = {id_: str(picture.get("file_name")) for id_, picture in zip(ids, pictures, strict=True)}
     of_picture = by_picture(path, annotations, "annotations", names)
-    refuse_foreign(path, of_picture, names, "it")
+    refuse_unlisted(path, of_picture, names, "it")
     classes = classes_of(path, content)
     folder = picture_folder(path, pictures)
     samples = [
@@ -60,7 +60,7 @@ def coco(path: Path) -> Dataset:
         for index, (id_, picture) in enumerate(zip(ids, pictures, strict=True))
     ]
     check_once(path, "file_name", [sample.id for sample in samples])
-    masked = sum(annotation.masked for found in of_picture.values() for annotation in found)
+    masked = sum(annotation.masked for listed in of_picture.values() for annotation in listed)
     boxed = len(annotations) - masked
     rule = "any annotation, crowd regions included; no void; boxes: annotated, without crowds"
     return Dataset(
@@ -80,23 +80,23 @@ def sample_of(
     folder: Path,
     index: int,
     picture: dict[str, Any],
-    annotations: Sequence[Annotation],
+    annotations: Sequence[CocoAnnotation],
     classes: Mapping[Id, str],
 ) -> Sample:
     """One picture. Raises ``DatasetError`` for a name that leaves the folder."""
-    where, name, size = f"{path}: images[{index}]", name_of(picture), size_of(picture)
+    where, name, size = f"{path}: images[{index}]", name_of(picture), picture_size(picture)
     if name is None:
-        fault = f"{where} {told(picture, 'file_name')}"
-        return Sample(f"images[{index}]", folder, path, partial(refuse, fault), fault=fault)
+        fault = f"{where} {wrong_value(picture, 'file_name')}"
+        return Sample(f"images[{index}]", folder, path, partial(broken_truth, fault), fault=fault)
     image = below(folder, name, path)
     id_, number = image.relative_to(folder).as_posix(), picture["id"]
     if size is None:
-        fault = f"{where} ({name}) {told(picture, 'height')} and {told(picture, 'width')}"
-        return Sample(id_, image, path, partial(refuse, fault), number=number, fault=fault)
+        fault = f"{where} ({name}) {wrong_value(picture, 'height')} and {wrong_value(picture, 'width')}"
+        return Sample(id_, image, path, partial(broken_truth, fault), number=number, fault=fault)
     return Sample(id_, image, path, partial(coco_truth, annotations, size, classes), number=number, size=size)
 
 
-def refuse(fault: str) -> Truth:
+def broken_truth(fault: str) -> Truth:
     """The truth of a picture whose entry is broken. Raises ``DatasetError``."""
     raise DatasetError(f"{fault}.")
 
@@ -109,14 +109,14 @@ def coco_source(path: Path) -> str:
 
 def classes_of(path: Path, content: dict[str, Any]) -> dict[Id, str]:
     """Names of the categories by id; none where the file has no list of them. Raises ``DatasetError``."""
-    found = {}
+    names = {}
     for index, entry in enumerate(entries(path, content, "categories") if content.get("categories") else ()):
         where = f"{path}: categories[{index}]"
         id_ = id_of(entry, "id", where)
         if not isinstance(entry.get("name"), str):
-            raise DatasetError(f"{where} {told(entry, 'name')}: text is needed.")
-        found[id_] = str(entry["name"])
-    return found
+            raise DatasetError(f"{where} {wrong_value(entry, 'name')}: text is needed.")
+        names[id_] = str(entry["name"])
+    return names
 
 
 def check_once(path: Path, key: str, values: Iterable[Any]) -> None:
@@ -147,7 +147,7 @@ def below(folder: Path, name: str, path: Path) -> Path:
     return image
 
 
-def coco_truth(annotations: Sequence[Annotation], size: tuple[int, int], classes: Mapping[Id, str]) -> Truth:
+def coco_truth(annotations: Sequence[CocoAnnotation], size: tuple[int, int], classes: Mapping[Id, str]) -> Truth:
     """Union of all annotations, crowd included. Raises ``DatasetError`` for a broken one."""
     foreground = np.zeros(size, bool)
     for annotation in annotations:
@@ -164,18 +164,18 @@ def coco_truth(annotations: Sequence[Annotation], size: tuple[int, int], classes
     )
 
 
-def coco_masks(annotations: Sequence[Annotation], size: tuple[int, int]) -> list[Mask]:
+def coco_masks(annotations: Sequence[CocoAnnotation], size: tuple[int, int]) -> list[Mask]:
     """One mask per annotation that is not empty."""
     masks = [annotation.region(size) for annotation in annotations]
     return [mask for mask in masks if mask.any()]
 
 
-def coco_boxes(annotations: Sequence[Annotation], size: tuple[int, int]) -> Boxes:
+def coco_boxes(annotations: Sequence[CocoAnnotation], size: tuple[int, int]) -> Boxes:
     """The annotated boxes, ``(n, 4)``; around the mask where there is none. Raises ``DatasetError``."""
     boxes = [x.box if x.boxed else mask_box(x.mask(size)) for x in annotations]
     for annotation, box in zip(annotations, boxes, strict=True):
         if beside(box, size):
-            given = told(annotation.content, "bbox")
+            given = wrong_value(annotation.content, "bbox")
             raise DatasetError(f"{annotation.where} {given}, beside its picture of {size[1]} x {size[0]} px.")
     return np.array(boxes, np.float64).reshape(-1, 4)
 

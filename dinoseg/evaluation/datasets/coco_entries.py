@@ -37,21 +37,21 @@ def load_json(path: Path) -> Any:
 
 def entries(path: Path, content: Any, part: str) -> list[dict[str, Any]]:
     """One of the lists of the file. Raises ``DatasetError`` where it is no list of objects."""
-    found = content.get(part) if isinstance(content, dict) else None
-    if not isinstance(found, list):
+    listed = content.get(part) if isinstance(content, dict) else None
+    if not isinstance(listed, list):
         raise DatasetError(f"{path} has no list {part!r}: is it a COCO instances file?")
-    return checked(path, found, part)
+    return check_entries(path, listed, part)
 
 
-def checked(path: Path, found: list[Any], part: str) -> list[dict[str, Any]]:
+def check_entries(path: Path, listed: list[Any], part: str) -> list[dict[str, Any]]:
     """The list itself. Raises ``DatasetError`` for an element that is no object."""
-    for index, entry in enumerate(found):
+    for index, entry in enumerate(listed):
         if not isinstance(entry, dict):
             raise DatasetError(f"{path}: {part}[{index}] is {reprlib.repr(entry)}, no object with names and values.")
-    return found
+    return listed
 
 
-def told(entry: dict[str, Any], key: str) -> str:
+def wrong_value(entry: dict[str, Any], key: str) -> str:
     """How a message says what is wrong with a value."""
     return f"has the {key} {reprlib.repr(entry[key])}" if key in entry else f"has no {key}"
 
@@ -66,7 +66,7 @@ def id_of(entry: dict[str, Any], key: str, where: str) -> Id:
     value = entry.get(key)
     if is_whole(value) or (isinstance(value, str) and value):
         return value
-    raise DatasetError(f"{where} {told(entry, key)}: an id is a whole number, or text.")
+    raise DatasetError(f"{where} {wrong_value(entry, key)}: an id is a whole number, or text.")
 
 
 def name_of(entry: dict[str, Any]) -> str | None:
@@ -83,7 +83,7 @@ def can_be_encoded(name: str) -> bool:
         return False
 
 
-def size_of(entry: dict[str, Any]) -> tuple[int, int] | None:
+def picture_size(entry: dict[str, Any]) -> tuple[int, int] | None:
     """``(H, W)`` of a picture; none for what is no size of a picture that is read."""
     sides = [entry.get(side) for side in ("height", "width")]
     height, width = (int(side) if is_whole(side) else 0 for side in sides)
@@ -91,7 +91,7 @@ def size_of(entry: dict[str, Any]) -> tuple[int, int] | None:
     return (height, width) if fine else None
 
 
-class Annotation(NamedTuple):
+class CocoAnnotation(NamedTuple):
     """One object: an annotation of a data set, or a result."""
 
     place: str
@@ -123,7 +123,7 @@ class Annotation(NamedTuple):
         """Whether it is a region of objects that were not told apart. Raises ``DatasetError``."""
         if self.content.get("iscrowd") in (0, 1, None):
             return bool(self.content.get("iscrowd"))
-        raise DatasetError(f"{self.where} {told(self.content, 'iscrowd')}: 0 or 1 is needed.")
+        raise DatasetError(f"{self.where} {wrong_value(self.content, 'iscrowd')}: 0 or 1 is needed.")
 
     @property
     def category(self) -> Id | None:
@@ -135,7 +135,7 @@ class Annotation(NamedTuple):
         """How sure a result is, 1 where it does not say. Raises ``DatasetError``."""
         score = number_of(self.content.get("score", 1))
         if score is None:
-            raise DatasetError(f"{self.where} {told(self.content, 'score')}: a finite number is needed.")
+            raise DatasetError(f"{self.where} {wrong_value(self.content, 'score')}: a finite number is needed.")
         return score
 
     @property
@@ -143,10 +143,11 @@ class Annotation(NamedTuple):
         """``x0, y0, x1, y1`` of COCO's ``x, y, width, height``. Raises ``DatasetError``."""
         given = self.content.get("bbox")
         sides = [number_of(side) for side in given] if isinstance(given, list) else []
-        known = [side for side in sides if side is not None and abs(side) <= FAR]
-        if len(sides) != 4 or len(known) != 4 or min(known[2:]) < 0:
-            raise DatasetError(f"{self.where} {told(self.content, 'bbox')}: x, y, width and height in px are needed.")
-        x, y, width, height = known
+        valid = [side for side in sides if side is not None and abs(side) <= FAR]
+        if len(sides) != 4 or len(valid) != 4 or min(valid[2:]) < 0:
+            given = wrong_value(self.content, "bbox")
+            raise DatasetError(f"{self.where} {given}: x, y, width and height in px are needed.")
+        x, y, width, height = valid
         return x, y, x + width, y + height
 
     def mask(self, size: tuple[int, int]) -> Mask:
@@ -154,7 +155,7 @@ class Annotation(NamedTuple):
         if not self.masked:
             raise DatasetError(f"{self.where} has no segmentation.")
         try:
-            return decode(self.content["segmentation"], size)
+            return decode_segmentation(self.content["segmentation"], size)
         except Exception as error:  # pycocotools raises the bare class
             raise DatasetError(f"{self.where} has a broken segmentation ({error}).") from error
 
@@ -176,23 +177,23 @@ def number_of(value: object) -> float | None:
 
 
 def by_picture(
-    path: Path, found: Sequence[dict[str, Any]], part: str, names: Mapping[Id, str] | None = None
-) -> dict[Id, list[Annotation]]:
+    path: Path, annotations: Sequence[dict[str, Any]], part: str, names: Mapping[Id, str] | None = None
+) -> dict[Id, list[CocoAnnotation]]:
     """Annotations or results by the id of their picture; ``names`` of pictures are for messages.
 
     Raises ``DatasetError`` for one without such an id.
     """
     names = names or {}
-    pictures: dict[Id, list[Annotation]] = defaultdict(list)
-    for index, entry in enumerate(found):
+    pictures: dict[Id, list[CocoAnnotation]] = defaultdict(list)
+    for index, entry in enumerate(annotations):
         place = f"{part}[{index}]"
         id_ = id_of(entry, "image_id", f"{path}: {place}")
-        pictures[id_].append(Annotation(place, names.get(id_, f"picture {id_}"), path, entry))
+        pictures[id_].append(CocoAnnotation(place, names.get(id_, f"picture {id_}"), path, entry))
     return pictures
 
 
-def refuse_foreign(
-    path: Path, pictures: Mapping[Id, Sequence[Annotation]], listed: Collection[Id], lister: str, step: str = ""
+def refuse_unlisted(
+    path: Path, pictures: Mapping[Id, Sequence[CocoAnnotation]], listed: Collection[Id], lister: str, step: str = ""
 ) -> None:
     """Raise ``DatasetError`` where some are of pictures that are not listed: they would count for none.
 
@@ -219,7 +220,7 @@ def first(ids: Iterable[Id]) -> str:
 # Segmentations. What is wrong raises an exception that says so; ``Annotation.mask`` says where.
 
 
-def decode(shape: Any, size: tuple[int, int]) -> Mask:
+def decode_segmentation(shape: Any, size: tuple[int, int]) -> Mask:
     """``(H, W)`` mask of a list of polygons, or of run lengths."""
     if isinstance(shape, list):
         return np.asarray(rle.decode(rle.merge(rle.frPyObjects(polygons(shape, size), *size))).astype(bool))  # (H, W)

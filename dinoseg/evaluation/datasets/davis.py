@@ -48,12 +48,12 @@ def davis_annotations(root: Path) -> Path:
 
 def davis_default(root: Path) -> str:
     """The val list of the folder. Raises ``DatasetError`` where there are several that differ."""
-    found = [name for name in DAVIS_SETS if (root / "ImageSets" / f"{name}.txt").is_file()]
-    listed = {name: sequences_in(set_file(root, name, DAVIS_SOURCE), root / "JPEGImages" / "480p") for name in found}
-    if any(sequences != listed[found[0]] for sequences in listed.values()):
+    present = [name for name in DAVIS_SETS if (root / "ImageSets" / f"{name}.txt").is_file()]
+    listed = {name: sequences_in(set_file(root, name, DAVIS_SOURCE), root / "JPEGImages" / "480p") for name in present}
+    if any(sequences != listed[present[0]] for sequences in listed.values()):
         counts = ", ".join(f"{name} with {len(sequences)} sequences" for name, sequences in listed.items())
-        raise DatasetError(f"{root} has lists that differ ({counts}): say which with --image-set {found[-1]}.")
-    return found[0] if found else DAVIS_SETS[-1]
+        raise DatasetError(f"{root} has lists that differ ({counts}): say which with --image-set {present[-1]}.")
+    return present[0] if present else DAVIS_SETS[-1]
 
 
 def sequences_in(listing: Path, images: Path) -> list[str]:
@@ -61,13 +61,13 @@ def sequences_in(listing: Path, images: Path) -> list[str]:
 
     A name that is no folder of ``images`` stays as it is written.
     """
-    there = {path.name for path in images.iterdir()}
+    folders = {path.name for path in images.iterdir()}
 
-    def known(name: str) -> str | None:
+    def meaning(name: str) -> str | None:
         called = (each for spelling in spellings(name) for each in (spelling, Path(spelling).parent.name))
-        return next((each for each in called if each in there), None)
+        return next((each for each in called if each in folders), None)
 
-    return sorted({meant or Path(name).parent.name or name for name, meant in names_in(listing, known).items()})
+    return sorted({meant or Path(name).parent.name or name for name, meant in names_in(listing, meaning).items()})
 
 
 def davis_truth(path: Path) -> Truth:

@@ -64,9 +64,9 @@ def open_labelled(root: str | Path) -> LabelledFolder:
         raise DatasetError(f"{root} is not a folder. {LAYOUTS}")
     places = [next((root / name for name in names if (root / name).is_dir()), root) for names in (TRAIN, TEST)]
     divided = root not in places
-    found = [pictures(place, root) for place in (places if divided else [root])]
-    named = [[(source, name) for source, name in part if name] for part in found]
-    failed = tuple(item for part in found for item, _ in part if isinstance(item, Failure))
+    listed = [pictures(place, root) for place in (places if divided else [root])]
+    named = [[(source, name) for source, name in part if name] for part in listed]
+    failed = tuple(item for part in listed for item, _ in part if isinstance(item, Failure))
     classes = tuple(sorted({name for _, name in named[0]}))
     check_classes(root, classes, {name for _, name in named[-1]})
     parts = [labelled(part, classes) for part in named]
@@ -77,14 +77,14 @@ def open_labelled(root: str | Path) -> LabelledFolder:
 def pictures(place: Path, root: Path) -> list[tuple[Source | Failure, str]]:
     """Pictures below ``place``, ids beginning at ``root``, with their classes; failures have none."""
     begin = "" if place == root else f"{place.name}/"
-    found: list[tuple[Source | Failure, str]] = []
+    named: list[tuple[Source | Failure, str]] = []
     for item in find([place]):
         name, inside, _ = item.id.partition("/")
         item = replace(item, id=begin + item.id)
         if isinstance(item, Source) and not inside:
             item = Failure(item.id, DatasetError(f"{item.id}: lies in no folder of a class."), item)
-        found.append((item, name if isinstance(item, Source) else ""))
-    return found
+        named.append((item, name if isinstance(item, Source) else ""))
+    return named
 
 
 def labelled(named: Sequence[tuple[Source | Failure, str]], classes: Sequence[str]) -> Part:

@@ -16,7 +16,7 @@ FLAGGED = re.compile(r"(?P<name>.*\S)\s+(?P<flag>-1|0|1)\s*")
 """``name  1``: VOC's lists of one class, in which -1 says that it is not in the picture."""
 BESIDE = re.compile(rf"(?P<name>.*?(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})[\"']?)\s+\S.*", re.IGNORECASE)
 """``picture.jpg mask.png``, or a class behind the picture."""
-Known: TypeAlias = Callable[[str], "str | None"]
+Meaning: TypeAlias = Callable[[str], "str | None"]
 """What a name in a list means; none where it means nothing, or several things."""
 
 
@@ -26,19 +26,19 @@ class Names:
     def __init__(self, ids: Iterable[str]) -> None:
         self.levels: tuple[dict[str, set[str]], ...] = tuple(defaultdict(set) for _ in range(4))
         for id_ in ids:
-            for level, name in zip(self.levels, names_of(id_), strict=True):
+            for level, name in zip(self.levels, name_levels(id_), strict=True):
                 level[name].add(id_)
 
     def __call__(self, name: str) -> str | None:
         """The id that is meant, the nearest to what is written first."""
         for spelling in spellings(name):
-            for level, key in zip(self.levels, names_of(spelling), strict=True):
-                if len(found := level.get(key, ())) == 1:
-                    return next(iter(found))
+            for level, key in zip(self.levels, name_levels(spelling), strict=True):
+                if len(ids := level.get(key, ())) == 1:
+                    return next(iter(ids))
         return None
 
 
-def names_of(id_: str) -> tuple[str, str, str, str]:
+def name_levels(id_: str) -> tuple[str, str, str, str]:
     """A path, the same without extension, the file's name, and this without extension."""
     path, bare = PurePosixPath(id_), PurePosixPath(without_suffix(id_))
     return path.as_posix(), bare.as_posix(), path.name, bare.name
@@ -50,7 +50,7 @@ def without_suffix(name: str) -> str:
     return path.with_suffix("").as_posix() if path.suffix.lower() in SUFFIXES else name
 
 
-def names_in(listing: Path, known: Known) -> dict[str, str | None]:
+def names_in(listing: Path, meaning: Meaning) -> dict[str, str | None]:
     """The names in a list, each once and in order, and what they mean.
 
     A line is a name, spaces and all; only where it means nothing, what may stand behind a name is taken off it (VOC's
@@ -61,20 +61,20 @@ def names_in(listing: Path, known: Known) -> dict[str, str | None]:
         lines = [line for _, line in lines_of(listing)]
     except OSError as error:
         raise DatasetError(f"{listing} cannot be read ({error.strerror}).") from error
-    found: dict[str, str | None] = {}
+    names: dict[str, str | None] = {}
     for line in lines:
         if ".." in PurePosixPath(line.strip().replace("\\", "/")).parts:
             raise DatasetError(f"{listing} names {line.strip()}, which is outside of the data set.")
-        if meant := known(line):
-            found[line] = meant
+        if meant := meaning(line):
+            names[line] = meant
             continue
         flagged = FLAGGED.fullmatch(line)
         if flagged and flagged["flag"] == "-1":
             continue
         more = flagged or BESIDE.fullmatch(line)
         name = (more["name"] if more else line).strip().lstrip("/")
-        found[name] = known(name)
-    return found
+        names[name] = meaning(name)
+    return names
 
 
 def set_file(root: Path, name: str, source: str) -> Path:
@@ -108,11 +108,11 @@ def by_stem(folder: Path, pattern: str = "**/*") -> dict[str, Path]:
 
     Raises ``DatasetError`` where two share one.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in folder.glob(pattern):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             stem = alike(path.relative_to(folder).with_suffix("").as_posix())
-            if stem in found:
-                raise DatasetError(f"{found[stem]} and {path} share a name: which one is meant? Move one away.")
-            found[stem] = path
-    return found
+            if stem in files:
+                raise DatasetError(f"{files[stem]} and {path} share a name: which one is meant? Move one away.")
+            files[stem] = path
+    return files

@@ -48,8 +48,8 @@ def find_voc(root: Path, image_set: str | None = None) -> Dataset | None:
     if not needed.is_dir():
         raise DatasetError(missing_part(root, needed, source))
     sample = partial(voc_boxed_sample if detection else voc_sample, root)
-    known = Names(path.relative_to(images).as_posix() for path in by_stem(images).values())
-    named = {meant or f"{without_suffix(name)}.jpg" for name, meant in names_in(listing, known).items()}
+    meaning = Names(path.relative_to(images).as_posix() for path in by_stem(images).values())
+    named = {meant or f"{without_suffix(name)}.jpg" for name, meant in names_in(listing, meaning).items()}
     samples = by_id(map(sample, named))
     if detection:
         rule = f"inside of any box; {BOXED}"
@@ -110,7 +110,7 @@ def voc_objects(path: Path) -> list[Mask]:
 def voc_boxed_truth(image: Path, path: Path) -> Truth:
     """What an XML file alone says; objects are the insides of the boxes."""
     annotation = voc_annotation(path)
-    size = annotation.size or size_of(image)
+    size = annotation.size or image_size(image)
     filled = [inside(box, size) for box in annotation.boxes]
     foreground = np.any([np.zeros(size, bool), *filled], axis=0)  # (H, W)
     return Truth(
@@ -118,7 +118,7 @@ def voc_boxed_truth(image: Path, path: Path) -> Truth:
     )
 
 
-class Annotation(NamedTuple):
+class VocAnnotation(NamedTuple):
     """What is used of a VOC annotation."""
 
     size: tuple[int, int] | None
@@ -127,7 +127,7 @@ class Annotation(NamedTuple):
     classes: tuple[str, ...]
 
 
-def voc_annotation(path: Path) -> Annotation:
+def voc_annotation(path: Path) -> VocAnnotation:
     """All objects of an XML file. VOC counts pixels from 1 and includes the last: only x0, y0 lose one.
 
     Raises ``DatasetError`` for a file that is missing or broken, and for an object without an upright box.
@@ -148,7 +148,7 @@ def voc_annotation(path: Path) -> Annotation:
     size = (height, width) if height and width else None
     if size and any(beside(box, size) for box in boxes):
         raise DatasetError(f"{path} has a box beside its picture of {width} x {height} px.")
-    return Annotation(size, boxes, tuple(name for name in VOC_CLASSES if name in classes))
+    return VocAnnotation(size, boxes, tuple(name for name in VOC_CLASSES if name in classes))
 
 
 def side_of(tree: ET.ElementTree[Any], side: str) -> int:
@@ -172,7 +172,7 @@ def corners_of(thing: ET.Element) -> tuple[float, float, float, float]:
     return x0, y0, x1, y1
 
 
-def size_of(image: Path) -> tuple[int, int]:
+def image_size(image: Path) -> tuple[int, int]:
     """``(H, W)`` of a picture, upright. Raises ``DatasetError`` for one that cannot be read."""
     try:
         return decode(as_source(image), reduce_to=1).size

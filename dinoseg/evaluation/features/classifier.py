@@ -48,8 +48,8 @@ def judge_classifier(
         scores += scored(predict(gallery, variant, NETWORK), ("top-1",), f", {name}", "labelled")
     scores += [few_shots(gallery, classifier, count) for count in shots]
     scores += scored(predict(gallery, classifier, RAW), ("top-1",), f"{after}, {RAW}", "floor")
-    scores += scored(majority(gallery), ("top-1",), ", most frequent class", "floor")
-    return scores, rows_of(gallery, predicted)
+    scores += scored(most_frequent_class(gallery), ("top-1",), ", most frequent class", "floor")
+    return scores, classified_rows(gallery, predicted)
 
 
 def predict(gallery: Gallery, classifier: Classifier, vectors: str) -> ClassScores:
@@ -62,7 +62,7 @@ def predict(gallery: Gallery, classifier: Classifier, vectors: str) -> ClassScor
     return ClassScores(scores[gallery.asked], tested.labels[gallery.asked])
 
 
-def majority(gallery: Gallery) -> ClassScores:
+def most_frequent_class(gallery: Gallery) -> ClassScores:
     """Always the class with the most training pictures."""
     scores = np.zeros((len(gallery.asked), len(gallery.classes)))
     scores[:, np.bincount(gallery.train.labels).argmax()] = 1
@@ -79,7 +79,7 @@ def few_shots(gallery: Gallery, classifier: Classifier, count: int) -> Score:
 
 def one_draw(gallery: Gallery, classifier: Classifier, count: int, seed: int) -> float:
     """Top-1 of one draw of examples; where the folder is not divided, over those that were not drawn."""
-    drawn = examples(gallery, count, np.random.default_rng(seed))
+    drawn = draw_examples(gallery, count, np.random.default_rng(seed))
     learned = gallery.train.vectors[NETWORK][drawn]
     rest = gallery.asked if gallery.test is not None else np.setdiff1d(gallery.asked, drawn)
     tested = gallery.tested
@@ -87,7 +87,7 @@ def one_draw(gallery: Gallery, classifier: Classifier, count: int, seed: int) ->
     return float(ClassScores(scores, tested.labels[rest]).top(1).mean())
 
 
-def examples(gallery: Gallery, count: int, generator: np.random.Generator) -> Labels:
+def draw_examples(gallery: Gallery, count: int, generator: np.random.Generator) -> Labels:
     """Positions of ``count`` training pictures of every class. Raises ``OptionError`` if a class has too few."""
     positions = []
     for number, name in enumerate(gallery.classes):
@@ -99,7 +99,7 @@ def examples(gallery: Gallery, count: int, generator: np.random.Generator) -> La
     return np.concatenate(positions)
 
 
-def rows_of(gallery: Gallery, scores: ClassScores) -> list[Row[None]]:
+def classified_rows(gallery: Gallery, scores: ClassScores) -> list[Row[None]]:
     """Whether each picture was right, and what it was taken for."""
     pictures = gallery.tested.pictures.take(gallery.asked)
     names, rows = gallery.classes, []

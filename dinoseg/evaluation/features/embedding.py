@@ -53,7 +53,7 @@ class Embedding:
 
     vectors: dict[str, Tensor]
     """By name of the description: ``(n, d)`` float32 on the CPU, in the order of the pictures."""
-    kept: NDArray[np.int64]
+    positions: NDArray[np.int64]
     """``(n,)`` positions of these pictures among those that were given."""
     failures: tuple[Failure, ...]
 
@@ -77,17 +77,17 @@ class Embedder:
         Vectors are held, pictures are not. ``progress`` is called after every picture.
         """
         rows: dict[str, list[Tensor]] = {name: [] for name in self.describe}
-        kept, failures = [], []
+        readable, failures = [], []
         for index, found in self.stream(sources):
             if isinstance(found, Failure):
                 failures.append(found)
             else:
-                kept.append(index)
+                readable.append(index)
                 for name, vector in found.items():
                     rows[name].append(vector)
             progress()
         vectors = {name: torch.stack(found) if found else torch.zeros(0, 1) for name, found in rows.items()}
-        return Embedding(vectors, np.array(kept, np.int64), tuple(failures))
+        return Embedding(vectors, np.array(readable, np.int64), tuple(failures))
 
     def stream(self, sources: Iterable[Source | Failure]) -> Iterator[tuple[int, dict[str, Tensor] | Failure]]:
         """Each picture's position with its vectors; pictures that can be read come in order."""
@@ -113,16 +113,16 @@ class Embedder:
     def look(self, frames: Sequence[tuple[Source, NDArray[np.uint8]]]) -> list[dict[str, Tensor] | Failure]:
         """One pass of the network. Raises ``OptionError`` if the batch does not fit into memory."""
         backbone = self.backbone
-        told = f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."
+        message = f"--batch {len(frames)} is too much for the memory of {backbone.device}: less."
         try:
-            with on_device(backbone.device, told):
+            with on_device(backbone.device, message):
                 pixels = torch.from_numpy(np.stack([frame for _, frame in frames])).to(backbone.device)  # (B, h, w, 3)
                 images = backbone.normalise(pixels.permute(0, 3, 1, 2))  # (B, 3, h, w)
                 features = backbone(images, facets=self.facets, cls=True)
         except OutOfMemory as error:
             raise OptionError(str(error)) from error
-        found = {name: rule(images, features).float().cpu() for name, rule in self.describe.items()}  # (B, d) each
-        vectors = [{name: rows[index] for name, rows in found.items()} for index in range(len(frames))]
+        described = {name: rule(images, features).float().cpu() for name, rule in self.describe.items()}  # (B, d) each
+        vectors = [{name: rows[index] for name, rows in described.items()} for index in range(len(frames))]
         return [each if finite(each) else not_finite(source) for each, (source, _) in zip(vectors, frames, strict=True)]
 
 

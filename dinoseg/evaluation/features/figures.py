@@ -44,7 +44,7 @@ def figures(gallery: Gallery, dataset: str, model: str) -> Callable[[], dict[str
         points = flattened(vectors[shown])
         map_ = feature_map(points, labels[shown], gallery.classes, pictures, heading)
         means = np.stack([vectors[labels == number].mean(axis=0) for number in range(len(gallery.classes))])
-        typical = [sources[nearest(vectors, labels, number, mean)] for number, mean in enumerate(means)]
+        typical = [sources[most_typical(vectors, labels, number, mean)] for number, mean in enumerate(means)]
         heading = f"{dataset}: classes by likeness of their mean features ({model})"
         tree = class_tree(means, gallery.classes, [thumbnail(source) for source in typical], heading)
         buffer = io.BytesIO()
@@ -54,7 +54,7 @@ def figures(gallery: Gallery, dataset: str, model: str) -> Callable[[], dict[str
     return draw
 
 
-def spread(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def turns_of_classes(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers ``(n,)`` that rise with each further picture of a class: sorted by them, classes take turns."""
     turns = np.zeros(len(labels), np.int64)
     for number in np.unique(labels):
@@ -66,7 +66,7 @@ def spread(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 def thinned(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions of at most ``MOST`` pictures, the classes in turns, shuffled within (fixed seed)."""
     mixed = np.random.default_rng(0).permutation(len(labels))
-    order = np.argsort(spread(labels[mixed]), kind="stable")
+    order = np.argsort(turns_of_classes(labels[mixed]), kind="stable")
     return mixed[order][:MOST]
 
 
@@ -87,7 +87,9 @@ def flattened(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(tsne.fit_transform(components), np.float64)
 
 
-def nearest(vectors: NDArray[np.float64], labels: NDArray[np.int64], number: int, mean: NDArray[np.float64]) -> int:
+def most_typical(
+    vectors: NDArray[np.float64], labels: NDArray[np.int64], number: int, mean: NDArray[np.float64]
+) -> int:
     """Position of the picture of a class that is most like the class's mean."""
     own = np.flatnonzero(labels == number)
     return int(own[(vectors[own] @ mean).argmax()])

@@ -69,7 +69,7 @@ class Counter:
         self.progress(self.done, self.total)
 
 
-def chosen(count: int, options: EvaluateOptions) -> NDArray[np.int64]:
+def selected_positions(count: int, options: EvaluateOptions) -> NDArray[np.int64]:
     """Positions of the split, every n-th of them."""
     first, step = {"all": (0, 1), "even": (0, 2), "odd": (1, 2)}[options.split]
     return np.arange(first, count, step)[:: options.every]
@@ -91,16 +91,16 @@ def embed_folder(folder: LabelledFolder, backbone: Backbone, options: EvaluateOp
         batch=batch_size(backbone, options),
         value_range=options.value_range,
     )
-    test = None if folder.test is None else folder.test.take(chosen(len(folder.test), options))
+    test = None if folder.test is None else folder.test.take(selected_positions(len(folder.test), options))
     parts = [folder.train, *([] if test is None else [test])]
     count = Counter(progress, sum(map(len, parts)))
     sides, failed = [], list(folder.failed)
     for part in parts:
         embedding = embedder(part.sources, count)
         failed += embedding.failures
-        if not len(embedding.kept):
+        if not len(embedding.positions):
             why = f": {embedding.failures[0].error}" if embedding.failures else ", for none is in this split."
             raise DatasetError(f"{folder.name}: none of {len(part)} pictures can be scored or learned from{why}")
-        sides.append(Side(part.take(embedding.kept), embedding.vectors))
-    asked = chosen(len(sides[0].labels), options) if test is None else np.arange(len(sides[1].labels))
+        sides.append(Side(part.take(embedding.positions), embedding.vectors))
+    asked = selected_positions(len(sides[0].labels), options) if test is None else np.arange(len(sides[1].labels))
     return Gallery(folder.classes, sides[0], None if test is None else sides[1], asked, tuple(failed))

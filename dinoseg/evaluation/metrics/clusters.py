@@ -67,10 +67,10 @@ MATCHINGS: dict[str, Callable[[Table], Matching]] = {
 
 def class_ious(table: NDArray[np.number], matching: Matching) -> NDArray[np.float64]:
     """IoU of each class with all its clusters together, ``(classes,)``; NaN for a class in no pixel of the truth."""
-    right, found = (np.zeros(table.shape[1]) for _ in range(2))
-    there = table.sum(axis=0)
+    shared, predicted = (np.zeros(table.shape[1]) for _ in range(2))
+    actual = table.sum(axis=0)
     matched = matching >= 0
-    np.add.at(found, matching[matched], table.sum(axis=1)[matched])
-    np.add.at(right, matching[matched], table[matched, matching[matched]])
-    union = found + there - right
-    return np.where(there > 0, right / np.where(there > 0, union, 1), np.nan)
+    np.add.at(predicted, matching[matched], table.sum(axis=1)[matched])
+    np.add.at(shared, matching[matched], table[matched, matching[matched]])
+    union = predicted + actual - shared
+    return np.where(actual > 0, shared / np.where(actual > 0, union, 1), np.nan)

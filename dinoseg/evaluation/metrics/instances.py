@@ -42,7 +42,7 @@ class Objects(NamedTuple):
 
 def matched(truth: Sequence[Objects], predictions: Sequence[Objects], kind: str) -> COCOeval:
     """pycocotools' own matching of every picture, objects of all areas; ``kind``: segm (masks) or bbox."""
-    evaluator = COCOeval(coco_dataset(truth, kind), coco_dataset(predictions, kind), kind)
+    evaluator = COCOeval(pycocotools_dataset(truth, kind), pycocotools_dataset(predictions, kind), kind)
     evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0, 1e10]], ["all"]
     evaluator.params.maxDets = list(MOST)
     with redirect_stdout(io.StringIO()):
@@ -50,14 +50,14 @@ def matched(truth: Sequence[Objects], predictions: Sequence[Objects], kind: str)
     return evaluator
 
 
-def coco_dataset(pictures: Sequence[Objects], kind: str) -> COCO:
+def pycocotools_dataset(pictures: Sequence[Objects], kind: str) -> COCO:
     """One side of all pictures, all of one class."""
     images = [{"id": number, "height": x.size[0], "width": x.size[1]} for number, x in enumerate(pictures)]
     identifier = count(1)  # pycocotools takes 0 for "not matched"
     annotations = [
         {"id": next(identifier), "image_id": number, "category_id": 1, **entry}
         for number, picture in enumerate(pictures)
-        for entry in coco_entries(picture, kind)
+        for entry in pycocotools_entries(picture, kind)
     ]
     made = COCO()
     made.dataset = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "object"}]}
@@ -66,7 +66,7 @@ def coco_dataset(pictures: Sequence[Objects], kind: str) -> COCO:
     return made
 
 
-def coco_entries(picture: Objects, kind: str) -> Iterator[dict[str, Any]]:
+def pycocotools_entries(picture: Objects, kind: str) -> Iterator[dict[str, Any]]:
     """Annotations of one picture; masks and boxes need not be as many (VOC annotates more boxes than masks)."""
     if kind == "segm":
         shapes = [{"segmentation": rle, "area": int(mask.area(rle))} for rle in picture.rles or ()]

@@ -30,11 +30,11 @@ def boundary_f(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
     radius = math.ceil(0.008 * math.hypot(*truth.shape))
     predicted, truth = without(void, predicted, truth)
     window = joint_window(predicted, truth)
-    found, wanted = contour(predicted[window]), contour(truth[window])
-    if not found.any() or not wanted.any():
-        return float(found.any() == wanted.any())
-    precision = np.count_nonzero(found & dilate(wanted, radius)) / np.count_nonzero(found)
-    recall = np.count_nonzero(wanted & dilate(found, radius)) / np.count_nonzero(wanted)
+    drawn, actual = contour(predicted[window]), contour(truth[window])
+    if not drawn.any() or not actual.any():
+        return float(drawn.any() == actual.any())
+    precision = np.count_nonzero(drawn & dilate(actual, radius)) / np.count_nonzero(drawn)
+    recall = np.count_nonzero(actual & dilate(drawn, radius)) / np.count_nonzero(actual)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -54,11 +54,11 @@ def joint_window(first: Mask, second: Mask) -> tuple[slice, slice]:
 
 def contour(mask: Mask) -> Mask:
     """Pixels that differ from their right, lower or lower-right neighbour; the image border makes no contour."""
-    found = np.zeros_like(mask)
-    found[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
-    found[:-1] |= mask[:-1] ^ mask[1:]
-    found[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
-    return found
+    edges = np.zeros_like(mask)
+    edges[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
+    edges[:-1] |= mask[:-1] ^ mask[1:]
+    edges[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    return edges
 
 
 def dilate(mask: Mask, radius: int) -> Mask:

@@ -31,9 +31,9 @@ def average_precision(ranking: NDArray[np.int64], wanted: NDArray[np.bool_], jun
     places = np.flatnonzero(hits)
     if not len(places):
         return float("nan")
-    found = np.arange(len(places))
-    before = np.where(places > 0, found / np.maximum(places, 1), 1.0)
-    return float(np.mean((before + (found + 1) / (places + 1)) / 2))
+    hits_before = np.arange(len(places))
+    before = np.where(places > 0, hits_before / np.maximum(places, 1), 1.0)
+    return float(np.mean((before + (hits_before + 1) / (places + 1)) / 2))
 
 
 def precision_at(ranking: NDArray[np.int64], wanted: NDArray[np.bool_], junk: NDArray[np.bool_], k: int) -> float:

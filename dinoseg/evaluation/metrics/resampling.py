@@ -60,11 +60,11 @@ def resampled(
     ``(draws, ...)`` for each; where it is NaN it is not counted.
     """
     generator = np.random.default_rng(seed)
-    found = []
+    values = []
     for start in range(0, resamples, step := max(1, AT_ONCE // units)):
         drawn = generator.integers(units, size=(min(step, resamples - start), units))  # (draws, units)
-        found.append(np.asarray(statistic(times_drawn(drawn)), np.float64))
-    return np.nanquantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        values.append(np.asarray(statistic(times_drawn(drawn)), np.float64))
+    return np.nanquantile(np.concatenate(values), [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
 def reweighted(

@@ -33,5 +33,5 @@ def series_statistics(values: Sequence[float] | NDArray[np.float64]) -> SeriesSt
 
 def known_mean(values: NDArray[np.float64]) -> float:
     """Of what is not NaN; NaN where nothing is left."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if len(numbers) else math.nan

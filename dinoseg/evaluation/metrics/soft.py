@@ -37,25 +37,25 @@ class PrecisionRecall(NamedTuple):
         return np.divide(above, below, out=np.zeros_like(below), where=below > 0)
 
 
-def precision_recall(found: Mask, truth: Mask) -> PrecisionRecall:
+def precision_recall(predicted: Mask, truth: Mask) -> PrecisionRecall:
     """Of one mask."""
-    return from_counts(np.count_nonzero(found & truth), np.count_nonzero(found), np.count_nonzero(truth))
+    return from_counts(np.count_nonzero(predicted & truth), np.count_nonzero(predicted), np.count_nonzero(truth))
 
 
 def precision_recall_curve(soft: Soft, truth: Mask) -> PrecisionRecall:
     """Two curves over ``THRESHOLDS``, from one histogram of each side."""
     exceeded = np.searchsorted(THRESHOLDS, soft.ravel().astype(np.float32))  # (pixels,) thresholds below each value
-    found, right = (
+    predicted, right = (
         np.bincount(levels, minlength=256)[:0:-1].cumsum()[::-1] for levels in (exceeded, exceeded[truth.ravel()])
     )
-    return from_counts(right, found, np.count_nonzero(truth))
+    return from_counts(right, predicted, np.count_nonzero(truth))
 
 
-def from_counts(right: Any, found: Any, there: Any) -> PrecisionRecall:
+def from_counts(right: Any, predicted: Any, actual: Any) -> PrecisionRecall:
     """Precision and recall from numbers of pixels."""
-    found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
-    precision = np.divide(right, found, out=np.ones_like(found), where=found > 0)
-    return PrecisionRecall(precision, right / there if there else np.ones_like(found))
+    predicted, right = np.asarray(predicted, np.float64), np.asarray(right, np.float64)
+    precision = np.divide(right, predicted, out=np.ones_like(predicted), where=predicted > 0)
+    return PrecisionRecall(precision, right / actual if actual else np.ones_like(predicted))
 
 
 def adaptive_mask(soft: Soft) -> Mask:

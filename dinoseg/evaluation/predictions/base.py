@@ -70,7 +70,7 @@ def from_masks(
 ) -> Prediction:
     """A prediction from masks ``(H, W)``, their scores and labels; empty ones are left out."""
     ranked = sorted((x for x in objects if x[0].any()), key=lambda x: -x[1])
-    return Prediction(**common(source, size, ranked), **more)
+    return Prediction(**common_fields(source, size, ranked), **more)
 
 
 def from_soft(source: Source, soft: NDArray[np.float32]) -> Prediction:
@@ -92,10 +92,10 @@ def from_boxes(source: Source, size: tuple[int, int], objects: Iterable[tuple[Bo
     masks = [
         (inside(box, size), score, label) for label, (box, (_, score)) in enumerate(zip(exact, ranked, strict=True), 1)
     ]
-    return PredictedBoxes(**common(source, size, masks), exact=exact)
+    return PredictedBoxes(**common_fields(source, size, masks), exact=exact)
 
 
-def turned(prediction: Prediction, turn: Turn) -> Prediction:
+def turned_prediction(prediction: Prediction, turn: Turn) -> Prediction:
     """A prediction in another frame."""
     size = turn.size(prediction.size)
     if isinstance(prediction, PredictedBoxes):
@@ -108,7 +108,7 @@ def turned(prediction: Prediction, turn: Turn) -> Prediction:
     return from_masks(prediction.source, size, objects, soft_masks=turned_soft)
 
 
-def common(source: Source, size: tuple[int, int], ranked: Iterable[tuple[Mask, float, int]]) -> dict[str, Any]:
+def common_fields(source: Source, size: tuple[int, int], ranked: Iterable[tuple[Mask, float, int]]) -> dict[str, Any]:
     """What every prediction from a file says, objects in falling order of score."""
     no_map = np.zeros((1, 1), np.float32)  # of no method
     instances = []

@@ -13,17 +13,17 @@ import numpy as np
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.datasets.base import Dataset, Sample
 from dinoseg.evaluation.datasets.coco_entries import (
-    Annotation,
+    CocoAnnotation,
     Id,
     by_picture,
-    checked,
+    check_entries,
     entries,
     id_of,
     load_json,
     name_of,
-    refuse_foreign,
-    size_of,
-    told,
+    picture_size,
+    refuse_unlisted,
+    wrong_value,
 )
 from dinoseg.evaluation.datasets.lists import by_stem, without_suffix
 from dinoseg.evaluation.predictions.base import Prediction, from_boxes, from_masks, from_soft
@@ -82,7 +82,7 @@ def open_predictions(place: Path, numbered: bool = False) -> Reader:
         files = by_name(place)
         if not numbered:
             refuse_grey_numbers(place, files)
-        return partial(read_mask, files, numbered)
+        return partial(read_prediction, files, numbered)
     if place.is_file() and place.suffix == ".json":
         return CocoPredictions(place)
     raise DatasetError(f"{place} holds no predictions: name a folder of masks, or a COCO json (a data set or results).")
@@ -111,7 +111,7 @@ def refuse_grey_numbers(folder: Path, files: Mapping[str, Path]) -> None:
         )
 
 
-def read_mask(files: Mapping[str, Path], numbered: bool, sample: Sample) -> Prediction | None:
+def read_prediction(files: Mapping[str, Path], numbered: bool, sample: Sample) -> Prediction | None:
     """A palette picture holds an object per index, the first the surest; a grey one is a soft mask, white the surest.
 
     Where label maps are wanted (``numbered``), a grey one that is not soft holds numbers as well.
@@ -145,17 +145,17 @@ class CocoPredictions:
         content = load_json(path)
         self.pictures: dict[str, dict[str, Any]] | None = None
         if isinstance(content, list):
-            self.annotations = by_picture(path, checked(path, content, "results"), "results")
+            self.annotations = by_picture(path, check_entries(path, content, "results"), "results")
         else:
             annotations = by_picture(path, entries(path, content, "annotations"), "annotations")
             self.pictures, names = {}, {}
             for index, picture in enumerate(entries(path, content, "images")):
                 name = name_of(picture)
                 if name is None:
-                    raise DatasetError(f"{path}: images[{index}] {told(picture, 'file_name')}.")
+                    raise DatasetError(f"{path}: images[{index}] {wrong_value(picture, 'file_name')}.")
                 names[id_of(picture, "id", f"{path}: images[{index}]")] = name
                 self.pictures[alike(name)] = picture
-            refuse_foreign(path, annotations, names, "it")
+            refuse_unlisted(path, annotations, names, "it")
             self.annotations = annotations
         self.only_boxes = all_boxes(x for objects in self.annotations.values() for x in objects)
 
@@ -166,7 +166,7 @@ class CocoPredictions:
         if not dataset.numbers:
             raise DatasetError(f"{self.path} names pictures by COCO's ids: the data must be a COCO json too.")
         step = " A json with images of its own may name them by file_name instead."
-        refuse_foreign(self.path, self.annotations, dataset.numbers, dataset.name, step)
+        refuse_unlisted(self.path, self.annotations, dataset.numbers, dataset.name, step)
 
     def __call__(self, sample: Sample) -> Prediction | None:
         """A picture that is listed without annotation has no object; a list of results lists all pictures."""
@@ -179,11 +179,10 @@ class CocoPredictions:
         picture = self.pictures.get(alike(sample.id))
         if picture is None:
             return None
-        size = size_of(picture)
+        size = picture_size(picture)
         if size is None:
-            raise DatasetError(
-                f"{self.path}: the picture {sample.id} {told(picture, 'height')} and {told(picture, 'width')}."
-            )
+            height, width = (wrong_value(picture, side) for side in ("height", "width"))
+            raise DatasetError(f"{self.path}: the picture {sample.id} {height} and {width}.")
         return self.of(sample, picture["id"], size)
 
     def of(self, sample: Sample, number: Id, size: tuple[int, int]) -> Prediction:
@@ -196,14 +195,14 @@ class CocoPredictions:
         return from_masks(source, size, zip(masks, scores, range(1, len(objects) + 1), strict=True))
 
 
-def frame_of_results(results: Sequence[Annotation], size: tuple[int, int]) -> tuple[int, int]:
+def frame_of_results(results: Sequence[CocoAnnotation], size: tuple[int, int]) -> tuple[int, int]:
     """``(H, W)`` of results: that of the data set's json, its sides swapped where all run lengths say so."""
     shapes = [annotation.content.get("segmentation") for annotation in results]
     sizes = [shape.get("size") for shape in shapes if isinstance(shape, dict)]
     return size[::-1] if sizes and all(each == [*size[::-1]] for each in sizes) else size
 
 
-def all_boxes(annotations: Iterable[Annotation]) -> bool:
+def all_boxes(annotations: Iterable[CocoAnnotation]) -> bool:
     """Whether there are some, all with a bbox and none with a segmentation."""
     boxed = [annotation.boxed and not annotation.masked for annotation in annotations]
     return bool(boxed) and all(boxed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.masks import Mask
-from dinoseg.evaluation.predictions.base import Prediction, turned
+from dinoseg.evaluation.predictions.base import Prediction, turned_prediction
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.turns import Turn
 from dinoseg.options import EvaluateOptions
@@ -29,19 +29,20 @@ class Frames:
         turn = (frame or frame_of(sample.image) or UPRIGHT).turn(size, self.options.stored_frame in ("truth", "both"))
         return (upright(truth, turn, size), True) if turn else (truth, False)
 
-    def both(self, sample: Sample, result: Prediction) -> tuple[Truth, Prediction, tuple[str, ...]]:
+    def both(self, sample: Sample, prediction: Prediction) -> tuple[Truth, Prediction, tuple[str, ...]]:
         """Truth, prediction, and what was turned (``Row.exif``). Only predictions in files have to be."""
         frame = frame_of(sample.image) or UPRIGHT
         truth, truth_turned = self.truth(sample, frame)
         stored = self.options.stored_frame in ("predictions", "both")
-        turn = frame.turn(result.size, stored) if self.options.predictions else None
+        turn = frame.turn(prediction.size, stored) if self.options.predictions else None
         notes = {
             "pictures": frame.turned,
             "truth": truth_turned,
             "predictions": turn is not None,
             "untold": frame.turned and frame.stored == frame.upright,
         }
-        return truth, turned(result, turn) if turn else result, tuple(note for note, so in notes.items() if so)
+        upright_prediction = turned_prediction(prediction, turn) if turn else prediction
+        return truth, upright_prediction, tuple(note for note, holds in notes.items() if holds)
 
 
 def upright(truth: Truth, turn: Turn, size: tuple[int, int]) -> Truth:

@@ -95,12 +95,12 @@ def jaccard_table(heads: Sequence[Mask], things: Sequence[Mask], void: Mask | No
     What vanishes in a smaller frame is no object there.
     """
     size = heads[0].shape
-    unclear = None if void is None else nearest(void, size)
-    wanted = [small for thing in things if (small := nearest(thing, size)).any()]
+    unclear = None if void is None else resized_mask(void, size)
+    wanted = [small for thing in things if (small := resized_mask(thing, size)).any()]
     return np.array([[jaccard(head, thing, unclear) for head in heads] for thing in wanted], np.float64)
 
 
-def nearest(mask: Mask, size: tuple[int, ...]) -> Mask:
+def resized_mask(mask: Mask, size: tuple[int, ...]) -> Mask:
     """A mask ``(H, W)`` in another frame: the value at each pixel's centre."""
     y, x = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, mask.shape, strict=True))
     return mask[y][:, x]

@@ -15,7 +15,7 @@ from dinoseg.evaluation.aggregate import mean_of, means
 from dinoseg.evaluation.datasets import Data
 from dinoseg.evaluation.features.distortions import DISTORTIONS, distorted
 from dinoseg.evaluation.features.embedding import Embedder, Embedding, cls_token, crop_side, raw_pixels, squash
-from dinoseg.evaluation.features.gallery import RAW, Counter, batch_size, chosen
+from dinoseg.evaluation.features.gallery import RAW, Counter, batch_size, selected_positions
 from dinoseg.evaluation.features.whitening import Whitening, cls_and_gem
 from dinoseg.evaluation.metrics.ranking import average_precision, rankings
 from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Progress
@@ -48,7 +48,7 @@ def check_enough(data: Path, count: int) -> None:
 
 def originals(count: int, options: EvaluateOptions) -> NDArray[np.int64]:
     """Positions of the pictures that are distorted: of those asked for at most ``ORIGINALS``, at most half of all."""
-    asked = chosen(count, options)
+    asked = selected_positions(count, options)
     most = max(1, min(ORIGINALS, count // 2, len(asked)))
     return asked[np.linspace(0, len(asked) - 1, most).round().astype(int)] if len(asked) else asked
 
@@ -64,11 +64,11 @@ def copies_of(pictures: Sequence[Source]) -> Iterator[Source | Failure]:
         yield from (Source(f"{source.id} ({name})", distorted(pixels, name)) for name in DISTORTIONS)
 
 
-def rows_of(
+def copy_rows(
     pictures: Sequence[Source], asked: NDArray[np.int64], database: Embedding, queries: Embedding
 ) -> list[Row[None]]:
     """Where each copy finds its original, by each kind of vector; the copies of one picture are one sequence."""
-    place, kind = np.divmod(queries.kept, len(DISTORTIONS))  # which original, and what was done to it
+    place, kind = np.divmod(queries.positions, len(DISTORTIONS))  # which original, and what was done to it
     wanted, names = asked[place], [list(DISTORTIONS)[number] for number in kind]
     values: list[dict[str, float]] = [{} for _ in wanted]
     for after, (copies, among) in compared(database, queries, asked).items():
@@ -83,7 +83,7 @@ def rows_of(
 
 def compared(database: Embedding, queries: Embedding, asked: NDArray[np.int64]) -> dict[str, tuple[Tensor, Tensor]]:
     """Vectors of the copies and of the database by the end of a score's name; whitening is learned on distractors."""
-    distractors = np.setdiff1d(np.arange(len(database.kept)), asked)
+    distractors = np.setdiff1d(np.arange(len(database.positions)), asked)
     vectors = database.vectors[COPY]
     whiten = Whitening.learn(vectors[distractors], min(vectors.shape[1], len(distractors) // 2))
     pairs = {f", {name}": (queries.vectors[name], database.vectors[name]) for name in (CLS, RAW)}
@@ -157,9 +157,9 @@ class CopiesEvaluation(Evaluation):
             batch=batch_size(self.backbone, options),
         )
         database = embedder(sources, count)
-        check_enough(self.folder, len(database.kept))
-        readable = [source for source in (sources[index] for index in database.kept) if isinstance(source, Source)]
+        check_enough(self.folder, len(database.positions))
+        readable = [source for source in (sources[index] for index in database.positions) if isinstance(source, Source)]
         asked = originals(len(readable), options)
         queries = embedder(copies_of([readable[index] for index in asked]), count)
-        rows = rows_of(readable, asked, database, queries)
+        rows = copy_rows(readable, asked, database, queries)
         return Outcome(rows, reasons((*database.failures, *queries.failures)), lambda: scores_of(rows))

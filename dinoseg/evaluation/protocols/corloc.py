@@ -15,9 +15,9 @@ from dinoseg.types import Segmentation
 ENOUGH = 0.5
 
 
-def hit(found: Boxes, wanted: Boxes) -> float:
+def hit(predicted: Boxes, truth: Boxes) -> float:
     """1 if any box lies on any wanted one, else 0."""
-    return float((box_iou(found, wanted) >= ENOUGH).any())
+    return float((box_iou(predicted, truth) >= ENOUGH).any())
 
 
 class CorLoc(MeanProtocol):
@@ -36,10 +36,10 @@ class CorLoc(MeanProtocol):
 
     def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
         """1 or 0 for the best-scored box, for the best of all boxes, and for the floors' boxes."""
-        wanted = truth.object_boxes()
-        if not len(wanted):
+        annotated = truth.object_boxes()
+        if not len(annotated):
             return {}
-        found = boxes_of(prediction)  # (n, 4), the best score first
-        values = {"CorLoc": hit(found[:1], wanted), f"{ORACLE} CorLoc, best of all boxes": hit(found, wanted)}
+        boxes = boxes_of(prediction)  # (n, 4), the best score first
+        values = {"CorLoc": hit(boxes[:1], annotated), f"{ORACLE} CorLoc, best of all boxes": hit(boxes, annotated)}
         floors = {name: np.array([mask_box(draw(prediction.size))], np.float64) for name, draw in FLOORS.items()}
-        return values | {f"CorLoc {name}": hit(box, wanted) for name, box in floors.items()}
+        return values | {f"CorLoc {name}": hit(box, annotated) for name, box in floors.items()}

@@ -27,35 +27,35 @@ NOTHING = -1
 """Number of an empty proposal."""
 
 
-class Pairs(NamedTuple):
+class FrameFits(NamedTuple):
     """One frame: how well every object that was found fits every object that is there, void left out of both."""
 
-    found: list[int]
+    predicted: list[int]
     """Rising numbers of what was found, those with any pixel that counts."""
-    there: list[int]
+    actual: list[int]
     """Rising numbers of what is there."""
     values: NDArray[np.float64]
-    """J and F, ``(found, there, 2)``."""
+    """J and F, ``(predicted, actual, 2)``."""
     floors: NDArray[np.float64]
     """The same of each of ``FLOORS``, ``(floors, there, 2)``."""
 
-    def of_floor(self, number: int) -> Pairs:
+    def of_floor(self, number: int) -> FrameFits:
         """As if that floor were all that was found."""
-        return self._replace(found=[1], values=self.floors[number : number + 1])
+        return self._replace(predicted=[1], values=self.floors[number : number + 1])
 
 
-Video: TypeAlias = Sequence[Pairs]
+Video: TypeAlias = Sequence[FrameFits]
 """Its frames in order."""
 
 
-def fits(found: Iterable[Mask], there: Iterable[Mask]) -> NDArray[np.float64]:
-    """J and F of every pair, ``(found, there, 2)``."""
-    found, there = list(found), list(there)
-    values = [[(jaccard(f, t), boundary_f(f, t)) for t in there] for f in found]
-    return np.array(values, np.float64).reshape(len(found), len(there), 2)
+def fits(predicted: Iterable[Mask], actual: Iterable[Mask]) -> NDArray[np.float64]:
+    """J and F of every pair, ``(predicted, actual, 2)``."""
+    predicted, actual = list(predicted), list(actual)
+    values = [[(jaccard(f, t), boundary_f(f, t)) for t in actual] for f in predicted]
+    return np.array(values, np.float64).reshape(len(predicted), len(actual), 2)
 
 
-def objects_of(videos: Mapping[str, Video]) -> list[NDArray[np.float64]]:
+def object_series(videos: Mapping[str, Video]) -> list[NDArray[np.float64]]:
     """J and F over the frames, ``(frames, 2)``, of every object of all videos."""
     return [series for name, frames in videos.items() for series in assigned(video_table(frames, name))]
 
@@ -66,21 +66,21 @@ def score_of_both(name: str, objects: Sequence[NDArray[np.float64]]) -> Score:
 
 
 def video_table(frames: Video, name: str) -> NDArray[np.float64]:
-    """J and F of every pair in a video, ``(frames, found, objects, 2)``; objects are those of the first frame.
+    """J and F of every pair in a video, ``(frames, predicted, objects, 2)``; objects are those of the first frame.
 
     In a frame with neither of the two it is 1, with one of them 0. Where there are fewer proposals than objects, empty
     ones are added. Raises ``DatasetError`` for more than 20 proposals.
     """
-    found = sorted({number for frame in frames for number in frame.found})
-    objects = np.array(frames[0].there, np.int64)
-    if len(found) > MOST:
-        raise DatasetError(f"{name}: {len(found)} objects are predicted in the video, {MOST} may be.")
-    proposals = np.array(found + [NOTHING] * (len(objects) - len(found)), np.int64)
+    predicted = sorted({number for frame in frames for number in frame.predicted})
+    objects = np.array(frames[0].actual, np.int64)
+    if len(predicted) > MOST:
+        raise DatasetError(f"{name}: {len(predicted)} objects are predicted in the video, {MOST} may be.")
+    proposals = np.array(predicted + [NOTHING] * (len(objects) - len(predicted)), np.int64)
     table = np.zeros((len(frames), len(proposals), len(objects), 2))
     for into, frame in zip(table, frames, strict=True):
-        made, there = np.isin(proposals, frame.found), np.isin(objects, frame.there)
-        into[~made[:, None] & ~there] = 1
-        into[np.ix_(made, there)] = frame.values[:, np.isin(frame.there, objects)]
+        made, actual = np.isin(proposals, frame.predicted), np.isin(objects, frame.actual)
+        into[~made[:, None] & ~actual] = 1
+        into[np.ix_(made, actual)] = frame.values[:, np.isin(frame.actual, objects)]
     return table
 
 
@@ -93,7 +93,7 @@ def assigned(table: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     return [table[:, proposal, number] for number, proposal in sorted(zip(objects, proposals, strict=True))]
 
 
-class DavisUnsupervisedObjects(MaskProtocol[Pairs]):
+class DavisUnsupervisedObjects(MaskProtocol[FrameFits]):
     """Objects that keep their numbers, found without a first mask."""
 
     name = "davis-unsupervised-objects"
@@ -110,25 +110,26 @@ class DavisUnsupervisedObjects(MaskProtocol[Pairs]):
     lasting_labels = True
     needs_videos = True
 
-    def evidence(self, truth: Truth, prediction: Segmentation) -> Pairs:
+    def evidence(self, truth: Truth, prediction: Segmentation) -> FrameFits:
         """J and F of every pair in one frame."""
         numbers = numbers_of(truth)
         counted = numbers != VOID
         labels = [instance.label for instance in prediction.instances]
         masks = sorted(zip(labels, prediction.masks, strict=True), key=lambda pair: pair[0])
-        found = {number: mask & counted for number, mask in masks if (mask & counted).any()}
-        there = {int(number): numbers == number for number in np.unique(numbers[counted]) if number}
+        predicted = {number: mask & counted for number, mask in masks if (mask & counted).any()}
+        actual = {int(number): numbers == number for number in np.unique(numbers[counted]) if number}
         drawn = [draw(prediction.size) & counted for draw in FLOORS.values()]
-        return Pairs(list(found), list(there), *(fits(masks, there.values()) for masks in (found.values(), drawn)))
+        values, floors = (fits(masks, actual.values()) for masks in (predicted.values(), drawn))
+        return FrameFits(list(predicted), list(actual), values, floors)
 
-    def restore(self, stored: Any) -> Pairs:
+    def restore(self, stored: Any) -> FrameFits:
         """See ``MaskProtocol``."""
-        return Pairs(*stored)
+        return FrameFits(*stored)
 
-    def conclude(self, rows: Sequence[Row[Pairs]]) -> list[Score]:
+    def conclude(self, rows: Sequence[Row[FrameFits]]) -> list[Score]:
         """Statistics per object over all frames of its video, then means over all objects; floors by the same rule."""
         videos = {video[0].sequence: [row.evidence for row in video] for video in by_sequence(rows)}
-        objects = objects_of(videos)
+        objects = object_series(videos)
         if not objects:
             raise DatasetError("no video has an object in its first frame: there is nothing that could be found.")
         scores = [score_of_both(f"{ORACLE} J&F", objects)]
@@ -138,5 +139,5 @@ class DavisUnsupervisedObjects(MaskProtocol[Pairs]):
                 scores += [score(f"{ORACLE} {name} {part}", [getattr(x, part) for x in series], "objects")]
         for number, name in enumerate(FLOORS):
             drawn = {video: [frame.of_floor(number) for frame in frames] for video, frames in videos.items()}
-            scores.append(score_of_both(f"J&F {name}", objects_of(drawn)))
+            scores.append(score_of_both(f"J&F {name}", object_series(drawn)))
         return scores

@@ -39,12 +39,12 @@ FIRST_MASK = "first mask kept"
 """A floor: every object stays where it was."""
 
 
-class Frame(NamedTuple):
+class FrameEvidence(NamedTuple):
     """What ``conclude`` needs of a frame beside its values."""
 
     packed: bytes
     shape: tuple[int, ...]
-    found: tuple[int, ...]
+    predicted: tuple[int, ...]
     """Numbers of the objects that were predicted."""
 
     @property
@@ -59,21 +59,21 @@ def numbers_of(truth: Truth) -> NDArray[np.uint8]:
     return truth.numbers
 
 
-Followed: TypeAlias = tuple[Sequence[Row[Frame]], int, Mask]
+Followed: TypeAlias = tuple[Sequence[Row[FrameEvidence]], int, Mask]
 """An object of a video's first frame: the frames that count, its number and its first mask ``(H, W)``."""
 
 
-def objects_of(video: Sequence[Row[Frame]]) -> Iterator[Followed]:
+def followed_objects(video: Sequence[Row[FrameEvidence]]) -> Iterator[Followed]:
     """The frames that count, the number and the first mask of each object of the first frame.
 
     Raises ``DatasetError`` for predictions of other objects, and for a video of fewer than three frames.
     """
     first = video[0].evidence.numbers  # (H, W)
     there = [int(number) for number in np.unique(first) if number not in (0, VOID)]
-    more = sorted({number for row in video for number in row.evidence.found}.difference(there))
-    if more:
+    unexpected = sorted({number for row in video for number in row.evidence.predicted}.difference(there))
+    if unexpected:
         has = ", ".join(map(str, there)) or "none"
-        raise DatasetError(f"{video[0].sequence}: object {more[0]} is predicted, but its first frame has {has}.")
+        raise DatasetError(f"{video[0].sequence}: object {unexpected[0]} is predicted, but its first frame has {has}.")
     if len(video) < 3:
         raise DatasetError(
             f"{video[0].sequence} has {len(video)} frames: first and last do not count, nothing is left."
@@ -91,7 +91,7 @@ def floors(objects: Sequence[Followed]) -> list[Score]:
         for frames, number, first in objects:
             drawn = first if floor == FIRST_MASK else ellipse((first.shape[0], first.shape[1]))
 
-            def of_row(row: Row[Frame], name: str, drawn: Mask = drawn, number: int = number) -> float:
+            def of_row(row: Row[FrameEvidence], name: str, drawn: Mask = drawn, number: int = number) -> float:
                 numbers = row.evidence.numbers
                 return MEASURES[name](drawn, numbers == number, numbers == VOID)
 
@@ -100,7 +100,7 @@ def floors(objects: Sequence[Followed]) -> list[Score]:
     return scores
 
 
-def mean_of_both(frames: Sequence[Row[Frame]], value: Callable[[Row[Frame], str], float]) -> float:
+def mean_of_both(frames: Sequence[Row[FrameEvidence]], value: Callable[[Row[FrameEvidence], str], float]) -> float:
     """Mean of J and F over frames."""
     return float(np.mean([[value(row, name) for name in MEASURES] for row in frames]))
 
@@ -169,7 +169,7 @@ def of_frame(result: Tracked | Failure) -> Prediction | str:
     return from_masks(Source(photo.id, photo.id), photo.size, masks)
 
 
-class DavisPropagation(MaskProtocol[Frame]):
+class DavisPropagation(MaskProtocol[FrameEvidence]):
     """Objects of the first frame, followed."""
 
     name = "davis-propagation"
@@ -188,24 +188,25 @@ class DavisPropagation(MaskProtocol[Frame]):
         """J and F of every object that is in this frame or was predicted, by its number; void left out."""
         numbers = numbers_of(truth)
         void = numbers == VOID
-        found = {instance.label: mask for instance, mask in zip(prediction.instances, prediction.masks, strict=True)}
+        labels = [instance.label for instance in prediction.instances]
+        predicted = dict(zip(labels, prediction.masks, strict=True))
         nothing = np.zeros(numbers.shape, bool)
         return {
-            f"{name} {number}": function(found.get(number, nothing), numbers == number, void)
-            for number in sorted(found.keys() | set(np.unique(numbers).tolist()) - {0, VOID})
+            f"{name} {number}": function(predicted.get(number, nothing), numbers == number, void)
+            for number in sorted(predicted.keys() | set(np.unique(numbers).tolist()) - {0, VOID})
             for name, function in MEASURES.items()
         }
 
-    def evidence(self, truth: Truth, prediction: Segmentation) -> Frame:
+    def evidence(self, truth: Truth, prediction: Segmentation) -> FrameEvidence:
         """The true numbers, packed, for the floors."""
         numbers = numbers_of(truth)
         labels = tuple(instance.label for instance in prediction.instances)
-        return Frame(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
+        return FrameEvidence(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
 
-    def restore(self, stored: Any) -> Frame:
+    def restore(self, stored: Any) -> FrameEvidence:
         """See ``MaskProtocol``."""
-        packed, shape, found = stored
-        return Frame(packed, tuple(shape), tuple(found))
+        packed, shape, predicted = stored
+        return FrameEvidence(packed, tuple(shape), tuple(predicted))
 
     def predictor(self, options: EvaluateOptions) -> PropagationPredictor:
         """Raise ``OptionError`` for a method: none is run."""
@@ -213,9 +214,9 @@ class DavisPropagation(MaskProtocol[Frame]):
             raise OptionError(f"{self.name} follows the first frame's truth, it runs no method: leave out --method.")
         return PropagationPredictor(options)
 
-    def conclude(self, rows: Sequence[Row[Frame]]) -> list[Score]:
+    def conclude(self, rows: Sequence[Row[FrameEvidence]]) -> list[Score]:
         """Statistics per object over its frames, then means over all objects; floors on the same frames."""
-        objects = [item for video in by_sequence(rows) for item in objects_of(video)]
+        objects = [item for video in by_sequence(rows) for item in followed_objects(video)]
         scores = []
         for name in MEASURES:
             values = [[row.values.get(f"{name} {n}", 1.0) for row in frames] for frames, n, _ in objects]

@@ -53,14 +53,14 @@ class Saliency(MaskProtocol[Curve]):
 
     def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
         """Values of one picture's soft mask, of the mask where it is above 0.5, and of the floors."""
-        counted, soft = valid(truth), union(prediction)
-        there, sure = truth.foreground[counted], soft[counted]  # (pixels,) each
-        found = sure > 0.5
-        single = precision_recall(found, there)
-        curve, adaptive = precision_recall_curve(sure, there), precision_recall(adaptive_mask(sure), there)
+        counted, soft_map = valid(truth), union(prediction)
+        actual, soft = truth.foreground[counted], soft_map[counted]  # (pixels,) each
+        predicted = soft > 0.5
+        single = precision_recall(predicted, actual)
+        curve, adaptive = precision_recall_curve(soft, actual), precision_recall(adaptive_mask(soft), actual)
         values = {
-            "IoU": jaccard(found, there),
-            "accuracy": np.mean(found == there),
+            "IoU": jaccard(predicted, actual),
+            "accuracy": np.mean(predicted == actual),
             f"{ORACLE} max F (0.3) per image": curve.f(BETA2).max(),
             f"{ORACLE} max F (0.09) per image": curve.f(BETA2_FOUND).max(),
             "F (0.3) at 0.5": single.f(BETA2),
@@ -70,13 +70,14 @@ class Saliency(MaskProtocol[Curve]):
             "F1 at 0.5": single.f(1),
             "precision at 0.5": single.precision,
             "recall at 0.5": single.recall,
-            "MAE (an error)": np.mean(np.abs(sure - there)),
-            "S-measure": s_measure(np.where(counted, soft, 0), truth.foreground & counted),
-            "AUROC": auroc(sure, there),
+            "MAE (an error)": np.mean(np.abs(soft - actual)),
+            "S-measure": s_measure(np.where(counted, soft_map, 0), truth.foreground & counted),
+            "AUROC": auroc(soft, actual),
         }
         for name, draw in FLOORS.items():
             drawn = draw(prediction.size)[counted]
-            values |= {f"IoU {name}": jaccard(drawn, there), f"F (0.3) {name}": precision_recall(drawn, there).f(BETA2)}
+            values[f"IoU {name}"] = jaccard(drawn, actual)
+            values[f"F (0.3) {name}"] = precision_recall(drawn, actual).f(BETA2)
         return {name: float(value) for name, value in values.items() if value is not None}
 
     def evidence(self, truth: Truth, prediction: Segmentation) -> Curve:

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.datasets.coco_entries import decode
+from dinoseg.evaluation.datasets.coco_entries import decode_segmentation
 from dinoseg.evaluation.predictions.files import CocoPredictions, open_predictions
 from dinoseg.outputs.rle import encode_rle
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask
@@ -41,7 +41,7 @@ def test_foreground_is_the_union_and_crowds_are_no_objects(tmp_path: Path) -> No
 
 @given(arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
 def test_run_lengths_as_text_are_read(mask: np.ndarray) -> None:
-    np.testing.assert_array_equal(decode(encode_rle(mask), mask.shape), mask)
+    np.testing.assert_array_equal(decode_segmentation(encode_rle(mask), mask.shape), mask)
 
 
 def test_the_json_may_lie_beside_its_pictures(tmp_path: Path) -> None:

@@ -47,14 +47,14 @@ def test_features_are_cls_tokens_and_batches_change_nothing() -> None:
     with torch.inference_mode():
         expected = backbone(backbone.normalise(frames), cls=True).cls
     torch.testing.assert_close(found.vectors["cls"], expected, rtol=1e-4, atol=1e-4)
-    assert found.kept.tolist() == [0, 1, 2, 3, 4]
+    assert found.positions.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_f83_broken_pictures_cost_themselves_only(tmp_path: Path) -> None:
     good = sources((40, 40), (44, 40), (48, 40))
     broken = Source("broken.jpg", b"no picture")
     found = embed(small_teacher(), [good[0], broken, good[1], broken, good[2]], size=32, batch=2)
-    assert found.kept.tolist() == [0, 2, 4]
+    assert found.positions.tolist() == [0, 2, 4]
     assert [(failure.id, failure.reason) for failure in found.failures] == [("broken.jpg", "not_an_image")] * 2
     torch.testing.assert_close(found.vectors["cls"], embed(small_teacher(), good, size=32).vectors["cls"])
 
@@ -64,7 +64,7 @@ def test_memory_that_opencv_lacks_costs_that_picture_only() -> None:
         return np.asarray(exhaust_opencv()) if len(pixels) == 44 else squash(pixels, 32)
 
     found = Embedder(small_teacher(), view, {"cls": cls_token})(sources((40, 40), (44, 40), (48, 40)))
-    assert found.kept.tolist() == [0, 2]
+    assert found.positions.tolist() == [0, 2]
     assert [failure.reason for failure in found.failures] == ["oom"]
 
 
@@ -76,7 +76,7 @@ def test_nan_is_a_failure_of_that_picture() -> None:
 
     embedder = Embedder(backbone, lambda pixels: centre_crop(pixels, 32), {"x": poisoned}, batch=3)
     found = embedder(sources((32, 32), (32, 32), (32, 32)))
-    assert found.kept.tolist() == [0, 2]
+    assert found.positions.tolist() == [0, 2]
     assert [(failure.id, failure.reason) for failure in found.failures] == [("1.png", "nan_features")]
 
 

@@ -10,7 +10,13 @@ import pytest
 
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets.base import Truth
-from dinoseg.evaluation.protocols.attention_jaccard import AttentionJaccard, WithSquare, best_heads, head_masks, nearest
+from dinoseg.evaluation.protocols.attention_jaccard import (
+    AttentionJaccard,
+    WithSquare,
+    best_heads,
+    head_masks,
+    resized_mask,
+)
 from dinoseg.types import Segmentation
 from tests.evaluation.results import heads, segmentation
 from tests.evaluation.sets import SIZE, square, write_voc
@@ -108,8 +114,8 @@ def test_what_vanishes_in_the_resized_frame_is_no_object_there() -> None:
 
 def test_nearest_takes_the_value_at_the_centre_of_each_pixel() -> None:
     mask = np.array([[True, False, False, True]])
-    assert nearest(mask, (1, 2)).tolist() == [[False, True]]
-    assert nearest(mask, (2, 4)).tolist() == [mask[0].tolist()] * 2
+    assert resized_mask(mask, (1, 2)).tolist() == [[False, True]]
+    assert resized_mask(mask, (2, 4)).tolist() == [mask[0].tolist()] * 2
 
 
 def test_one_run_gives_the_whole_table(tmp_path: Path, small_model: Path) -> None:

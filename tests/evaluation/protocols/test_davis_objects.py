@@ -14,7 +14,7 @@ from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
 from dinoseg.evaluation.predictions.base import from_masks
-from dinoseg.evaluation.protocols.davis_objects import DavisUnsupervisedObjects, Pairs, assigned, video_table
+from dinoseg.evaluation.protocols.davis_objects import DavisUnsupervisedObjects, FrameFits, assigned, video_table
 from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_davis, write_mask
 from tests.helpers import GOLDEN
@@ -24,8 +24,8 @@ PROTOCOL = DavisUnsupervisedObjects()
 OLD = 1 * square(10, 10, 20) + 2 * square(50, 60, 30)
 
 
-def pairs(found: list[int], there: list[int], values: NDArray[np.float64]) -> Pairs:
-    return Pairs(found, there, values, np.zeros((2, len(there), 2)))
+def pairs(found: list[int], there: list[int], values: NDArray[np.float64]) -> FrameFits:
+    return FrameFits(found, there, values, np.zeros((2, len(there), 2)))
 
 
 def label_maps(root: Path, sequence: str, maps: NDArray[np.uint8]) -> None:
@@ -71,7 +71,7 @@ def test_golden_objects() -> None:
         np.testing.assert_allclose(sorted(found), sorted(wanted), rtol=0, atol=1e-12, err_msg=video)
 
 
-def frame(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Pairs:
+def frame(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> FrameFits:
     known = Truth(truth > 0, list, numbers=truth)
     masks = [(found == number, 1.0, int(number)) for number in np.unique(found) if number]
     return PROTOCOL.evidence(known, from_masks(Source("x", "x"), truth.shape, masks))

@@ -1,8 +1,7 @@
-"""J and F equal the DAVIS toolkit's to the last digit; statistics too, without its 8-bit wrap."""
+"""J and F equal the DAVIS toolkit's to the last digit."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dinoseg.evaluation.metrics import resampling
 from dinoseg.evaluation.metrics.masks import boundary_f, contour, dilate, jaccard, joint_window
-from dinoseg.evaluation.metrics.resampling import bootstrap, one_by_one, resampled, reweighted
 from dinoseg.evaluation.metrics.series import series_statistics
 from tests.helpers import GOLDEN
 
 STORED = np.load(Path(__file__).parents[2] / "data" / "j_and_f.npz")
 SMALL = sorted({key.rsplit("/", 1)[0] for key in STORED.files if key.startswith("small/")})
-SERIES = sorted({key.rsplit("/", 1)[0] for key in STORED.files if key.startswith("stat/")})
 EXACT = {"rel": 0, "abs": 1e-12}
 
 
@@ -67,33 +63,6 @@ def test_a_whole_davis_evaluation_is_the_toolkits() -> None:
         for metric, letter in ((jaccard, "J"), (boundary_f, "F")):
             expected = [golden[f"davis/semi_{letter}_{part}"][index] for part in ("mean", "recall", "decay")]
             assert series_statistics([metric(p, t) for p, t in pairs]) == pytest.approx(expected, **EXACT), name
-
-
-@pytest.mark.parametrize("case", SERIES)
-def test_statistics_are_the_toolkits_but_for_its_8_bit_wrap(case: str) -> None:
-    series, expected = STORED[f"{case}/series"], STORED[f"{case}/mean_recall_decay"]
-    found = series_statistics(series)
-    assert found[:2] == pytest.approx(expected[:2], **EXACT)
-    if len(series) < 256:
-        assert found.decay == pytest.approx(expected[2], **EXACT)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("series", "expected"),
-    [
-        ([np.nan] * 5, (np.nan, 0, np.nan)),  # nothing is known
-        ([np.nan, np.nan, 0.75, 0.25, 0.25], (5 / 12, 0.2, np.nan)),  # nothing of the first quarter
-        ([0.5], (0.5, 0, 0)),
-    ],
-)
-def test_unknown_frames_are_no_warning(series: list[float], expected: tuple[float, ...]) -> None:
-    assert series_statistics(series) == pytest.approx(expected, nan_ok=True)
-
-
-@pytest.mark.parametrize("frames", [100, 255, 256, 300, 1000])
-def test_decay_of_a_falling_series_knows_no_wrap(frames: int) -> None:
-    assert series_statistics(np.linspace(1, 0, frames)).decay == pytest.approx(0.75, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -160,57 +129,3 @@ def test_rows_do_not_touch_and_words_join(width: int, radius: int) -> None:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     expected = cv2.dilate(mask.view(np.uint8), (y**2 + x**2 <= radius**2).astype(np.uint8))
     np.testing.assert_array_equal(dilate(mask, radius), expected)
-
-
-def test_bootstrap_holds_the_mean_as_often_as_it_says() -> None:
-    random = np.random.default_rng(1)
-    held = 0
-    for index in range(200):
-        low, high = bootstrap(random.normal(0.5, 0.2, 60), seed=index, resamples=500)
-        held += low <= 0.5 <= high
-    assert 0.88 <= held / 200 <= 0.99
-
-
-def test_bootstrap_repeats_and_has_the_width_of_the_standard_error() -> None:
-    values = np.random.default_rng(2).normal(0.5, 0.2, 400)
-    low, high = bootstrap(values)
-    assert (low, high) == bootstrap(values)
-    assert high - low == pytest.approx(2 * 1.96 * values.std() / math.sqrt(400), rel=0.1)
-    assert bootstrap([0.3, 0.3]) == (0.3, 0.3)
-
-
-def test_bootstrap_of_groups_draws_the_units_again() -> None:
-    values = np.random.default_rng(1).normal(0.5, 0.1, 100)
-    assert bootstrap(np.stack([values, values], axis=1)) == pytest.approx(bootstrap(values))  # twins add nothing
-    halves = np.full((100, 2), np.nan)
-    halves[:50, 0], halves[50:, 1] = values[:50], values[50:]
-    low, high = bootstrap(halves)
-    error = np.hypot(values[:50].std(), values[50:].std()) / 2 / np.sqrt(50)  # of the mean of two independent means
-    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
-
-
-def test_g98_a_group_that_a_resample_does_not_hold_is_not_in_its_mean() -> None:
-    rare = np.full((50, 2), np.nan)
-    rare[:, 0] = 0.25
-    rare[0, 1] = 0.75  # about a third of the resamples lack this unit
-    assert bootstrap(rare) == (0.25, 0.5)
-
-
-def test_draws_come_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).random(20)
-    whole = bootstrap(values, resamples=50)
-    monkeypatch.setattr(resampling, "AT_ONCE", 7 * 20)  # 50 draws in parts of 7
-    assert bootstrap(values, resamples=50) == whole
-
-
-def test_every_draw_has_as_many_units_as_there_are() -> None:
-    counts = resampled(one_by_one(np.sum), 9, resamples=30)
-    assert counts.tolist() == [9, 9]
-
-
-def test_no_unit_is_lost_where_units_are_weighed_anew() -> None:
-    values = np.random.default_rng(1).random(200)
-    low, high = reweighted(lambda weights: float(weights @ values / weights.sum()), 200, resamples=2000)
-    assert (low, high) == pytest.approx(bootstrap(values), abs=0.01)
-    smallest, _ = reweighted(lambda weights: float(weights.min()), 200, resamples=500)
-    assert smallest > 0
