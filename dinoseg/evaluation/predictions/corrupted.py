@@ -12,12 +12,15 @@ from dinoseg.images.decode import decode
 from dinoseg.types import Failure, Source
 
 
-def corrupted_source(source: Source, condition: Condition | None, id_: str) -> Source | Failure:
-    """A photograph under a condition, or why it cannot be read; ``id_`` as in ``corrupted``."""
+def corrupted_source(source: Source, condition: Condition | None, id_: str, max_pixels: int) -> Source | Failure:
+    """A photograph under a condition, or why it cannot be read; ``id_`` as in ``corrupted``.
+
+    ``max_pixels``: larger photographs are refused.
+    """
     if condition is None:
         return source
     try:
-        pixels = decode(source).pixels
+        pixels = decode(source, max_pixels=max_pixels).pixels
         with within_memory(f"{source.id}: does not fit into memory."):
             return Source(source.id, corrupted(pixels, condition, id_))
     except DinosegError as error:

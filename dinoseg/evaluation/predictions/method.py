@@ -41,7 +41,7 @@ class MethodPredictor:
     def source(self, sample: Sample) -> Source | Failure:
         """The photograph as the method is to see it."""
         source = as_source(sample.image).with_values(self.options.value_range)
-        return corrupted_source(source, self.condition, sample.id)
+        return corrupted_source(source, self.condition, sample.id, self.options.max_pixels)
 
     @property
     def subject(self) -> Subject:

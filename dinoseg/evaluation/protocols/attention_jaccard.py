@@ -51,7 +51,7 @@ class HeadsPredictor(MethodPredictor):
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
         """The prediction for each picture, or why there is none."""
         side = self.options.size or SIDE
-        squares = self.segmenter.run(squashed(self.source(sample), side) for sample in samples)
+        squares = self.segmenter.run(squashed(self.source(sample), side, self.options.max_pixels) for sample in samples)
         for prediction, square in zip(super().__call__(samples), squares, strict=True):
             if isinstance(prediction, str):
                 yield prediction
@@ -62,12 +62,12 @@ class HeadsPredictor(MethodPredictor):
                 yield WithSquare(**values, square=square.segmentation)
 
 
-def squashed(source: Source | Failure, side: int) -> Source | Failure:
+def squashed(source: Source | Failure, side: int, max_pixels: int) -> Source | Failure:
     """A picture as a square, by the filter of torchvision's ``Resize``."""
     if isinstance(source, Failure):
         return source
     try:
-        pixels = decode(source).pixels
+        pixels = decode(source, max_pixels=max_pixels).pixels
     except ImageError as error:
         return Failure(source.id, error, source)
     return Source(source.id, PIL.Image.fromarray(pixels).resize((side, side), PIL.Image.Resampling.BILINEAR))

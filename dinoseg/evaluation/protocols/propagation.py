@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
@@ -134,8 +135,9 @@ class PropagationPredictor:
     def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:
         """One video's frames."""
         numbers = numbers_of(self.frames.truth(video[0])[0])
-        sources = (corrupted_source(Source(x.id, x.image), self.condition, x.id) for x in video)
-        frames = read_ahead(sources, frame_of, workers=AHEAD, ahead=AHEAD)
+        largest = self.options.max_pixels
+        sources = (corrupted_source(Source(x.id, x.image), self.condition, x.id, largest) for x in video)
+        frames = read_ahead(sources, partial(frame_of, max_pixels=largest), workers=AHEAD, ahead=AHEAD)
         return self.propagator.run(frames, np.where(numbers == VOID, 0, numbers).astype(np.uint8))
 
     @property

@@ -66,5 +66,5 @@ def test_the_strength_that_tells_held_out_pictures_best_is_taken(monkeypatch: py
             assert len(vectors) == 6  # a fifth of 30
             return 0.9 if self.strength in STRENGTHS[2:4] else 0.1
 
-    monkeypatch.setattr(probe, "fitted", lambda train, labels, strength: Fake(strength))
+    monkeypatch.setattr(probe, "fit_regression", lambda train, labels, strength: Fake(strength))
     assert strength(*clouds(30, 3, 0.2)) == STRENGTHS[2]  # of equal ones the strongest regularisation

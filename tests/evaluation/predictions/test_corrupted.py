@@ -69,11 +69,16 @@ def test_values_of_more_than_8_bit_are_spoiled_as_they_are_shown(tmp_path: Path)
     path = tmp_path / "deep.png"
     PIL.Image.fromarray(np.linspace(1000, 3000, 64 * 64, dtype=np.uint16).reshape(64, 64)).save(path)
     source = as_source(path).with_values((1000, 3000))
-    spoiled = corrupted_source(source, Condition("brightness", 1), "a")
+    spoiled = corrupted_source(source, Condition("brightness", 1), "a", 64 * 64)
     assert isinstance(spoiled, Source)
     np.testing.assert_array_equal(spoiled.content, corrupted(decode(source).pixels, Condition("brightness", 1), "a"))
-    assert corrupted_source(source, None, "a") is source
-    assert isinstance(corrupted_source(as_source(tmp_path / "none.png"), STRONG, "a"), Failure)
+    assert corrupted_source(source, None, "a", 1) is source
+    assert isinstance(corrupted_source(as_source(tmp_path / "none.png"), STRONG, "a", 1), Failure)
+
+
+def test_a_photograph_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    report = evaluate("foreground", write_pairs(tmp_path, 1), method="prior", corrupt="contrast", max_pixels=100)
+    assert report.failed == (("photo_000.jpg", "too_large"),)
 
 
 def test_rows_under_another_condition_are_of_another_evaluation(tmp_path: Path) -> None:
