@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias
 
 from dinoseg.errors import OptionError
 from dinoseg.options import EvaluateOptions, turn_into_paths
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dinoseg.evaluation.report import Report
 
 P = ParamSpec("P")
+Progress: TypeAlias = Callable[[int, int], object]
+"""Called with how many of how many pictures are done."""
 
 PROTOCOLS: dict[str, str] = {
     "foreground": "dinoseg.evaluation.protocols.foreground:Foreground",

@@ -10,11 +10,11 @@ from contextlib import nullcontext
 from dataclasses import fields
 
 from dinoseg import __version__
-from dinoseg.evaluation import make_protocol
+from dinoseg.evaluation import Progress, make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, refuse_missing
 from dinoseg.evaluation.metrics.resampling import SEED
-from dinoseg.evaluation.protocols.base import Evaluation, Progress, Protocol
+from dinoseg.evaluation.protocols.base import Evaluation, Protocol
 from dinoseg.evaluation.report import FILES, Report, Row, check_place, versions
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.options import EvaluateOptions, identity

@@ -20,6 +20,7 @@ from dinoseg.backbone.precision import inference
 from dinoseg.errors import ImageError, NanFeatures, OptionError, OutOfMemory
 from dinoseg.images.decode import decode
 from dinoseg.images.feed import WORKERS, batches, read_ahead
+from dinoseg.options import MAX_PIXELS
 from dinoseg.types import Failure, Source
 
 CROP = 224
@@ -70,6 +71,8 @@ class Embedder:
     batch: int = 1
     value_range: tuple[float, float] | None = None
     """How pictures of more than 8 bit are read; see ``Source``."""
+    max_pixels: int = MAX_PIXELS
+    """Larger pictures are refused."""
 
     def __call__(self, sources: Iterable[Source | Failure], progress: Callable[[], object] = lambda: None) -> Embedding:
         """Describe pictures; one that cannot be read is listed and costs nothing else.
@@ -105,9 +108,13 @@ class Embedder:
             return source
         try:
             with within_memory(f"{source.id}: does not fit into memory."):
-                return source, self.view(decode(source.with_values(self.value_range)).pixels)
+                return source, self.view(self.decode(source))
         except ImageError as error:
             return Failure(source.id, error, source)
+
+    def decode(self, source: Source) -> NDArray[np.uint8]:
+        """A photograph, ``(H, W, 3)``. Raises ``ImageError``."""
+        return decode(source.with_values(self.value_range), max_pixels=self.max_pixels).pixels
 
     @inference
     def look(self, frames: Sequence[tuple[Source, NDArray[np.uint8]]]) -> list[dict[str, Tensor] | Failure]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +10,7 @@ from torch import Tensor
 
 from dinoseg.backbone.base import Backbone
 from dinoseg.errors import DatasetError
+from dinoseg.evaluation import Progress
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, Part
 from dinoseg.evaluation.features.embedding import Embedder, centre_crop, cls_token, crop_side, raw_pixels
 from dinoseg.options import EvaluateOptions
@@ -19,9 +18,6 @@ from dinoseg.types import Failure
 
 NETWORK, RAW = "network", "raw pixels"
 """Names of the vectors that are compared: those of the network, and the floor."""
-
-Progress: TypeAlias = Callable[[int, int], object]
-"""Called with how many of how many pictures are done."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +86,7 @@ def embed_folder(folder: LabelledFolder, backbone: Backbone, options: EvaluateOp
         describe,
         batch=batch_size(backbone, options),
         value_range=options.value_range,
+        max_pixels=options.max_pixels,
     )
     test = None if folder.test is None else folder.test.take(selected_positions(len(folder.test), options))
     parts = [folder.train, *([] if test is None else [test])]

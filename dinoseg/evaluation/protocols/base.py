@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from dinoseg.evaluation import Progress
 from dinoseg.evaluation.datasets import Data
 from dinoseg.evaluation.report import Row, Score, Subject
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.options import EvaluateOptions
 
-Progress: TypeAlias = Callable[[int, int], object]
-"""Called with how many of how many pictures are done."""
 Figures: TypeAlias = Callable[[], dict[str, bytes]]
 """Draws the pictures of a report, by file name."""
 

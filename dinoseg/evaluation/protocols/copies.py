@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.errors import DatasetError, ImageError, OptionError
+from dinoseg.evaluation import Progress
 from dinoseg.evaluation.aggregate import mean_of, means
 from dinoseg.evaluation.datasets import Data
 from dinoseg.evaluation.features.distortions import DISTORTIONS, distorted
@@ -18,7 +19,7 @@ from dinoseg.evaluation.features.embedding import Embedder, Embedding, cls_token
 from dinoseg.evaluation.features.gallery import RAW, Counter, batch_size, selected_positions
 from dinoseg.evaluation.features.whitening import Whitening, cls_and_gem
 from dinoseg.evaluation.metrics.ranking import average_precision, rankings
-from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Progress
+from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome
 from dinoseg.evaluation.protocols.features import FeatureProtocol, open_backbone, reasons, subject_of
 from dinoseg.evaluation.report import WHOLE_PICTURES, Row, Score
 from dinoseg.evaluation.resume import RowJournal
@@ -53,11 +54,11 @@ def originals(count: int, options: EvaluateOptions) -> NDArray[np.int64]:
     return asked[np.linspace(0, len(asked) - 1, most).round().astype(int)] if len(asked) else asked
 
 
-def copies_of(pictures: Sequence[Source]) -> Iterator[Source | Failure]:
+def copies_of(pictures: Sequence[Source], max_pixels: int) -> Iterator[Source | Failure]:
     """Every distortion of every picture, made when it is asked for."""
     for source in pictures:
         try:
-            pixels = decode(source).pixels
+            pixels = decode(source, max_pixels=max_pixels).pixels
         except ImageError as error:  # gone since
             yield from (Failure(source.id, error, source) for _ in DISTORTIONS)
             continue
@@ -155,11 +156,13 @@ class CopiesEvaluation(Evaluation):
             DESCRIBE,
             facets=("token",),
             batch=batch_size(self.backbone, options),
+            max_pixels=options.max_pixels,
         )
         database = embedder(sources, count)
         check_enough(self.folder, len(database.positions))
         readable = [source for source in (sources[index] for index in database.positions) if isinstance(source, Source)]
         asked = originals(len(readable), options)
-        queries = embedder(copies_of([readable[index] for index in asked]), count)
+        copies = copies_of([readable[index] for index in asked], options.max_pixels)
+        queries = replace(embedder, max_pixels=4 * options.max_pixels)(copies, count)  # a frame makes a copy larger
         rows = copy_rows(readable, asked, database, queries)
         return Outcome(rows, reasons((*database.failures, *queries.failures)), lambda: scores_of(rows))

@@ -13,12 +13,13 @@ import numpy as np
 from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.zoo import choose_device, load_backbone
 from dinoseg.errors import OptionError
+from dinoseg.evaluation import Progress
 from dinoseg.evaluation.datasets import Data
 from dinoseg.evaluation.datasets.labelled import LabelledFolder, open_labelled
 from dinoseg.evaluation.features.embedding import crop_side
 from dinoseg.evaluation.features.figures import FILES, figures
 from dinoseg.evaluation.features.gallery import Gallery, embed_folder
-from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Progress, Protocol
+from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Protocol
 from dinoseg.evaluation.report import WHOLE_PICTURES, Row, Score, Subject
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.evaluation.untrained import model_name, untrained

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import DatasetError, OptionError, OutOfMemory
+from dinoseg.evaluation import Progress
 from dinoseg.evaluation.aggregate import means
 from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, open_dataset
@@ -19,7 +20,7 @@ from dinoseg.evaluation.predictions.files import FilePredictor
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.predictions.smoothing import Smoothed
 from dinoseg.evaluation.predictions.upright import Frames
-from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Progress, Protocol
+from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Protocol
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.images.frames import frame_of

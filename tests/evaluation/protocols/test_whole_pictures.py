@@ -192,6 +192,15 @@ def test_what_cannot_be_asked_for(
         evaluate(protocol, divided, **options(model), **asked)
 
 
+@pytest.mark.parametrize(("protocol", "largest", "failed"), [("knn", 100, True), ("copies", 40 * 48, False)])
+def test_larger_pictures_are_refused(model: str, undivided: Path, protocol: str, largest: int, failed: bool) -> None:
+    if failed:
+        with pytest.raises(DatasetError, match="max-pixels"):
+            evaluate(protocol, undivided, max_pixels=largest, **options(model))
+    else:  # though a copy in a white frame has more
+        assert not evaluate(protocol, undivided, max_pixels=largest, every=8, **options(model)).failed
+
+
 def test_copies_need_distractors(model: str, divided: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "Embedder", None)  # told before anything is computed
     with pytest.raises(DatasetError, match=r"holds 4 pictures .* copies needs 20 or more"):
