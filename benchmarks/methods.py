@@ -34,10 +34,10 @@ from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import jaccard
+from dinoseg.evaluation.predictions.attention import head_masks
 from dinoseg.evaluation.predictions.base import from_masks, with_soft_masks
 from dinoseg.evaluation.predictions.method import open_segmenter
 from dinoseg.evaluation.protocols.ap import InstanceAP
-from dinoseg.evaluation.protocols.attention_jaccard import head_masks
 from dinoseg.evaluation.protocols.corloc import CorLoc
 from dinoseg.evaluation.protocols.foreground import BEST_HEAD
 from dinoseg.evaluation.protocols.saliency import Saliency

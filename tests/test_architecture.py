@@ -123,6 +123,14 @@ def test_rooms_of_the_evaluation_that_others_may_enter(folder: str, rooms: tuple
             assert not [name for name in names if name.startswith("dinoseg.") and not name.startswith(rooms)], path
 
 
+def test_a_protocol_needs_no_other() -> None:
+    folder, shared = PACKAGE / "evaluation" / "protocols", {"base", "masks", "features"}
+    for path in folder.glob("*.py"):
+        names = imported(run_at_import(ast.parse(path.read_text(encoding="utf-8")).body))
+        parts = [name.split(".") for name in names if name.startswith("dinoseg.evaluation.protocols.")]
+        assert {part[3] for part in parts} <= shared, path
+
+
 def test_no_room_of_leftovers() -> None:
     assert not [path for path in FILES if path.stem in ("utils", "util", "helpers", "common", "misc")]
 

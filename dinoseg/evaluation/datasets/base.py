@@ -40,6 +40,11 @@ class Truth:
     numbers: NDArray[np.uint8] | None = None
     """``(H, W)``: 0 background, then objects by the number that they have in all frames, 255 void; in videos."""
 
+    def object_numbers(self) -> NDArray[np.uint8]:
+        """``numbers``, of a frame of a video."""
+        assert self.numbers is not None
+        return self.numbers
+
     def object_boxes(self) -> Boxes:
         """The annotated boxes, or the boxes of the objects' masks; ``(n, 4)``."""
         if self.boxes:

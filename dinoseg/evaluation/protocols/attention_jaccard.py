@@ -17,16 +17,14 @@ from dinoseg.evaluation.corruptions import Condition, parse_condition
 from dinoseg.evaluation.datasets.base import Sample, Truth, by_value
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
+from dinoseg.evaluation.predictions.attention import head_masks, mass_in_frame
 from dinoseg.evaluation.predictions.base import Prediction
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.images.decode import decode
-from dinoseg.images.fit import to_photo
-from dinoseg.methods.threshold import mass_mask
 from dinoseg.options import EvaluateOptions, SegmentOptions
-from dinoseg.types import Failure, Fit, Segmentation, Source
+from dinoseg.types import Failure, Segmentation, Source
 
-MASS = 0.6
 SIDE = 480
 """px of the long side, and of the square, where no size is asked for: that of the paper's figures."""
 HEADLINE = f"{ORACLE} best head per object"
@@ -82,7 +80,7 @@ def best_heads(truth: Truth, objects: Sequence[Mask], prediction: Segmentation) 
     for (kind, things), (shape, result), frame in product(kinds.items(), inputs.items(), ("", ", resized frame")):
         assert result.attention is not None
         fitted = replace(result.fit, size=result.fit.scaled if frame else prediction.size)
-        table = jaccard_table([mass_on(head, fitted) for head in result.attention], things, truth.void)
+        table = jaccard_table([mass_in_frame(head, fitted) for head in result.attention], things, truth.void)
         if len(table):
             values[f"{HEADLINE}{kind}{shape}{frame}"] = float(table.max(axis=1).mean())
             values[f"{ORACLE} best head per image{kind}{shape}{frame}"] = float(table.mean(axis=0).max())
@@ -104,17 +102,6 @@ def resized_mask(mask: Mask, size: tuple[int, ...]) -> Mask:
     """A mask ``(H, W)`` in another frame: the value at each pixel's centre."""
     y, x = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, mask.shape, strict=True))
     return mask[y][:, x]
-
-
-def head_masks(prediction: Segmentation) -> list[Mask]:
-    """The 60 % mass mask of each attention head, ``(H, W)``."""
-    assert prediction.attention is not None
-    return [mass_on(head, prediction.fit) for head in prediction.attention]
-
-
-def mass_on(attention: NDArray[np.float32], fit: Fit) -> Mask:
-    """60 % mass mask of one map ``(gh, gw)``, by nearest neighbour in the frame of ``fit.size``, ``(H, W)``."""
-    return to_photo(mass_mask(attention, MASS).astype(np.float32), fit, nearest=True) > 0.5
 
 
 class AttentionJaccard(MeanProtocol):
@@ -151,7 +138,7 @@ class AttentionJaccard(MeanProtocol):
 
         heads = head_masks(prediction)
         values = best_heads(truth, objects, prediction)
-        values["mean of heads"] = over_objects(mass_on(fuse(prediction.attention), prediction.fit))
+        values["mean of heads"] = over_objects(mass_in_frame(fuse(prediction.attention), prediction.fit))
         values["mask of the method attention"] = over_objects(prediction.mask)
         values |= {f"head {number}": over_objects(head) for number, head in enumerate(heads)}
         return values | {name: over_objects(draw(prediction.size)) for name, draw in FLOORS.items()}

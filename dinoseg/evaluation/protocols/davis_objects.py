@@ -16,7 +16,6 @@ from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
 from dinoseg.evaluation.protocols.masks import MaskProtocol
-from dinoseg.evaluation.protocols.propagation import numbers_of
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.images.labels import VOID
 from dinoseg.types import Segmentation
@@ -112,7 +111,7 @@ class DavisUnsupervisedObjects(MaskProtocol[FrameFits]):
 
     def evidence(self, truth: Truth, prediction: Segmentation) -> FrameFits:
         """J and F of every pair in one frame."""
-        numbers = numbers_of(truth)
+        numbers = truth.object_numbers()
         counted = numbers != VOID
         labels = [instance.label for instance in prediction.instances]
         masks = sorted(zip(labels, prediction.masks, strict=True), key=lambda pair: pair[0])

@@ -12,7 +12,7 @@ from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
 from dinoseg.evaluation.metrics.resampling import bootstrap
-from dinoseg.evaluation.protocols.attention_jaccard import head_masks
+from dinoseg.evaluation.predictions.attention import head_masks
 from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.types import Segmentation

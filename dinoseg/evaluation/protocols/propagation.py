@@ -54,12 +54,6 @@ class FrameEvidence(NamedTuple):
         return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(self.shape)
 
 
-def numbers_of(truth: Truth) -> NDArray[np.uint8]:
-    """True object numbers ``(H, W)``, 255 void; of frames of a video (``Protocol.needs_videos``)."""
-    assert truth.numbers is not None
-    return truth.numbers
-
-
 Followed: TypeAlias = tuple[Sequence[Row[FrameEvidence]], int, Mask]
 """An object of a video's first frame: the frames that count, its number and its first mask ``(H, W)``."""
 
@@ -134,7 +128,7 @@ class PropagationPredictor:
 
     def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:
         """One video's frames."""
-        numbers = numbers_of(self.frames.truth(video[0])[0])
+        numbers = self.frames.truth(video[0])[0].object_numbers()
         largest = self.options.max_pixels
         sources = (corrupted_source(Source(x.id, x.image), self.condition, x.id, largest) for x in video)
         frames = read_ahead(sources, partial(frame_of, max_pixels=largest), workers=AHEAD, ahead=AHEAD)
@@ -188,7 +182,7 @@ class DavisPropagation(MaskProtocol[FrameEvidence]):
 
     def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
         """J and F of every object that is in this frame or was predicted, by its number; void left out."""
-        numbers = numbers_of(truth)
+        numbers = truth.object_numbers()
         void = numbers == VOID
         labels = [instance.label for instance in prediction.instances]
         predicted = dict(zip(labels, prediction.masks, strict=True))
@@ -201,7 +195,7 @@ class DavisPropagation(MaskProtocol[FrameEvidence]):
 
     def evidence(self, truth: Truth, prediction: Segmentation) -> FrameEvidence:
         """The true numbers, packed, for the floors."""
-        numbers = numbers_of(truth)
+        numbers = truth.object_numbers()
         labels = tuple(instance.label for instance in prediction.instances)
         return FrameEvidence(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
 

@@ -10,11 +10,11 @@ import pytest
 
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets.base import Truth
+from dinoseg.evaluation.predictions.attention import head_masks
 from dinoseg.evaluation.protocols.attention_jaccard import (
     AttentionJaccard,
     WithSquare,
     best_heads,
-    head_masks,
     resized_mask,
 )
 from dinoseg.types import Segmentation
