@@ -85,17 +85,17 @@ def corrupted(pixels: Pixels, condition: Condition, id_: str) -> Pixels:
 
 
 def gaussian_noise(pixels: Pixels, deviation: float, random: np.random.Generator) -> Pixels:
-    """Normal noise, of its own in every pixel and channel."""
+    """Normal noise added, independent in every pixel and channel; ``deviation`` of values in 0..1."""
     return to_bytes(pixels / 255 + deviation * random.normal(size=pixels.shape))
 
 
 def gaussian_blur(pixels: Pixels, sigma: float, _: np.random.Generator) -> Pixels:
-    """A Gaussian blur."""
+    """Convolved with a Gaussian of standard deviation ``sigma`` px."""
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.uint8)
 
 
 def jpeg(pixels: Pixels, quality: float, _: np.random.Generator) -> Pixels:
-    """Saved as a JPEG."""
+    """Saved as a JPEG of that quality (0..100) and read again."""
     return np.array(recompressed(int(quality))(Image.fromarray(pixels)))
 
 

@@ -91,7 +91,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What ``evaluate`` returns."""
+    """The scores of one evaluation, with everything that is needed to trust and repeat them."""
 
     protocol: str
     definition: str

@@ -22,7 +22,10 @@ from dinoseg.places import claimed
 
 
 def run(name: str, data: Data, options: EvaluateOptions, progress: Progress = lambda *_: None) -> Report:
-    """See ``evaluate``."""
+    """Evaluate the protocol ``name`` on a data set; ``progress`` is called after each picture.
+
+    Result and errors are those of ``evaluate``.
+    """
     start = time.perf_counter()
     protocol = make_protocol(name)
     refuse_missing(data, options.predictions)

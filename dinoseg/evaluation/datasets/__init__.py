@@ -27,7 +27,7 @@ LAYOUTS: dict[str, str] = {
 
 
 def layouts() -> list[Layout]:
-    """All of ``LAYOUTS``."""
+    """The layouts that ``LAYOUTS`` names, loaded, in their order."""
     places = (place.partition(":") for place in LAYOUTS.values())
     return [getattr(import_module(module), attribute) for module, _, attribute in places]
 

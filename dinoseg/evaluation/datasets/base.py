@@ -142,7 +142,7 @@ class Dataset:
         return sorted((x for half in halves for x in self.half(half, every)), key=lambda sample: sample.id)
 
     def half(self, half: str, every: int) -> list[Sample]:
-        """See ``select``."""
+        """The pictures (videos) at even or odd positions of the list, every n-th of them."""
         positions = slice(1 if half == "odd" else 0, None, 2)
         sequences = sorted({sample.sequence for sample in self.samples})
         if sequences == [""]:

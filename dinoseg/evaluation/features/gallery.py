@@ -30,7 +30,7 @@ class Side:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """``(n,)``"""
+        """Class numbers, ``(n,)``."""
         return self.pictures.labels
 
 

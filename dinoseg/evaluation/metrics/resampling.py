@@ -56,7 +56,7 @@ def resampled(
 ) -> NDArray[np.float64]:
     """Percentile interval ``(2, ...)`` of any statistic of ``units`` that are drawn with replacement (Efron 1979).
 
-    ``statistic`` is told how often each unit was drawn, ``(draws, units)``, some draws at a time, and gives a value
+    ``statistic`` takes how often each unit was drawn, ``(draws, units)``, some draws at a time, and gives a value
     ``(draws, ...)`` for each; where it is NaN it is not counted.
     """
     generator = np.random.default_rng(seed)

@@ -38,7 +38,7 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(predicted: Mask, truth: Mask) -> PrecisionRecall:
-    """Of one mask."""
+    """Precision and recall of one mask against the truth, both ``(H, W)`` or ``(pixels,)``."""
     return from_counts(np.count_nonzero(predicted & truth), np.count_nonzero(predicted), np.count_nonzero(truth))
 
 

@@ -32,7 +32,7 @@ class Smoothed:
             yield from self.smooth(next(predictions) for _ in video)
 
     def smooth(self, frames: Iterable[Prediction | str]) -> Iterator[Prediction | str]:
-        """One video."""
+        """The frames of one video, in order, each averaged over its neighbours."""
         around: deque[tuple[Prediction | str, NDArray[np.float32] | None]] = deque(maxlen=2 * self.reach + 1)
         padded = chain(
             ((frame, None if isinstance(frame, str) else union(frame)) for frame in frames),

@@ -60,7 +60,7 @@ class InstanceAP(MaskProtocol[Sides]):
         )
 
     def restore(self, stored: Any) -> Sides:
-        """See ``MaskProtocol``."""
+        """``evidence`` again, of what JSON has made of it."""
         there, predicted = stored
         return Objects(*there), Objects(*predicted)
 

@@ -63,7 +63,7 @@ class DataSummary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What was measured."""
+    """The rows and scores of one evaluation."""
 
     rows: Sequence[Row[object]]
     """Of the pictures that could be scored, in order."""

@@ -122,7 +122,7 @@ class DavisUnsupervisedObjects(MaskProtocol[FrameFits]):
         return FrameFits(list(predicted), list(actual), values, floors)
 
     def restore(self, stored: Any) -> FrameFits:
-        """See ``MaskProtocol``."""
+        """``evidence`` again, of what JSON has made of it."""
         return FrameFits(*stored)
 
     def conclude(self, rows: Sequence[Row[FrameFits]]) -> list[Score]:

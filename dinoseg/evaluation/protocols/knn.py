@@ -36,7 +36,7 @@ def classifier_of(k: int) -> Classifier:
 
 
 class NearestNeighbours(LabelledProtocol):
-    """Weighted nearest neighbours."""
+    """Weighted k nearest neighbours among labelled pictures, by the cosine of CLS tokens."""
 
     name = "knn"
     definition = (

@@ -36,7 +36,7 @@ def in_folds(vectors: Tensor, labels: Labels, classes: int) -> Votes:
 
 
 class LinearProbe(LabelledProtocol):
-    """Logistic regression on frozen features."""
+    """Multinomial logistic regression on frozen CLS tokens."""
 
     name = "linear"
     definition = (

@@ -64,7 +64,7 @@ class MeanIoU(MaskProtocol[Table]):
         return table_of(labels, truth.class_map, (int(labels.max()) + 1, most + 1))
 
     def restore(self, stored: Any) -> Table:
-        """See ``MaskProtocol``."""
+        """``evidence`` again, of what JSON has made of it."""
         return np.asarray(stored, np.int64)
 
     def predictor(self, options: EvaluateOptions) -> NoReturn:  # noqa: ARG002 (as MaskProtocol)

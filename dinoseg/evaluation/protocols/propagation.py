@@ -127,7 +127,7 @@ class PropagationPredictor:
                 yield from [error.reason] * len(video)
 
     def follow(self, video: Sequence[Sample]) -> Iterator[Tracked | Failure]:
-        """One video's frames."""
+        """The label maps of one video's frames, from the truth of its first frame."""
         numbers = self.frames.truth(video[0])[0].object_numbers()
         largest = self.options.max_pixels
         sources = (corrupted_source(Source(x.id, x.image), self.condition, x.id, largest) for x in video)
@@ -200,7 +200,7 @@ class DavisPropagation(MaskProtocol[FrameEvidence]):
         return FrameEvidence(zlib.compress(numbers.tobytes(), 1), numbers.shape, labels)
 
     def restore(self, stored: Any) -> FrameEvidence:
-        """See ``MaskProtocol``."""
+        """``evidence`` again, of what JSON has made of it."""
         packed, shape, predicted = stored
         return FrameEvidence(packed, tuple(shape), tuple(predicted))
 

@@ -32,7 +32,7 @@ def query_values(gallery: Gallery, vectors: str, after: str, first: Sequence[int
 
 
 class Retrieval(LabelledProtocol):
-    """Pictures of the own class first."""
+    """Ranking of labelled pictures by the cosine of CLS tokens: mean average precision by class."""
 
     name = "retrieval"
     definition = (

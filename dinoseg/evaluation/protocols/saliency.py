@@ -86,7 +86,7 @@ class Saliency(MaskProtocol[Curve]):
         return np.asarray(precision_recall_curve(union(prediction)[counted], truth.foreground[counted]).f(BETA2))
 
     def restore(self, stored: Any) -> Curve:
-        """See ``MaskProtocol``."""
+        """``evidence`` again, of what JSON has made of it."""
         return np.asarray(stored, np.float64)
 
     def conclude(self, rows: Sequence[Row[Curve]]) -> list[Score]:
