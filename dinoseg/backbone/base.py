@@ -28,8 +28,11 @@ class BackboneSpec:
     family: str
     """A name of ``backbone.families``, which tells whatever depends on it."""
     patch: int
+    """px per cell of the grid of features."""
     width: int
+    """Of the embedding of an image."""
     depth: int
+    """Blocks of a ViT; this and what follows is 0 or empty for other networks."""
     heads: int
     hidden: int
     """MLP neurons per block."""
@@ -42,6 +45,8 @@ class BackboneSpec:
     """Of red, green and blue in 0..1 over what it was trained on: taken out of pixels."""
     std: RGB = IMAGENET_STD
     """The same for the deviation, by which they are divided."""
+    architecture: str = ""
+    """timm's name of a network that is more than its numbers say; empty for a ViT."""
 
     @property
     def prefix(self) -> int:

@@ -30,10 +30,11 @@ class TokenStatistics:
 
 
 def look(backbone: Backbone, images: Tensor, *, amp: bool = False) -> Features:
-    """Tokens, CLS and attention of a uint8 batch; in bfloat16 where ``amp``, float32 in the end."""
+    """Tokens, CLS and attention that a ViT gives for a uint8 batch; in bfloat16 where ``amp``, float32 in the end."""
     device = backbone.device.type
     with torch.autocast(device, torch.bfloat16, enabled=amp):
         seen = backbone(backbone.normalise(images.to(backbone.device)), facets=("token",), cls=True)
+    assert seen.attention is not None
     assert seen.cls is not None
     return Features(
         seen.attention.float(), seen.family, seen.patch, {"token": seen.facets["token"].float()}, seen.cls.float()
@@ -49,6 +50,8 @@ def statistics(seen: Features) -> TokenStatistics:
 
 def distance(student: Features, teacher: Features, known: TokenStatistics) -> Tensor:
     """The loss, a scalar: tokens, and CLS attention."""
+    assert student.attention is not None
+    assert teacher.attention is not None
     divergence = attention_divergence(student.attention, teacher.attention)
     return token_distance(student, teacher, known) + ATTENTION * divergence.mean()
 

@@ -33,8 +33,10 @@ def packed(state: Mapping[str, Tensor], store: str) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if store == "int8" and MATRIX.fullmatch(name):
             result[name], result[f"{name}.scale"] = quantise_rows(tensor.float())
-        else:
+        elif tensor.is_floating_point():
             result[name] = tensor.float() if store == "float32" else tensor.half()
+        else:
+            result[name] = tensor  # how many batches a norm has seen
     return {name: tensor.contiguous().cpu() for name, tensor in result.items()}
 
 

@@ -24,29 +24,38 @@ Array: TypeAlias = Any
 class Features:
     """What one batch of equal shape gave. Arrays live on the network's device."""
 
-    attention: Array
+    attention: Array | None
     """CLS attention of the last layer to the patches, ``(B, heads, gh, gw)``; not renormalised after leaving out
-    the columns of CLS and registers."""
+    the columns of CLS and registers. None for a network without a CLS token."""
     family: str
     patch: int
     facets: dict[str, Array] = field(default_factory=dict)
     """``query``, ``key``, ``value`` (with bias, before RoPE), ``token`` (after the final norm): ``(B, gh, gw, d)``."""
     cls: Array | None = None
-    """CLS token after the final norm, ``(B, d)``, when it was asked for."""
+    """Embedding of the image, ``(B, d)``, when it was asked for: the CLS token after the final norm, or the pooled map
+    of a network without one."""
 
     @property
     def grid(self) -> tuple[int, int]:
         """``(gh, gw)`` patches."""
-        return self.attention.shape[-2], self.attention.shape[-1]
+        if self.attention is not None:
+            return self.attention.shape[-2], self.attention.shape[-1]
+        return next(iter(self.facets.values())).shape[1], next(iter(self.facets.values())).shape[2]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """All that there is, each ``(B, ...)``."""
+        return [each for each in (self.attention, *self.facets.values(), self.cls) if each is not None]
 
     def __len__(self) -> int:
-        return len(self.attention)
+        return len(self.arrays[0])
 
     def take(self, images: slice | Sequence[int]) -> Features:
         """Some images of the batch."""
         facets = {name: facet[images] for name, facet in self.facets.items()}
         cls = None if self.cls is None else self.cls[images]
-        return replace(self, attention=self.attention[images], facets=facets, cls=cls)
+        attention = None if self.attention is None else self.attention[images]
+        return replace(self, attention=attention, facets=facets, cls=cls)
 
     def split(self) -> list[Features]:
         """Each image by itself; nothing is copied."""
@@ -54,19 +63,19 @@ class Features:
 
     def finite(self) -> list[bool]:
         """Per image: whether everything that the network gave is a number."""
-        arrays = [self.attention, *self.facets.values()]
-        xp = array_namespace(self.attention)
-        return [all(bool(xp.all(xp.isfinite(array[index]))) for array in arrays) for index in range(len(self))]
+        xp = array_namespace(self.arrays[0])
+        return [all(bool(xp.all(xp.isfinite(array[index]))) for array in self.arrays) for index in range(len(self))]
 
 
 def concat(parts: Sequence[Features]) -> Features:
     """Images of one grid from one network as one batch; a single part is that batch."""
     if len(parts) == 1:
         return parts[0]
-    first, xp = parts[0], array_namespace(parts[0].attention)
+    first, xp = parts[0], array_namespace(parts[0].arrays[0])
     facets = {name: xp.concat([part.facets[name] for part in parts]) for name in first.facets}
     cls = None if first.cls is None else xp.concat([part.cls for part in parts])
-    return replace(first, attention=xp.concat([part.attention for part in parts]), facets=facets, cls=cls)
+    attention = None if first.attention is None else xp.concat([part.attention for part in parts])
+    return replace(first, attention=attention, facets=facets, cls=cls)
 
 
 def to_numpy(array: Array, dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:

@@ -49,7 +49,7 @@ def recognised(state: Mapping[str, Tensor], file: WeightFile) -> tuple[Family, d
             f"{file.path} holds no network of a family that dinoseg knows ({', '.join(FAMILIES)}). Keys seen: "
             f"{', '.join(sorted(state)[:5])} ..."
         )
-    tensors = dequantise(near[0].translate(state, file.path))
+    tensors = dequantise(near[0].translate(state, file))
     said = [family for family in near if family.name == file.metadata.get("family")]
     return (said or [family for family in near if family.recognises(tensors)])[0], tensors
 

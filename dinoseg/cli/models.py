@@ -28,6 +28,10 @@ def show(*, json: Json = False) -> None:
     lines = [list(({**values, "here": "yes" if values["here"] else "no"}).values()) for values in rows]
     tell_table([list(rows[0]), *lines])
     inform("A path of a .safetensors or .pth file is a model as well; `dinoseg models fetch NAME` downloads one.")
+    inform(
+        "DINO's ResNet-50 cannot be fetched by name: give the path of dino_resnet50_pretrain.pth, which the README of "
+        "github.com/facebookresearch/dino links to."
+    )
 
 
 def row(name: str, entry: ZooEntry) -> dict[str, Any]:

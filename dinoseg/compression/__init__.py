@@ -181,7 +181,10 @@ class Judge:
         self.crops = [small for _, small in crops]
         with torch.no_grad():
             self.seen = [look(teacher, large) for large, _ in crops]
-        if not all(all_finite([seen.facets["token"], seen.attention]) for seen in self.seen):
+        if not all(
+            all_finite(part for part in (seen.facets["token"], seen.attention) if part is not None)
+            for seen in self.seen
+        ):
             raise CompressionError(
                 f"{teacher.spec.name} gives NaN or infinite numbers for photographs: check its file."
             )

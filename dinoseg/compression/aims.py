@@ -28,11 +28,15 @@ BINS = 128
 
 def as_the_teacher(student: Features, teacher: Features) -> Tensor:
     """Look where the teacher looks."""
+    assert student.attention is not None
+    assert teacher.attention is not None
     return ATTENTION * attention_divergence(student.attention, teacher.attention).mean()
 
 
 def at_the_object(student: Features, teacher: Features) -> Tensor:
     """Look at what ``attention-cut`` makes of the teacher's attention, head by head; as the teacher at the rest."""
+    assert student.attention is not None
+    assert teacher.attention is not None
     wanted, trusted = attended_objects(teacher)
     there = OBJECT * attention_divergence(student.attention, wanted)  # (B,)
     elsewhere = ATTENTION * attention_divergence(student.attention, teacher.attention)
@@ -50,6 +54,7 @@ def attended_objects(teacher: Features) -> tuple[Tensor, Tensor]:
     Each head's map of ``attention-cut`` on final tokens, whatever the family, and the mask that they make together,
     multiplied: ``(B, heads, gh, gw)`` up to a factor, and whether that mask looks like an object, ``(B,)``.
     """
+    assert teacher.attention is not None
     method = AttentionCut()
     border = torch.from_numpy(border_of(teacher.grid).ravel()).to(teacher.attention.device)
     looked = teacher.attention.flatten(2).sqrt()  # (B, heads, N), as in fuse_heads

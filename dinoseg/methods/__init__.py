@@ -72,6 +72,11 @@ def describe(name: str) -> Description:
     return Description(name, text.partition("\n")[0], text, cls.needs_network, parameters_of(cls))
 
 
+def methods_without_attention() -> list[str]:
+    """Names of those that need the patch features of a network only."""
+    return [name for name in METHODS if (cls := method_class(name)).needs_network and not cls.needs_attention]
+
+
 def describe_methods() -> list[Description]:
     """All methods, the default first."""
     return [describe(name) for name in METHODS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class AttentionMap(NetworkMethod):
     Score: correlation of the mask with the soft mask, times that with the attention map.
     """
 
+    needs_attention: ClassVar[bool] = True
+
     threshold: Literal["otsu", "mass"] = "otsu"
     """Otsu's threshold, or the smallest set of patches that holds `mass` of the attention."""
     mass: float = 0.6
@@ -45,6 +47,7 @@ class AttentionMap(NetworkMethod):
 
     def check(self, spec: BackboneSpec) -> None:
         """Raise ``OptionError`` for a head that the network does not have."""
+        super().check(spec)
         require_head(self.head, spec.heads)
 
     def propose(self, view: View) -> Proposals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class AttentionCut(SimilarityMethod):
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
     """
 
+    needs_attention: ClassVar[bool] = True
+
     power: float = 7.0
     """Of the cosine between two patches: the higher, the more alike they must be to be one thing."""
     reach: float = 0.3
@@ -46,6 +48,7 @@ class AttentionCut(SimilarityMethod):
 
         from dinoseg.methods.likeness import object_maps
 
+        assert features.attention is not None
         attention = [fuse_heads(looked, blur=0) for looked in map(to_numpy, features.attention)]  # (gh, gw) each
         patches = self.batch_features(features)  # (B, N, d)
         maps = torch.from_numpy(np.stack(attention)).float().to(patches.device).flatten(1)[:, None]  # (B, 1, N)

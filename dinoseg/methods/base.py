@@ -13,6 +13,7 @@ from dinoseg.backbone.families import family_of
 from dinoseg.backbone.families.family import Facet
 from dinoseg.backbone.features import to_numpy
 from dinoseg.errors import OptionError
+from dinoseg.methods.affinity import attention_or_affinity
 from dinoseg.types import Fit, Photo, Proposal, Proposals
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class View:
     fit: Fit
     family: str
     attention: NDArray[np.float64]
-    """CLS attention of the last layer, ``(heads, gh, gw)``."""
+    """CLS attention of the last layer, or what stands in for it (``affinity``), ``(heads, gh, gw)``."""
     facets: dict[str, NDArray[np.float64]]
     """Those that were asked for, each ``(N, d)`` in reading order of the grid."""
 
@@ -59,6 +60,23 @@ class NetworkMethod(BaseMethod):
     """
 
     needs_network: ClassVar[bool] = True
+    needs_attention: ClassVar[bool] = False
+    """Whether it reads CLS attention for more than a score."""
+
+    def check(self, spec: BackboneSpec) -> None:
+        """Raise ``OptionError`` for a network without the attention or the features that it reads."""
+        family = family_of(spec.family)
+        if self.needs_attention and not family.attention:
+            from dinoseg.methods import methods_without_attention
+
+            *others, last = methods_without_attention()
+            usable = f"{', '.join(others)} or {last}"
+            raise OptionError(f"{spec.name} has no CLS attention, which this method reads: use --method {usable}.")
+        absent = set(self.facets(spec.family)) - set(family.facets)
+        if absent:
+            raise OptionError(
+                f"--param facet {' '.join(absent)} is out of range: {spec.name} has {', '.join(family.facets)}."
+            )
 
     def propose(self, view: View) -> Proposals:
         """The objects of one image."""
@@ -101,7 +119,7 @@ class SimilarityMethod(FacetMethod):
     """A method that asks which patches are alike."""
 
     centre: bool | None = None
-    """Take the image's mean feature out first (default: only for DINOv2's keys)."""
+    """Take the image's mean feature out first (default: for DINOv2's keys and convolutional networks)."""
 
     def features(self, view: View) -> NDArray[np.float64]:
         """What is compared, ``(N, d)``."""
@@ -125,7 +143,7 @@ class SimilarityMethod(FacetMethod):
 def view_of(features: Features, index: int, fit: Fit) -> View:
     """Image ``index`` of a batch in numpy."""
     facets = {name: to_numpy(facet[index].flatten(0, 1)) for name, facet in features.facets.items()}
-    return View(fit, features.family, to_numpy(features.attention[index]), facets)
+    return View(fit, features.family, to_numpy(attention_or_affinity(features)[index]), facets)
 
 
 def unfit(photo: Photo, fine: bool) -> str | None:

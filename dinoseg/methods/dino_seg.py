@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dinoseg.methods.base import NetworkMethod, View, nothing, require_head
 from dinoseg.methods.grid import components, largest
@@ -25,6 +25,8 @@ class DinoSeg(NetworkMethod):
     Score: correlation of the mask with the head's attention.
     """
 
+    needs_attention: ClassVar[bool] = True
+
     head: int = 4
     """The head, counted from 0."""
     mass: float = 0.6
@@ -38,6 +40,7 @@ class DinoSeg(NetworkMethod):
 
     def check(self, spec: BackboneSpec) -> None:
         """Raise ``OptionError`` for a head that the network does not have."""
+        super().check(spec)
         require_head(self.head, spec.heads)
 
     def propose(self, view: View) -> Proposals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class Found(SimilarityMethod):
 
     Score: correlation of the mask with the fused CLS attention.
     """
+
+    needs_attention: ClassVar[bool] = True
 
     tau: float = 0.3
     """Cosine to the background's patch above which a patch is background, 0..1."""

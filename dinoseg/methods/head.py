@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import cv2
 import numpy as np
@@ -32,6 +32,8 @@ class SegmentationHead(NetworkMethod):
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention, on the patch grid.
     """
 
+    needs_attention: ClassVar[bool] = True
+
     weights: str | None = None
     """A file of `dinoseg train-head` (default: the head that ships for the built-in model)."""
 
@@ -43,6 +45,7 @@ class SegmentationHead(NetworkMethod):
         """Raise ``WeightsError`` if there is no such head, or it was trained on another network."""
         from dinoseg.methods.head_network import load_head  # torch: only once there is a network
 
+        super().check(spec)
         load_head(self.weights, spec)
 
     def identity(self) -> dict[str, object]:
@@ -56,6 +59,7 @@ class SegmentationHead(NetworkMethod):
         """One object at most in each image."""
         from dinoseg.methods.head_network import load_head
 
+        assert features.attention is not None
         network = load_head(self.weights, device=features.attention.device)
         (facet,) = (features.facets[name] for name in self.facets(features.family))
         maps = network.maps(facet.float()).cpu().numpy()  # (B, gh cells, gw cells)

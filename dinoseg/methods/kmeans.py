@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.affinity import attention_or_affinity
 from dinoseg.methods.base import FacetMethod, nothing, one
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import border_of
@@ -31,6 +32,9 @@ AUTOMATIC = range(2, 7)
 class PatchClusters(FacetMethod):
     """k-means of patch features; clusters that CLS attention prefers and the border does not are the object.
 
+    In a network without attention the mean product of each cell's feature with all cells' features, where that is
+    positive, stands in for it.
+
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
     """
 
@@ -46,7 +50,7 @@ class PatchClusters(FacetMethod):
         points = features.facets[name].float().flatten(1, 2)  # (B, N, d)
         return [
             nearer(to_numpy(self.distances(rows)), fuse_heads(to_numpy(looked)), fit)
-            for rows, looked, fit in zip(points, features.attention, fits, strict=True)
+            for rows, looked, fit in zip(points, attention_or_affinity(features), fits, strict=True)
         ]
 
     def distances(self, features: Tensor) -> Tensor:

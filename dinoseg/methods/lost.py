@@ -36,7 +36,8 @@ class Lost(SimilarityMethod):
     The piece that holds the seed is the object; one that fills the frame is none. On DINOv2's tokens the published rule
     works as it stands; its keys are all similar to each other until they are centred.
 
-    Score: correlation of the mask with the fused CLS attention.
+    Score: correlation of the mask with the fused CLS attention; in a network without it, with the mean product of each
+    cell's feature with all cells' features, where that is positive.
     """
 
     k: int = 100

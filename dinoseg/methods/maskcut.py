@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.affinity import attention_or_affinity
 from dinoseg.methods.base import nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import component_at
@@ -35,7 +36,8 @@ class MaskCut(TokenCut):
     A side that has three corners of the frame is background. It ends with a piece that repeats the one before or is
     too small; the published program goes on there, although the graph is the same, and may then take what it refused.
 
-    Score: correlation of each mask with the fused CLS attention.
+    Score: correlation of each mask with the fused CLS attention; in a network without it, with the mean product of each
+    cell's feature with all cells' features, where that is positive.
     """
 
     tau: float = 0.15
@@ -58,7 +60,7 @@ class MaskCut(TokenCut):
             left = [index for index, cut in zip(left, cuts, strict=True) if cut and peels[index].take(cut)]
             if not left:
                 break
-        return [peel.proposals(to_numpy(one)) for peel, one in zip(peels, features.attention, strict=True)]
+        return [peel.proposals(to_numpy(one)) for peel, one in zip(peels, attention_or_affinity(features), strict=True)]
 
 
 class Peel:

@@ -38,6 +38,7 @@ def cues(features: Features) -> NDArray[np.float64]:
     Concentration: relative entropy of a head's map to the uniform one, in nats, 0 or more, whatever the grid.
     Share of the patches: what CLS does not keep for itself and the registers, 0..1.
     """
+    assert features.attention is not None  # no family without it has coefficients
     attention = features.attention.cpu().double().flatten(2).numpy()  # (B, heads, N); MPS has no float64
     share = attention.sum(axis=2)  # (B, heads)
     maps = attention / np.maximum(share, np.finfo(np.float64).tiny)[..., None]

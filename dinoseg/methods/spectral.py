@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.affinity import attention_or_affinity
 from dinoseg.methods.base import SimilarityMethod, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.score import sharp
@@ -32,7 +33,8 @@ class Spectral(SimilarityMethod):
     With ``regions=many`` each cluster but the one with the longest border is an object. Without a threshold on the
     edges no family of networks needs centred features.
 
-    Score: correlation of each mask with the fused CLS attention.
+    Score: correlation of each mask with the fused CLS attention; in a network without it, with the mean product of each
+    cell's feature with all cells' features, where that is positive.
     """
 
     regions: Literal["one", "many"] = "one"
@@ -60,7 +62,7 @@ class Spectral(SimilarityMethod):
         if k < 1:
             return [nothing("degenerate_graph")] * len(fits)
         pairs = laplacian_pairs(given, photos, features.grid, k, self.colour)
-        attention = map(fuse_heads, map(to_numpy, features.attention))  # each (gh, gw)
+        attention = map(fuse_heads, map(to_numpy, attention_or_affinity(features)))  # each (gh, gw)
         return [self.objects(*one) for one in zip(pairs, attention, strict=True)]
 
     def objects(self, pairs: Pairs, attention: NDArray[np.float64]) -> Proposals:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.features import to_numpy
+from dinoseg.methods.affinity import attention_or_affinity
 from dinoseg.methods.base import SimilarityMethod, nothing
 from dinoseg.methods.fusion import fuse_heads
 from dinoseg.methods.grid import component_at
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class TokenCut(SimilarityMethod):
     """TokenCut as published: second eigenvector of the patch graph, cut at its mean, the piece of its largest entry.
 
-    Score: correlation of the mask with the fused CLS attention.
+    Score: correlation of the mask with the fused CLS attention; in a network without it, with the mean product of each
+    cell's feature with all cells' features, where that is positive.
     """
 
     tau: float = 0.2
@@ -48,7 +50,7 @@ class TokenCut(SimilarityMethod):
     def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
         """One object at most in each image."""
         cuts = self.cuts(self.batch_features(features))
-        found = zip(cuts, features.attention, fits, strict=True)
+        found = zip(cuts, attention_or_affinity(features), fits, strict=True)
         return [cut_out(cut, to_numpy(attention), fit) for cut, attention, fit in found]
 
 

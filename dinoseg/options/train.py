@@ -52,6 +52,8 @@ class TrainOptions(Options):
     """What is learned: DINO as published."""
     init: str | None = None
     """Start from this network: a name of `dinoseg models`, or a weight file (default: from scratch)."""
+    arch: str | None = None
+    """A convolutional network from scratch instead of a Vision Transformer, by timm's name: resnet50."""
     layer_decay: float = 1.0
     """With --init: learning rate of each block as a share of the next one's (1: all alike)."""
     freeze_blocks: Whole = 0
@@ -93,7 +95,7 @@ class TrainOptions(Options):
     norm_last_layer: bool = True
     """Keep the norm of the last layer's weights at 1."""
     drop_path: float = 0.1
-    """Of the student, rising linearly over depth."""
+    """Of the student, rising linearly over depth; a convolutional network has none, as published."""
     clip: float = 3.0
     """Largest gradient norm, per tensor."""
     save_every: Whole = field(default=20, metadata=FREE)
@@ -140,6 +142,8 @@ class TrainOptions(Options):
         require(0 < self.layer_decay <= 1, "--layer-decay", self.layer_decay, "above 0, at most 1")
         require(self.freeze_blocks >= 0, "--freeze-blocks", self.freeze_blocks, "0 or more")
         require(0 <= self.teacher_cache <= 1e6, "--teacher-cache", self.teacher_cache, "0..1000000 GiB")
+        if self.arch is not None and self.init is not None:
+            raise OptionError("--init says what the network is: leave out --arch.")
         if self.init is None and (self.layer_decay != 1 or self.freeze_blocks):
             raise OptionError("--layer-decay and --freeze-blocks are for a network that has learned: add --init.")
         if self.distil_from is not None:
@@ -150,7 +154,9 @@ class TrainOptions(Options):
             raise OptionError("--teacher-cache keeps the outputs of a frozen teacher: add --distil-from.")
 
     def _check_views(self) -> None:
-        patch = self.patch or (1 if self.init else SCRATCH["patch"])  # a file's own is looked at when it is read
+        patch = self.patch or (
+            1 if self.init or self.arch else SCRATCH["patch"]
+        )  # a file's own is looked at when it is read
         for name, size in (("--global-size", self.global_size), ("--local-size", self.local_size)):
             require(size >= patch and size % patch == 0, name, size, f"a multiple of --patch ({patch})")
         require(0 <= self.local_crops <= 64, "--local-crops", self.local_crops, "0..64")

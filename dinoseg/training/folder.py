@@ -136,17 +136,21 @@ class RunFolder:
         return whole_lines(self.metrics, "step", "epoch", "loss", "images_per_second")
 
     def looks(self) -> list[dict[str, Any]]:
-        """Lines of ``watch.jsonl`` whose strips may be there."""
+        """Lines of ``watch.jsonl`` whose strips may be there, or that have none."""
         looks = whole_lines(self.watched, "step", "epoch")
-        return [look for look in looks if STRIP.fullmatch(str(look.get("strip")).removeprefix(f"{self.strips.name}/"))]
+        begin = f"{self.strips.name}/"
+        return [
+            look for look in looks if "strip" not in look or STRIP.fullmatch(str(look["strip"]).removeprefix(begin))
+        ]
 
-    def add_look(self, look: Mapping[str, Any], strip: Image.Image) -> None:
+    def add_look(self, look: Mapping[str, Any], strip: Image.Image | None) -> None:
         """Keep what a look at the network after ``look["step"]`` steps showed; later ones are gone then."""
-        self.strips.mkdir(exist_ok=True)
-        picture = io.BytesIO()  # written into a file, Pillow would not say what the system refused
-        strip.save(picture, "PNG")
-        with atomic_write(self.path / look["strip"]) as file:
-            file.write(picture.getvalue())
+        if strip is not None:
+            self.strips.mkdir(exist_ok=True)
+            picture = io.BytesIO()  # written into a file, Pillow would not say what the system refused
+            strip.save(picture, "PNG")
+            with atomic_write(self.path / look["strip"]) as file:
+                file.write(picture.getvalue())
         before = [line for line in self.looks() if line["step"] < look["step"]]
         self.write_lines(self.watched, map(json.dumps, [*before, look]))
 

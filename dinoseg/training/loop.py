@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dinoseg.atomic import append
+from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
 from dinoseg.backbone.memory import on_device, out_of_memory
 from dinoseg.backbone.precision import own_precision
@@ -79,7 +80,7 @@ def train_together(
     """``run_training`` as one of a team."""
     folder = team.from_first(lambda: RunFolder(options))
     start = Start.read(options)
-    check_team(options, team)
+    check_team(options, team, start.spec)
     photographs = open_photographs(images, options, round(SHORT_SIDE * start.crop(options)), device, team)
     check_photographs(photographs, images, options, team)
     devices = [device] if device.type == "cuda" else []
@@ -106,8 +107,12 @@ def train_together(
     )
 
 
-def check_team(options: TrainOptions, team: Team) -> None:
+def check_team(options: TrainOptions, team: Team, spec: BackboneSpec) -> None:
     """Raise ``OptionError`` for what one process has to do alone."""
+    if spec.architecture and team.size > 1:
+        raise OptionError(
+            f"{spec.architecture} trains in one process, whose batch its norms see: start without torchrun."
+        )
     if options.distil_from is not None and team.size > 1:
         raise OptionError("--distil-from trains in one process: start it without torchrun.")
 

@@ -7,6 +7,7 @@ from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.vit import VisionTransformer
 from dinoseg.options import TrainOptions
 from dinoseg.training.head import DINOHead
 from dinoseg.training.schedules import ramp
@@ -38,7 +39,12 @@ def new_network(options: TrainOptions) -> Network:
 
 
 def drop_paths(backbone: Backbone, last: float) -> None:
-    """Stochastic depth (Huang et al. 2016) whose rate rises linearly over the blocks from 0 to ``last``."""
+    """Stochastic depth (Huang et al. 2016) whose rate rises linearly over the blocks of a ViT from 0 to ``last``.
+
+    The published recipe has none for convolutional networks.
+    """
+    if not isinstance(backbone, VisionTransformer):
+        return
     for index, block in enumerate(backbone.network.blocks):
         rate = ramp(0.0, last, index, backbone.spec.depth)
         block.drop_path1, block.drop_path2 = DropPath(rate), DropPath(rate)

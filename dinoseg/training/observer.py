@@ -6,14 +6,16 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.families import family_of
 from dinoseg.images.find import find
 from dinoseg.options import TrainOptions
 from dinoseg.training.folder import RunFolder
 from dinoseg.training.monitor import Monitor
 from dinoseg.training.report import History, below_floors, write_report
-from dinoseg.training.watch import Watch
+from dinoseg.training.watch import Watch, evaluating
 from dinoseg.types import Source
 
 log = logging.getLogger(__name__)
@@ -55,13 +57,16 @@ class Observer:
         return self.watch is not None and (epoch % self.options.watch_every == 0 or epoch == self.options.epochs)
 
     def look(self, epoch: int, backbone: Backbone) -> None:
-        """A line of ``watch.jsonl``, a strip of attention, and the page with both."""
+        """A line of ``watch.jsonl``, a strip of attention where there is some, and the page with both."""
         assert self.watch
-        name = f"{self.folder.strips.name}/epoch-{epoch:05d}.png"
-        scores = self.watch.look(backbone, floors=epoch == 0)
-        strip, peak = self.watch.strip(backbone)
-        seen = {} if math.isnan(peak) else {"peak": peak}
-        line = {"step": epoch * self.steps_per_epoch, "epoch": epoch, **scores, **seen, "strip": name}
+        line: dict[str, Any] = {"step": epoch * self.steps_per_epoch, "epoch": epoch}
+        strip = None
+        with evaluating(backbone):
+            line |= self.watch.look(backbone, floors=epoch == 0)
+            if family_of(backbone.spec.family).attention:
+                strip, peak = self.watch.strip(backbone)
+                line |= {} if math.isnan(peak) else {"peak": peak}
+                line["strip"] = f"{self.folder.strips.name}/epoch-{epoch:05d}.png"
         self.folder.add_look(line, strip)
         self.report()
 

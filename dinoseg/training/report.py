@@ -106,6 +106,8 @@ def about(history: History) -> str:
     network, options = history.run["network"], history.folder.options
     start = f"from {options.init}" if options.init else "from random weights"
     learned = f"learning from {options.distil_from}" if options.distil_from else "by the recipe of DINO, without labels"
+    if network.get("architecture"):
+        return f"The convolutional network {network['architecture']}, {start}, {learned}."
     shape = f"width {network['width']}, depth {network['depth']}, patch {network['patch']}"
     return f"A Vision Transformer ({shape}), {start}, {learned}."
 
@@ -179,7 +181,7 @@ def charts(history: History) -> Iterator[Chart]:
 
 def strips(history: History) -> Iterator[tuple[str, str]]:
     """Rows of pictures with their labels, as JPEG in base64: the photographs, then attention as it changed."""
-    looks = [look for look in history.watched if (history.folder.path / look["strip"]).exists()]
+    looks = [look for look in history.watched if "strip" in look and (history.folder.path / look["strip"]).exists()]
     last = max(1, min(STRIPS, len(looks)) - 1)
     for number, place in enumerate(sorted({round(index * (len(looks) - 1) / last) for index in range(last + 1)})):
         if not looks:
@@ -207,7 +209,9 @@ def commands(history: History, images: Sequence[str | Path]) -> list[str]:
     if not history.done:
         return [shlex.join(["dinoseg", "train", *map(str, images), *words(options), "--resume"])]
     model = [] if any(below_floors(history)) else ["--model", str(history.folder.model)]
-    found = [["dinoseg", "segment", *photos, "-o", "masks", *model]]
+    convolutional = history.run["network"].get("architecture")  # the default method needs attention
+    method = ["--method", "tokencut"] if convolutional and model else []
+    found = [["dinoseg", "segment", *photos, "-o", "masks", *model, *method]]
     if history.scores("knn") and images:
         found.append(["dinoseg", "evaluate", "knn", *photos[:1], *model])
     return [shlex.join(command) for command in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -11,12 +11,14 @@ from torch import nn
 
 from dinoseg.backbone.base import Backbone, BackboneSpec
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.families.convolutional import CONVOLUTIONAL
 from dinoseg.backbone.vit import VisionTransformer
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import OptionError
 from dinoseg.options import SCRATCH, TrainOptions
 
 INIT_STD = 0.02
+DEFAULT = {field.name: field.default for field in fields(TrainOptions)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,7 @@ class Start:
     def read(cls, options: TrainOptions) -> Start:
         """Raises ``WeightsError``, and ``OptionError`` for sizes that do not fit the files."""
         spec = scratch_spec(options) if options.init is None else read_init(options).spec
-        return cls(spec, None if options.distil_from is None else load(options.distil_from, offline=options.offline))
+        return cls(spec, None if options.distil_from is None else read_teacher(options))
 
     def crop(self, options: TrainOptions) -> int:
         """Side in px of the largest crop: a teacher sees the student's grid at its own patch size."""
@@ -43,7 +45,10 @@ class Start:
     def facts(self) -> dict[str, Any]:
         """What decides the result beside options and photographs, for ``run.json``."""
         teacher = self.teacher.spec.sha256 if self.teacher else ""
-        return {"network": asdict(self.spec), "teacher_sha256": teacher}
+        network = asdict(self.spec)
+        if not self.spec.architecture:  # runs of Vision Transformers begun before there were others go on
+            del network["architecture"]
+        return {"network": network, "teacher_sha256": teacher}
 
 
 def starting_backbone(options: TrainOptions) -> Backbone:
@@ -64,11 +69,27 @@ def read_init(options: TrainOptions) -> Backbone:
     assert options.init is not None
     backbone = load(options.init, heads=options.heads, offline=options.offline)
     check_sizes(backbone.spec, options)
-    return backbone
+    return family_of(backbone.spec.family).for_training(backbone)
+
+
+def read_teacher(options: TrainOptions) -> Backbone:
+    """The network to distil from."""
+    assert options.distil_from is not None
+    teacher = load(options.distil_from, offline=options.offline)
+    if not family_of(teacher.spec.family).attention:
+        raise OptionError(
+            f"--distil-from {options.distil_from} is a network of the family {teacher.spec.family}, which has no "
+            "attention to learn: name a Vision Transformer."
+        )
+    return teacher
 
 
 def scratch_spec(options: TrainOptions) -> BackboneSpec:
-    """A plain ViT."""
+    """A plain ViT, or the convolutional network of ``options.arch``."""
+    if options.arch is not None:
+        spec = CONVOLUTIONAL.scratch(options.arch)
+        check_convolutional(spec, options)
+        return spec
     width = options.width or SCRATCH["width"]
     return BackboneSpec(
         name="trained",
@@ -85,8 +106,14 @@ def scratch_spec(options: TrainOptions) -> BackboneSpec:
 
 
 def from_scratch(options: TrainOptions) -> Backbone:
-    """A plain ViT as published weights start; its position table is that of a global crop."""
+    """A network as published weights start; the position table of a ViT is that of a global crop."""
     spec = scratch_spec(options)
+    if options.arch is not None:
+        backbone = CONVOLUTIONAL.new(spec)
+        for part in backbone.modules():
+            if isinstance(part, nn.BatchNorm2d):  # timm begins with branches that add nothing, torchvision does not
+                nn.init.ones_(part.weight)
+        return backbone
     positions = 1 + (options.global_size // spec.patch) ** 2
     backbone = family_of(spec.family).new(spec, {"pos_embed": torch.empty(1, positions, spec.width)})
     initialise(backbone)
@@ -109,6 +136,9 @@ def initialise(module: nn.Module) -> None:
 
 def check_sizes(spec: BackboneSpec, options: TrainOptions) -> None:
     """Raise ``OptionError`` where options ask for another network than the file's, or for crops off its grid."""
+    if not family_of(spec.family).attention:
+        check_convolutional(spec, options)
+        return
     for name in SCRATCH:
         asked, is_ = getattr(options, name), getattr(spec, name)
         if asked is not None and asked != is_:
@@ -118,6 +148,27 @@ def check_sizes(spec: BackboneSpec, options: TrainOptions) -> None:
             f"--freeze-blocks {options.freeze_blocks} is out of range: {options.init} has {spec.depth} blocks."
         )
     check_grid(spec, options)
+
+
+def check_convolutional(spec: BackboneSpec, options: TrainOptions) -> None:
+    """Raise ``OptionError`` for what only Vision Transformers have, and for what batch norms do not go with."""
+    name = options.arch or options.init
+    given = [each for each in SCRATCH if getattr(options, each) is not None]
+    given += [each for each in ("layer_decay", "freeze_blocks") if getattr(options, each) != DEFAULT[each]]
+    if given:
+        flags = ", ".join(f"--{each.replace('_', '-')}" for each in given)
+        raise OptionError(
+            f"{flags}: for Vision Transformers only, and {name} is a convolutional network: leave it out."
+        )
+    if options.distil_from is not None:
+        raise OptionError(f"--distil-from teaches attention, which {name} has not: leave it out.")
+    if options.accumulate > 1:
+        raise OptionError(f"--accumulate: the batch norms of {name} see one batch at a time: leave it out.")
+    if options.batch < 2:
+        raise OptionError(f"--batch {options.batch}: the batch norms of {name} need 2 or more.")
+    for flag, size in (("--global-size", options.global_size), ("--local-size", options.local_size)):
+        if size < spec.patch:
+            raise OptionError(f"{flag} {size} is less than one cell of {name}: {spec.patch} or more.")
 
 
 def check_grid(spec: BackboneSpec, options: TrainOptions) -> None:

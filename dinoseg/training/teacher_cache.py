@@ -54,6 +54,7 @@ class RecordShape:
 
     def pack(self, seen: Features) -> NDArray[np.float16]:
         """Features of a batch as rows ``(B, n)``."""
+        assert seen.attention is not None
         assert seen.cls is not None
         parts = (seen.facets["token"], seen.cls, seen.attention)
         return torch.cat([part.flatten(1) for part in parts], dim=1).half().cpu().numpy()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -99,12 +100,25 @@ class Watch:
             except ImageError:
                 continue  # its place stays white; training lists it
             image = backbone.normalise(torch.from_numpy(pixels).to(backbone.device).permute(2, 0, 1))  # (3, side, side)
-            attention = backbone(image[None]).attention[0].mean(0).float().cpu().numpy()  # (g, g)
+            seen = backbone(image[None]).attention
+            assert seen is not None
+            attention = seen[0].mean(0).float().cpu().numpy()  # (g, g)
             strip.paste(Image.fromarray(resize(pixels, frame.size)), (column * TILE, 0))
             if np.isfinite(attention).all():
                 strip.paste(Image.fromarray(heat(attention - attention.min(), frame)), (column * TILE, TILE))
                 peaks.append(float(attention.max() / attention.mean()))
         return strip, sum(peaks) / len(peaks) if peaks else math.nan
+
+
+@contextmanager
+def evaluating(backbone: Backbone) -> Iterator[None]:
+    """A block in which batch norms neither look at the batch nor learn from it."""
+    training = backbone.training
+    backbone.eval()
+    try:
+        yield
+    finally:
+        backbone.train(training)
 
 
 def top1(vectors: torch.Tensor, labels: torch.Tensor) -> float:

@@ -14,6 +14,7 @@ import torch
 from dinoseg.errors import DeviceError, OptionError, UsageError
 from dinoseg.training import run_training, team
 from dinoseg.training.loop import check_team
+from dinoseg.training.start import scratch_spec
 from dinoseg.training.team import Team, assembled, own_device
 from tests.helpers import write_images
 from tests.training.test_loop import assert_like_runs, metrics, run_until
@@ -200,5 +201,5 @@ def test_each_process_has_a_device_of_its_own(name, expected, monkeypatch):
 
 def test_distillation_is_for_one_process():
     with pytest.raises(OptionError, match="without torchrun"):
-        check_team(options(distil_from="builtin"), Team(0, 2, 2))
-    check_team(options(distil_from="builtin"), Team())
+        check_team(options(distil_from="builtin"), Team(0, 2, 2), scratch_spec(options()))
+    check_team(options(distil_from="builtin"), Team(), scratch_spec(options()))

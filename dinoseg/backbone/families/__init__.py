@@ -12,6 +12,7 @@ FAMILIES: dict[str, str] = {
     "dinov2-registers": "dinoseg.backbone.families.dinov2_registers:DINOV2_REGISTERS",
     "dinov2": "dinoseg.backbone.families.dinov2:DINOV2",
     "dino": "dinoseg.backbone.families.dino:DINO",
+    "convolutional": "dinoseg.backbone.families.convolutional:CONVOLUTIONAL",
 }
 """The first that recognises a file has it, so what is special comes before what is plain."""
 

@@ -49,6 +49,8 @@ class Family:
     name: str
     facet: Facet
     """The patch features that methods work on."""
+    facets: tuple[Facet, ...] = ("query", "key", "value", "token")
+    """All that its networks have."""
     centred: tuple[Facet, ...] = ()
     """Facets that all point in one direction: methods take the image's mean out before they compare patches."""
     presence: tuple[float, ...] | None = None
@@ -62,7 +64,7 @@ class Family:
         """Whether a state dict, by the names in it, may be of this family, whatever its prefix."""
         raise NotImplementedError
 
-    def translate(self, state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    def translate(self, state: Mapping[str, Tensor], file: WeightFile) -> dict[str, Tensor]:
         """The tensors of one network under timm's names. Raises ``WeightsMismatch`` where there are several."""
         raise NotImplementedError
 
@@ -88,6 +90,10 @@ class Family:
     def new(self, spec: BackboneSpec, state: Mapping[str, Tensor] | None = None) -> Backbone:
         """``build`` and ``wrap``."""
         return self.wrap(self.build(spec, state), spec)
+
+    def for_training(self, backbone: Backbone) -> Backbone:
+        """The network as it is trained, with the same weights."""
+        return backbone
 
     def header(self, spec: BackboneSpec) -> dict[str, str]:
         """What a file of ours has to say because its tensors do not."""

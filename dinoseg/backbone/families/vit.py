@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dinoseg.backbone.families.family import Family, WeightFile
@@ -37,11 +36,11 @@ class ViTFamily(Family):
         """See ``Family``."""
         return any(key.endswith(ANCHORS) for key in state)
 
-    def translate(self, state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    def translate(self, state: Mapping[str, Tensor], file: WeightFile) -> dict[str, Tensor]:
         """See ``Family``."""
         from dinoseg.backbone.vit_names import translated  # torch: only once there is a file
 
-        return translated(state, path, ANCHORS)
+        return translated(state, file.path, ANCHORS)
 
     def read(self, state: Mapping[str, Tensor], file: WeightFile) -> tuple[BackboneSpec, dict[str, Tensor]]:
         """See ``Family``."""
