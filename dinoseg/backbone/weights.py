@@ -43,15 +43,16 @@ def recognised(state: Mapping[str, Tensor], file: WeightFile) -> tuple[Family, d
 
     Raises ``WeightsMismatch`` where no family has it.
     """
-    near = [family for family in families() if family.holds(state, file)]
-    if not near:
-        raise WeightsMismatch(
-            f"{file.path} holds no network of a family that dinoseg knows ({', '.join(FAMILIES)}). Keys seen: "
-            f"{', '.join(sorted(state)[:5])} ..."
-        )
-    tensors = dequantise(near[0].translate(state, file))
-    said = [family for family in near if family.name == file.metadata.get("family")]
-    return (said or [family for family in near if family.recognises(tensors)])[0], tensors
+    said = file.metadata.get("family")
+    for family in sorted(families(), key=lambda family: family.name != said):
+        if family.holds(state, file):
+            tensors = family.translate(state, file)
+            if family.name == said or family.recognises(tensors):
+                return family, dequantise(tensors)
+    raise WeightsMismatch(
+        f"{file.path} holds no network of a family that dinoseg knows ({', '.join(FAMILIES)}). Keys seen: "
+        f"{', '.join(sorted(state)[:5])} ..."
+    )
 
 
 def assemble(spec: BackboneSpec, state: Mapping[str, Tensor], path: Path) -> Backbone:

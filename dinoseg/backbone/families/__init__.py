@@ -8,13 +8,13 @@ from importlib import import_module
 from dinoseg.backbone.families.family import Family
 
 FAMILIES: dict[str, str] = {
-    "dinov3": "dinoseg.backbone.families.dinov3:DINOV3",
-    "dinov2-registers": "dinoseg.backbone.families.dinov2_registers:DINOV2_REGISTERS",
-    "dinov2": "dinoseg.backbone.families.dinov2:DINOV2",
-    "dino": "dinoseg.backbone.families.dino:DINO",
     "convolutional": "dinoseg.backbone.families.convolutional:CONVOLUTIONAL",
+    "dino": "dinoseg.backbone.families.dino:DINO",
+    "dinov2": "dinoseg.backbone.families.dinov2:DINOV2",
+    "dinov2-registers": "dinoseg.backbone.families.dinov2_registers:DINOV2_REGISTERS",
+    "dinov3": "dinoseg.backbone.families.dinov3:DINOV3",
 }
-"""The first that recognises a file has it, so what is special comes before what is plain."""
+"""From what is plain to what is special: a later family is asked before an earlier one whether a file is of it."""
 
 
 @cache
@@ -26,5 +26,5 @@ def family_of(name: str) -> Family:
 
 
 def families() -> list[Family]:
-    """All of them, in the order in which they are tried."""
-    return [family_of(name) for name in FAMILIES]
+    """All of them, in the order in which they are asked."""
+    return [family_of(name) for name in reversed(FAMILIES)]

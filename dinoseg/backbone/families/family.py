@@ -41,10 +41,7 @@ class WeightFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One kind of networks: its facts, and how its files become networks.
-
-    Those whose ``holds`` is true of one and the same file ``translate`` it alike.
-    """
+    """One kind of networks: its facts, and how its files become networks."""
 
     name: str
     facet: Facet
