@@ -87,6 +87,8 @@ class Subject:
     """What decided the masks or features, as the report has it."""
     lines: tuple[str, ...]
     """The same for people, lines of a Markdown list."""
+    head: str | None = None
+    """SHA-256 of the segmentation head, where the method is one."""
 
 
 @dataclass(frozen=True, slots=True)

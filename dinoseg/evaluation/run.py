@@ -78,7 +78,7 @@ def journal_of(protocol: Protocol, evaluation: Evaluation, options: EvaluateOpti
         "data": f"{evaluation.data.name}, {evaluation.data.layout}",
         "options": identity(options),
         "weights": evaluation.subject.sha256,
-        "head": evaluation.head,
+        "head": evaluation.subject.head,
         "version": __version__,
     }
     return RowJournal(options.output, facts, rows=evaluation.keeps_rows, overwrite=options.overwrite)

@@ -141,6 +141,6 @@ def test_results_of_a_head_that_was_trained_again_are_other_results(tmp_path: Pa
     for weight in (0.0, 1.0):
         save_plain_head(path, spec, torch.full((spec.width,), weight))
         runs += [run_of(Segmenter(method="head", param=options.param, device="cpu")) for _ in range(2)]
-        heads += [MethodPredictor(options).head for _ in range(2)]
+        heads += [MethodPredictor(options).subject.head for _ in range(2)]
     assert runs[0] == runs[1] != runs[2] == runs[3]
     assert heads[0] == heads[1] != heads[2] == heads[3]

@@ -52,7 +52,7 @@ class MethodPredictor:
         if backbone is None:
             subject = Subject(None, None, "cpu", size, values(options), (method, "- network: none"))
             return under(subject, self.condition)
-        model = model_name(options, self.random_weights)
+        model, head = model_name(options, self.random_weights), self.segmenter.method.identity().get("head")
         subject = Subject(
             model,
             backbone.spec.sha256,
@@ -60,14 +60,9 @@ class MethodPredictor:
             size,
             values(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std},
             (method, *network_lines(model, backbone)),
+            None if head is None else str(head),
         )
         return under(subject, self.condition)
-
-    @property
-    def head(self) -> str | None:
-        """SHA-256 of the segmentation head, where the method is one."""
-        head = self.segmenter.method.identity().get("head")
-        return None if head is None else str(head)
 
 
 def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:

@@ -42,8 +42,6 @@ class Evaluation(ABC):
     subject: Subject
     keeps_rows: bool = False
     """Whether an evaluation that was stopped goes on with the rows that it has measured."""
-    head: str | None = None
-    """SHA-256 of the segmentation head, where the method is one."""
 
     @abstractmethod
     def measure(self, journal: RowJournal, progress: Progress) -> Outcome:

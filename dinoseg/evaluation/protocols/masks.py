@@ -169,7 +169,6 @@ class MaskEvaluation(Evaluation, Generic[E]):
         self.predictor = Smoothed(predictor, options.smooth) if options.smooth else predictor
         self.subject = self.predictor.subject
         self.keeps_rows = not options.predictions
-        self.head = predictor.head if isinstance(predictor, MethodPredictor) else None
 
     def measure(self, journal: RowJournal, progress: Progress) -> Outcome:
         """Measure every picture that the journal does not have.
