@@ -18,7 +18,8 @@ import PIL.ImageOps
 
 import dinoseg
 from dinoseg.images.find import find
-from dinoseg.types import Segmentation, Source
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Source
 
 HERE = Path(__file__).parent
 SHOWN = 24

@@ -47,7 +47,8 @@ from dinoseg.method import Method
 from dinoseg.methods import METHODS, make_method
 from dinoseg.options import SegmentOptions
 from dinoseg.pipeline import Proposed, Segmenter, propose, refine
-from dinoseg.types import Failure, Proposals, Segmentation
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Proposals
 
 SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
 HALVES: tuple[Literal["odd", "even"], ...] = ("odd", "even")

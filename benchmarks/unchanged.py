@@ -5,8 +5,9 @@
     python benchmarks/unchanged.py compare before after
 
 PHOTOS: a folder of which 50 photographs are taken; EVAL: a folder with ``duts``, ``VOC2012``, ``DAVIS`` and ``coco``
-(1 picture in 20 is scored); LABELLED: a folder of classes. Files are compared byte for byte, JSON without what differs
-from run to run (``VOLATILE``) and under the new names of what was renamed (``--renamed OLD=NEW``).
+(1 picture in 20 is scored); LABELLED: a folder of classes. Files are compared byte for byte, but for pages and
+checkpoints that tell times (``TIMED``); JSON without what differs from run to run (``VOLATILE``), without what was
+added (``--without NAME``) and under the new names of what was renamed (``--renamed OLD=NEW``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ METHODS = ("attention", "tokencut", "maskcut", "spectral", "lost", "dino-seg", "
 REFINEMENTS = ("bilateral", "crf", "none")
 VOLATILE = frozenset(("seconds", "minutes", "mtime", "commit", "images_per_second", "stages", "versions"))
 """Fields of JSON that differ from run to run."""
-TEXT_OF_TIME = re.compile(rb"; \d+ s\n|\d+(\.\d+)? (images|photographs)/s|commit [0-9a-f]{7,40}")
+TIMED = re.compile(r"report\.html|.*\.work/heal-.*\.pt|.*\.(err|lock)")
+TEXT_OF_TIME = re.compile(rb"; \d+ s\n|minutes +\d+\.\d|\d+(\.\d+)? (images|photographs)/s|commit [0-9a-f]{7,40}")
 CROPS = "--global-size 32 --local-size 16 --prototypes 64 --batch 8"
 TINY = f"--width 48 --heads 3 --depth 2 --patch 8 {CROPS}"
 
@@ -88,10 +90,12 @@ def main() -> int:
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--renamed", nargs="*", default=[], metavar="OLD=NEW")
+    comparing.add_argument("--without", nargs="*", default=[], metavar="NAME")
     args = parser.parse_args()
     if args.verb == "run":
         return run(args.photos, args.eval, args.labelled, args.output, args.only)
-    return compare(args.before, args.after, dict(pair.split("=") for pair in args.renamed))
+    renamed = dict(pair.split("=") for pair in args.renamed)
+    return compare(args.before, args.after, renamed, VOLATILE | set(args.without))
 
 
 def run(photos: Path, evaluation: Path, labelled: Path, output: Path, only: list[str]) -> int:
@@ -141,9 +145,9 @@ def sequence(evaluation: Path) -> str:
     return min(path.name for path in (evaluation / "DAVIS" / "JPEGImages" / "480p").iterdir())
 
 
-def compare(before: Path, after: Path, renamed: Mapping[str, str]) -> int:
+def compare(before: Path, after: Path, renamed: Mapping[str, str], without: Set[str]) -> int:
     """Print what differs. Returns 1 if anything does."""
-    sides = [digests(root, renamed if root == before else {}) for root in (before, after)]
+    sides = [digests(root, renamed if root == before else {}, without) for root in (before, after)]
     names = sorted(sides[0].keys() | sides[1].keys())
     different = [name for name in names if sides[0].get(name) != sides[1].get(name)]
     for name in different:
@@ -152,7 +156,7 @@ def compare(before: Path, after: Path, renamed: Mapping[str, str]) -> int:
     return 1 if different else 0
 
 
-def digests(root: Path, renamed: Mapping[str, str]) -> dict[str, str]:
+def digests(root: Path, renamed: Mapping[str, str], without: Set[str]) -> dict[str, str]:
     """SHA-256 by path of all that runs wrote, without the inputs."""
     inputs = ("photos", "few", "eval", "voc", "labelled")
     files = []
@@ -160,31 +164,31 @@ def digests(root: Path, renamed: Mapping[str, str]) -> dict[str, str]:
         folders[:] = [name for name in folders if Path(folder) != root or name not in inputs]
         files += [Path(folder) / name for name in names]
     return {
-        str(path.relative_to(root)): hashlib.sha256(content(path, renamed)).hexdigest()
+        str(path.relative_to(root)): hashlib.sha256(content(path, renamed, without)).hexdigest()
         for path in files
-        if path.suffix not in (".err", ".lock")
+        if not (TIMED.fullmatch(path.name) or TIMED.fullmatch(str(path.relative_to(root))))
     }
 
 
-def content(path: Path, renamed: Mapping[str, str]) -> bytes:
+def content(path: Path, renamed: Mapping[str, str], without: Set[str]) -> bytes:
     """The bytes of a file; of JSON only what stays from run to run."""
     data = path.read_bytes()
     if path.suffix in (".json", ".jsonl", ".out"):
         lines = [data] if parsed(data) is not None else data.splitlines()
         values = [parsed(line) for line in lines]
         if all(value is not None for value in values):
-            return json.dumps([lasting(value, renamed) for value in values], sort_keys=True).encode()
+            return json.dumps([lasting(value, renamed, without) for value in values], sort_keys=True).encode()
     if path.suffix in (".md", ".html", ".out"):
         return TEXT_OF_TIME.sub(b"", data)
     return data
 
 
-def lasting(value: Any, renamed: Mapping[str, str]) -> Any:
-    """A JSON value without ``VOLATILE`` fields."""
+def lasting(value: Any, renamed: Mapping[str, str], without: Set[str]) -> Any:
+    """A JSON value without some fields."""
     if isinstance(value, dict):
-        items = ((renamed.get(name, name), lasting(each, renamed)) for name, each in value.items())
-        return {name: each for name, each in items if name not in VOLATILE}
-    return [lasting(each, renamed) for each in value] if isinstance(value, list) else value
+        items = ((renamed.get(name, name), lasting(each, renamed, without)) for name, each in value.items())
+        return {name: each for name, each in items if name not in without}
+    return [lasting(each, renamed, without) for each in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

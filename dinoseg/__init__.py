@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from dinoseg.version import __version__
 
 if TYPE_CHECKING:
     from dinoseg.attention import Attention, attend
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from dinoseg.grouping import group
     from dinoseg.heads import train_head
     from dinoseg.pipeline import Segmenter, segment
+    from dinoseg.segmentation import Segmentation
     from dinoseg.tracking import track
     from dinoseg.training import train
-    from dinoseg.types import Failure, Photo, Segmentation
+    from dinoseg.types import Failure, Photo
 
 # Public name -> module; imported at first use, so that `import dinoseg` stays light. The functions live in modules
 # of other names: `import dinoseg.training` never shadows `dinoseg.train`.
@@ -28,7 +29,7 @@ _PUBLIC = {
     "Encoded": "encoding",
     "Failure": "types",
     "Photo": "types",
-    "Segmentation": "types",
+    "Segmentation": "segmentation",
     "Segmenter": "pipeline",
     "attend": "attention",
     "encode": "encoding",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinoseg import __version__
 from dinoseg.attention import Attender
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import ImageError
@@ -16,6 +15,7 @@ from dinoseg.outputs.heads import HeadsFolder
 from dinoseg.outputs.record import fingerprint
 from dinoseg.places import claimed
 from dinoseg.types import Failure, Source
+from dinoseg.version import __version__
 
 
 @dataclass(frozen=True, slots=True, eq=False)

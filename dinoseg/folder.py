@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dinoseg import __version__
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import OptionError, OutOfMemory
 from dinoseg.images.feed import WORKERS, read_ahead
@@ -21,6 +20,7 @@ from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
 from dinoseg.pipeline import Finished, Segmenter
 from dinoseg.types import Failure, Source
+from dinoseg.version import __version__
 
 KEPT = 100
 """Failures that a summary holds."""

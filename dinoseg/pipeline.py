@@ -30,10 +30,11 @@ from dinoseg.methods import make_method
 from dinoseg.methods.base import nothing
 from dinoseg.methods.presence import presence
 from dinoseg.options import ModelOptions, Parameters, SegmentOptions, identity, with_options
-from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.refine import REFUSED, check_refinement, has_edge
 from dinoseg.refine import refine as refine_map
-from dinoseg.types import Failure, Image, Instance, Photo, Proposal, Proposals, Segmentation, Source
+from dinoseg.rle import encode_rle, rle_area, rle_box
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Image, Instance, Photo, Proposal, Proposals, Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

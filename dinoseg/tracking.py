@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg import __version__
 from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, MaskError, OutOfMemory
@@ -26,10 +25,12 @@ from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.outputs.record import fingerprint
-from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.pipeline import Segmenter
 from dinoseg.propagate import Propagator, Tracked
-from dinoseg.types import Failure, Instance, Photo, Segmentation
+from dinoseg.rle import encode_rle, rle_area, rle_box
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Instance, Photo
+from dinoseg.version import __version__
 
 
 @with_options(TrackOptions)

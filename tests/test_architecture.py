@@ -16,10 +16,10 @@ import dinoseg
 PACKAGE = Path(dinoseg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "method", "options", "types", "atomic", "files", "places"}
+GROUND = {"errors", "method", "options", "types", "atomic", "files", "places", "rle", "version"}
 ROAD = (
-    *("images", "backbone", "encoding", "propagate", "attention", "methods", "refine", "draw", "outputs"),
-    *("pipeline", "folder", "attention_folder", "heads", "grouping", "tracking", "evaluation"),
+    *("images", "backbone", "encoding", "propagate", "methods", "refine", "draw", "attention", "outputs"),
+    *("segmentation", "pipeline", "folder", "attention_folder", "heads", "grouping", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
@@ -27,13 +27,15 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "method": set(),
     "types": {"errors"},
     "atomic": {"errors"},
+    "rle": set(),
+    "version": set(),
     "files": set(),
     "places": {"errors", "atomic"},
     "training": {"images", "backbone", "draw", "evaluation", "training"},
     "compression": {"images", "backbone", "methods", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"version"},
 }
 
 

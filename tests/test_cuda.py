@@ -18,13 +18,13 @@ from dinoseg.compression import compress
 from dinoseg.heads import train_head
 from dinoseg.options import CompressOptions
 from dinoseg.pipeline import Segmenter
+from dinoseg.segmentation import Segmentation
 from dinoseg.training.cache import DeviceCache, PhotoCache
 from dinoseg.training.learner import Batch
 from dinoseg.training.loop import run_training
 from dinoseg.training.recipe import DINO
 from dinoseg.training.schedules import Settings
 from dinoseg.training.views import draw_views, multi_crop
-from dinoseg.types import Segmentation
 from tests.helpers import disk_photo, write_images
 from tests.networks import save_teacher
 from tests.training.test_loop import STEPS, learned, metrics, run_until

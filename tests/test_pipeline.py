@@ -17,7 +17,8 @@ from dinoseg import encoding, pipeline
 from dinoseg.errors import DeviceError, ImageError, NotAnImage, OptionError, WeightsNotFound
 from dinoseg.methods.base import BaseMethod, NetworkMethod
 from dinoseg.pipeline import Segmenter
-from dinoseg.types import Failure, Proposal, Proposals, Segmentation
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Proposal, Proposals
 from tests.helpers import disk_photo, encode, write_images
 from tests.networks import save_teacher
 

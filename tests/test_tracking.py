@@ -17,8 +17,9 @@ from dinoseg.images.turns import TURNS
 from dinoseg.options import FrameOptions, TrackOptions
 from dinoseg.outputs.folder import OutputFolder
 from dinoseg.propagate import Propagator
+from dinoseg.segmentation import Segmentation
 from dinoseg.tracking import Summary, track, track_folder
-from dinoseg.types import Failure, Segmentation
+from dinoseg.types import Failure
 from tests.evaluation.sets import write_mask
 from tests.helpers import disk_photo, exhaust_opencv, exif_of
 from tests.images.test_video import PAUSED, write_timed, write_video

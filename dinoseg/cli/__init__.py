@@ -12,10 +12,10 @@ from importlib import import_module
 
 from cyclopts import App, UnknownCommandError
 
-from dinoseg import __version__
 from dinoseg.cli.arguments import DEFAULTS, QUIET, Quiet, Tokens
 from dinoseg.cli.console import hush, safe_streams
 from dinoseg.cli.exits import DONE, exit_code
+from dinoseg.version import __version__
 
 VERBS = (
     "segment",

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dinoseg import __version__
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.distance import look, mean_cosine, statistics
@@ -43,6 +42,7 @@ from dinoseg.images.find import find
 from dinoseg.options import CompressOptions, identity
 from dinoseg.places import check_file, claimed
 from dinoseg.types import Source
+from dinoseg.version import __version__
 
 log = logging.getLogger(__name__)
 CALIBRATE, HEAL, HELD_OUT = 0, 1, 2  # streams of crops

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 
-from dinoseg import __version__
 from dinoseg.evaluation import Progress, make_protocol
 from dinoseg.evaluation.checkout import commit
 from dinoseg.evaluation.datasets import Data, refuse_missing
@@ -19,6 +18,7 @@ from dinoseg.evaluation.report import FILES, Report, Row, check_place, versions
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.options import EvaluateOptions, identity
 from dinoseg.places import claimed
+from dinoseg.version import __version__
 
 
 def run(name: str, data: Data, options: EvaluateOptions, progress: Progress = lambda *_: None) -> Report:

@@ -23,7 +23,8 @@ from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.methods.grid import border_of
 from dinoseg.pipeline import Proposed, Segmenter
-from dinoseg.types import Failure, Fit, Segmentation, Source
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Fit, Source
 
 CELLS = 4
 """Cells along each side of a patch."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from dinoseg import __version__
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
 from dinoseg.backbone.zoo import load_backbone
@@ -24,6 +23,7 @@ from dinoseg.options import ModelOptions, SegmentOptions, TrainHeadOptions, valu
 from dinoseg.pipeline import Segmenter
 from dinoseg.places import check_file
 from dinoseg.types import Failure, Source
+from dinoseg.version import __version__
 
 FEWEST = 8
 """Photographs with masks that a head needs."""

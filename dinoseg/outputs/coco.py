@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dinoseg import __version__
 from dinoseg.outputs.format import FolderFormat
 from dinoseg.outputs.record import Record, record_of
 from dinoseg.outputs.strict_json import to_json
-from dinoseg.types import Segmentation
+from dinoseg.version import __version__
+
+if TYPE_CHECKING:
+    from dinoseg.segmentation import Segmentation
 
 HEAD = {
     "info": {"description": "objects found by dinoseg without labels", "version": __version__},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dinoseg.errors import MissingExtra
-from dinoseg.types import Segmentation
+
+if TYPE_CHECKING:
+    from dinoseg.segmentation import Segmentation
 
 
 def to_detections(segmentation: Segmentation) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,10 @@ from dinoseg.outputs.record import Record, failure_record, fingerprint, record_o
 from dinoseg.outputs.render import write_files
 from dinoseg.outputs.strict_json import plain, to_json
 from dinoseg.places import check_folder, claimed, refusing
-from dinoseg.types import Failure, Photo, Segmentation, Source
+from dinoseg.types import Failure, Photo, Source
+
+if TYPE_CHECKING:
+    from dinoseg.segmentation import Segmentation
 
 MANIFEST = "manifest.jsonl"
 

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
 from dinoseg.images.fit import resize
-from dinoseg.outputs.rle import decode_rle
+from dinoseg.rle import decode_rle
 
 if TYPE_CHECKING:
     import PIL.Image
 
     from dinoseg.outputs.backdrop import Backdrop
     from dinoseg.outputs.record import Record
-    from dinoseg.types import Photo, Segmentation
+    from dinoseg.segmentation import Segmentation
+    from dinoseg.types import Photo
 
 
 PERCEPTUAL = b"\0"

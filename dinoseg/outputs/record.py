@@ -8,12 +8,15 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dinoseg.files import open_regular, parsed
 from dinoseg.outputs.files import is_place
 from dinoseg.outputs.strict_json import to_json
-from dinoseg.types import Failure, Image, Instance, Segmentation
+from dinoseg.types import Failure, Image, Instance
+
+if TYPE_CHECKING:
+    from dinoseg.segmentation import Segmentation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL.Image
@@ -15,7 +16,10 @@ from dinoseg.outputs.backdrop import make_backdrop
 from dinoseg.outputs.files import Spellings, free_path, write_under
 from dinoseg.outputs.format import ImageFormat, Scene, png_bytes
 from dinoseg.outputs.record import record_of
-from dinoseg.types import Photo, Segmentation
+from dinoseg.types import Photo
+
+if TYPE_CHECKING:
+    from dinoseg.segmentation import Segmentation
 
 __all__ = ["png_bytes", "render_image", "save", "write_files"]
 

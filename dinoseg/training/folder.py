@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from PIL import Image
 
-from dinoseg import __version__
 from dinoseg.atomic import atomic_write, open_append
 from dinoseg.errors import OutputConflict
 from dinoseg.files import open_regular, parsed, read_back
@@ -24,6 +23,7 @@ from dinoseg.places import check_folder
 from dinoseg.training.cache import Photographs
 from dinoseg.training.checkpoint import Checkpoints
 from dinoseg.types import Failure
+from dinoseg.version import __version__
 
 log = logging.getLogger(__name__)
 CLEARED = {"cleared": True}

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.outputs.rle import encode_rle, rle_box
 from dinoseg.pipeline import Finished
-from dinoseg.types import Fit, Instance, Photo, Segmentation, Source
+from dinoseg.rle import encode_rle, rle_box
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Fit, Instance, Photo, Source
 from tests.evaluation.sets import SIZE
 
 PATCH = 8

@@ -13,10 +13,11 @@ from dinoseg.errors import OptionError
 from dinoseg.evaluation import PROTOCOLS, evaluate, make_protocol
 from dinoseg.evaluation.aggregate import ORACLE, kind_of, mean_of, means
 from dinoseg.evaluation.datasets.base import Truth
-from dinoseg.evaluation.predictions.base import Prediction, from_masks
+from dinoseg.evaluation.predictions.base import from_masks
 from dinoseg.evaluation.protocols.masks import MaskProtocol, MeanProtocol
 from dinoseg.evaluation.report import Row
 from dinoseg.evaluation.resume import from_line, to_line
+from dinoseg.segmentation import Segmentation
 from dinoseg.types import Source
 from tests.evaluation.sets import SIZE, square, write_pairs
 
@@ -78,7 +79,7 @@ def test_kinds(name: str, kind: str) -> None:
     assert kind_of(name) == kind
 
 
-def truth_and_prediction() -> tuple[Truth, Prediction]:
+def truth_and_prediction() -> tuple[Truth, Segmentation]:
     """One frame with two classes and two numbered objects, one of which was predicted."""
     numbers = square(20, 30, 40).astype(np.uint8) + 2 * square(70, 80, 20)
     masks = [(square(20, 30, 20), 0.5, 1)]
@@ -105,7 +106,7 @@ class Coverage(MeanProtocol):
     name = "coverage"
     definition = "Share of the picture that is masked."
 
-    def values(self, truth: Truth, prediction: Prediction) -> dict[str, float]:
+    def values(self, truth: Truth, prediction: Segmentation) -> dict[str, float]:
         return {"coverage": float(prediction.mask.mean())}
 
 

@@ -10,7 +10,7 @@ from dinoseg import group
 from dinoseg.draw.colours import object_colours
 from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.grouping import files, run
-from dinoseg.outputs.rle import decode_rle
+from dinoseg.rle import decode_rle
 from tests.helpers import write_images
 from tests.networks import save_teacher
 

@@ -16,9 +16,10 @@ from dinoseg.errors import MaskError
 from dinoseg.heads import examples
 from dinoseg.heads.examples import CELLS, example, in_cells, read_mask, trusted
 from dinoseg.images.turns import TURNS
-from dinoseg.outputs.rle import encode_rle
 from dinoseg.pipeline import Finished, Proposed, Segmenter
-from dinoseg.types import Failure, Fit, Instance, Photo, Proposals, Segmentation, Source
+from dinoseg.rle import encode_rle
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Fit, Instance, Photo, Proposals, Source
 from tests.helpers import exhaust_opencv, exif_of
 
 SIZE = (48, 64)

@@ -14,7 +14,8 @@ from dinoseg.backbone.features import Features
 from dinoseg.backbone.weights import load_file
 from dinoseg.methods import METHODS
 from dinoseg.pipeline import Segmenter
-from dinoseg.types import Failure, Segmentation
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure
 from tests.helpers import disk_photo
 from tests.methods.scenes import NETWORK_METHODS, save_plain_head
 from tests.networks import save_teacher

@@ -14,8 +14,9 @@ from dinoseg.images.decode import decode
 from dinoseg.images.fit import fit
 from dinoseg.options import OutputOptions
 from dinoseg.outputs.folder import OutputFolder
-from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
-from dinoseg.types import Fit, Image, Instance, Photo, Segmentation, Source
+from dinoseg.rle import encode_rle, rle_area, rle_box
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Fit, Image, Instance, Photo, Source
 from tests.helpers import disk_photo
 
 ALL = ("masks", "labels", "overlays", "cutouts", "attention", "coco", "contact-sheet")

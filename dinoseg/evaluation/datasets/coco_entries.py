@@ -10,21 +10,16 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
-import numpy as np
-from pycocotools import mask as rle
-
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation.metrics.boxes import FAR, inside
 from dinoseg.evaluation.metrics.masks import Mask
 from dinoseg.images.text import read_json
 from dinoseg.options import MAX_PIXELS
-from dinoseg.outputs.rle import filled, run_lengths
+from dinoseg.rle import decode_segmentation
 
 Id: TypeAlias = "int | float | str"
 Box: TypeAlias = tuple[float, float, float, float]
 """``x0, y0, x1, y1`` px, half open."""
-LONGEST = 4_000_000
-"""px around one polygon: pycocotools keeps about 100 bytes for each."""
 
 
 def load_json(path: Path) -> Any:
@@ -215,30 +210,3 @@ def first(ids: Iterable[Id]) -> str:
     """Up to three ids, as json has them."""
     ids = list(ids)
     return ", ".join(map(reprlib.repr, ids[:3])) + (" ..." if len(ids) > 3 else "")
-
-
-# Segmentations. What is wrong raises an exception that says so; ``Annotation.mask`` says where.
-
-
-def decode_segmentation(shape: Any, size: tuple[int, int]) -> Mask:
-    """``(H, W)`` mask of a list of polygons, or of run lengths."""
-    if isinstance(shape, list):
-        return np.asarray(rle.decode(rle.merge(rle.frPyObjects(polygons(shape, size), *size))).astype(bool))  # (H, W)
-    counts = shape["counts"]
-    if tuple(shape["size"]) != size:
-        raise ValueError(f"it is of {tuple(shape['size'])} px, its picture of {size}")
-    return filled(run_lengths(counts) if isinstance(counts, str) else counts, size)
-
-
-def polygons(shape: list[Any], size: tuple[int, int]) -> list[list[float]]:
-    """Polygons that pycocotools can draw: it takes memory for every pixel along an edge, however far away."""
-    given = [np.array(polygon, np.float64) for polygon in shape]  # each (2 * corners,)
-    for polygon in given:
-        if polygon.ndim != 1 or polygon.size < 6 or polygon.size % 2:
-            raise ValueError("a polygon is a list of three or more x, y pairs")
-        if not (np.abs(polygon) <= 2 * max(size)).all():
-            raise ValueError("a polygon lies far outside of its picture")
-        corners = polygon.reshape(-1, 2)  # (corners, 2)
-        if np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum() > LONGEST:
-            raise ValueError(f"a polygon is more than {LONGEST} px around")
-    return [polygon.tolist() for polygon in given]

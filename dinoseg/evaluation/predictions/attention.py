@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from dinoseg.evaluation.metrics.masks import Mask
 from dinoseg.images.fit import to_photo
 from dinoseg.methods.threshold import mass_mask
-from dinoseg.types import Fit, Segmentation
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Fit
 
 MASS = 0.6
 """Share of a head's attention that its mask holds."""

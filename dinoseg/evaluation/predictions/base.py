@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,13 @@ from dinoseg.evaluation.metrics.boxes import Boxes, inside
 from dinoseg.evaluation.metrics.masks import Mask
 from dinoseg.evaluation.report import Subject
 from dinoseg.images.turns import Turn
-from dinoseg.outputs.rle import encode_rle, rle_area, rle_box
 from dinoseg.pipeline import Finished
-from dinoseg.types import Fit, Instance, Segmentation, Source
+from dinoseg.segmentation import Segmentation, instance_of
+from dinoseg.types import Fit, Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prediction(Segmentation):
-    """A segmentation whose soft masks are at hand."""
-
-    soft_masks: NDArray[np.float32] | None = None
-    """``(n, H, W)`` in 0..1; None: the masks themselves."""
-
-    def soft(self) -> NDArray[np.float32]:
-        """``(n, H, W)`` in 0..1: nothing is refined again."""
-        return self.masks.astype(np.float32) if self.soft_masks is None else self.soft_masks
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PredictedBoxes(Prediction):
+class PredictedBoxes(Segmentation):
     """Boxes without masks: the masks are their insides, for want of better ones."""
 
     exact: Boxes = field(default_factory=lambda: np.zeros((0, 4)))
@@ -46,7 +34,7 @@ class PredictedBoxes(Prediction):
 class Predictor(typing.Protocol):
     """What makes predictions, or reads them."""
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         """The prediction for each picture, in order, or the short reason why there is none."""
 
     @property
@@ -59,21 +47,20 @@ def boxes_of(prediction: Segmentation) -> Boxes:
     return prediction.exact if isinstance(prediction, PredictedBoxes) else prediction.boxes.astype(np.float64)
 
 
-def with_soft_masks(finished: Finished) -> Prediction:
+def with_soft_masks(finished: Finished) -> Segmentation:
     """What a method made, its soft masks beside it."""
-    made = finished.segmentation
-    return Prediction(**{field.name: getattr(made, field.name) for field in fields(made)}, soft_masks=finished.soft)
+    return replace(finished.segmentation, soft_masks=finished.soft)
 
 
 def from_masks(
     source: Source, size: tuple[int, int], objects: Iterable[tuple[Mask, float, int]], **more: Any
-) -> Prediction:
+) -> Segmentation:
     """A prediction from masks ``(H, W)``, their scores and labels; empty ones are left out."""
     ranked = sorted((x for x in objects if x[0].any()), key=lambda x: -x[1])
-    return Prediction(**common_fields(source, size, ranked), **more)
+    return Segmentation(**common_fields(source, size, ranked), **more)
 
 
-def from_soft(source: Source, soft: NDArray[np.float32]) -> Prediction:
+def from_soft(source: Source, soft: NDArray[np.float32]) -> Segmentation:
     """A prediction from one soft mask ``(H, W)`` in 0..1: what is above 0.5 is found."""
     mask = soft > 0.5
     score = float(soft[mask].mean()) if mask.any() else 0.0
@@ -95,7 +82,7 @@ def from_boxes(source: Source, size: tuple[int, int], objects: Iterable[tuple[Bo
     return PredictedBoxes(**common_fields(source, size, masks), exact=exact)
 
 
-def turned_prediction(prediction: Prediction, turn: Turn) -> Prediction:
+def turned_prediction(prediction: Segmentation, turn: Turn) -> Segmentation:
     """A prediction in another frame."""
     size = turn.size(prediction.size)
     if isinstance(prediction, PredictedBoxes):
@@ -110,11 +97,7 @@ def turned_prediction(prediction: Prediction, turn: Turn) -> Prediction:
 
 def common_fields(source: Source, size: tuple[int, int], ranked: Iterable[tuple[Mask, float, int]]) -> dict[str, Any]:
     """What every prediction from a file says, objects in falling order of score."""
-    no_map = np.zeros((1, 1), np.float32)  # of no method
-    instances = []
-    for mask, score, label in ranked:
-        rle = encode_rle(mask)
-        instances.append(Instance(rle, rle_box(rle), rle_area(rle), score, label, no_map))
+    instances = [instance_of(mask, score, label=label) for mask, score, label in ranked]
     return {
         "id": source.id,
         "instances": tuple(instances),

@@ -26,15 +26,16 @@ from dinoseg.evaluation.datasets.coco_entries import (
     wrong_value,
 )
 from dinoseg.evaluation.datasets.lists import by_stem, without_suffix
-from dinoseg.evaluation.predictions.base import Prediction, from_boxes, from_masks, from_soft
+from dinoseg.evaluation.predictions.base import from_boxes, from_masks, from_soft
 from dinoseg.evaluation.report import Subject
 from dinoseg.images.labels import VOID, read_labels
 from dinoseg.images.text import alike
+from dinoseg.segmentation import Segmentation
 from dinoseg.types import Source
 
 LOOKED_AT, DARK, FEW = 20, 127, 21
 """Masks that are looked at before any is scored, and what soft ones are not: at most so bright, of so few levels."""
-Reader: TypeAlias = "Callable[[Sample], Prediction | None]"
+Reader: TypeAlias = "Callable[[Sample], Segmentation | None]"
 """Reads the prediction for a picture; none where there is none."""
 
 
@@ -52,18 +53,19 @@ class FilePredictor:
         if isinstance(self.read, CocoPredictions):
             self.read.check(dataset)
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         """The prediction for each picture, or why there is none."""
         return map(self.of, samples)
 
-    def of(self, sample: Sample) -> Prediction | str:
+    def of(self, sample: Sample) -> Segmentation | str:
         """See ``__call__``. Raises ``DatasetError`` for a broken one, unless a partial score is asked for."""
         try:
-            return self.read(sample) or "missing_prediction"
+            prediction = self.read(sample)
         except DatasetError as error:
             if not self.partial:
                 raise
             return error.reason
+        return "missing_prediction" if prediction is None else prediction
 
     @property
     def subject(self) -> Subject:
@@ -111,7 +113,7 @@ def refuse_grey_numbers(folder: Path, files: Mapping[str, Path]) -> None:
         )
 
 
-def read_prediction(files: Mapping[str, Path], numbered: bool, sample: Sample) -> Prediction | None:
+def read_prediction(files: Mapping[str, Path], numbered: bool, sample: Sample) -> Segmentation | None:
     """A palette picture holds an object per index, the first the surest; a grey one is a soft mask, white the surest.
 
     Where label maps are wanted (``numbered``), a grey one that is not soft holds numbers as well.
@@ -168,7 +170,7 @@ class CocoPredictions:
         step = " A json with images of its own may name them by file_name instead."
         refuse_unlisted(self.path, self.annotations, dataset.numbers, dataset.name, step)
 
-    def __call__(self, sample: Sample) -> Prediction | None:
+    def __call__(self, sample: Sample) -> Segmentation | None:
         """A picture that is listed without annotation has no object; a list of results lists all pictures."""
         if self.pictures is None:
             assert sample.number is not None
@@ -185,7 +187,7 @@ class CocoPredictions:
             raise DatasetError(f"{self.path}: the picture {sample.id} {height} and {width}.")
         return self.of(sample, picture["id"], size)
 
-    def of(self, sample: Sample, number: Id, size: tuple[int, int]) -> Prediction:
+    def of(self, sample: Sample, number: Id, size: tuple[int, int]) -> Segmentation:
         """The prediction for a picture of ``(H, W)`` px."""
         source, objects = Source(sample.id, self.path), self.annotations.get(number, [])
         scores = [annotation.score for annotation in objects]

@@ -12,7 +12,7 @@ from dinoseg.encoding import PATCH_WITHOUT_NETWORK
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.corruptions import Condition
 from dinoseg.evaluation.datasets.base import Sample
-from dinoseg.evaluation.predictions.base import Prediction, with_soft_masks
+from dinoseg.evaluation.predictions.base import with_soft_masks
 from dinoseg.evaluation.predictions.corrupted import corrupted_source, under
 from dinoseg.evaluation.report import Subject
 from dinoseg.evaluation.untrained import model_name, write_random_weights
@@ -21,6 +21,7 @@ from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method
 from dinoseg.options import SegmentOptions, values
 from dinoseg.pipeline import Segmenter
+from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Source
 
 
@@ -33,7 +34,7 @@ class MethodPredictor:
         self.options, self.random_weights, self.condition = options, random_weights, condition
         self.segmenter = open_segmenter(options, random_weights)
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         """The prediction for each picture, or why there is none."""
         for result in self.segmenter.run(map(self.source, samples)):
             yield result.reason if isinstance(result, Failure) else with_soft_masks(result)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.evaluation.datasets.base import Sample
-from dinoseg.evaluation.predictions.base import Prediction, Predictor, from_soft, union
+from dinoseg.evaluation.predictions.base import Predictor, from_soft, union
 from dinoseg.evaluation.report import Subject
+from dinoseg.segmentation import Segmentation
 
 
 class Smoothed:
@@ -25,15 +26,15 @@ class Smoothed:
     def __init__(self, predictor: Predictor, reach: int) -> None:
         self.predictor, self.reach = predictor, reach
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         """The prediction for each frame, or why there is none."""
         predictions = iter(self.predictor(samples))
         for _, video in groupby(samples, lambda sample: sample.sequence):
             yield from self.smooth(next(predictions) for _ in video)
 
-    def smooth(self, frames: Iterable[Prediction | str]) -> Iterator[Prediction | str]:
+    def smooth(self, frames: Iterable[Segmentation | str]) -> Iterator[Segmentation | str]:
         """The frames of one video, in order, each averaged over its neighbours."""
-        around: deque[tuple[Prediction | str, NDArray[np.float32] | None]] = deque(maxlen=2 * self.reach + 1)
+        around: deque[tuple[Segmentation | str, NDArray[np.float32] | None]] = deque(maxlen=2 * self.reach + 1)
         padded = chain(
             ((frame, None if isinstance(frame, str) else union(frame)) for frame in frames),
             repeat(("", None), self.reach),
@@ -53,6 +54,6 @@ class Smoothed:
         return replace(subject, options=options, lines=(*subject.lines, line))
 
 
-def averaged(frame: Prediction, masks: Sequence[NDArray[np.float32]]) -> Prediction:
+def averaged(frame: Segmentation, masks: Sequence[NDArray[np.float32]]) -> Segmentation:
     """The frame with the mean of those masks that are of its size."""
     return from_soft(frame.source, np.mean([mask for mask in masks if mask.shape == frame.size], axis=0))

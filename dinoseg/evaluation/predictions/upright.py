@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.masks import Mask
-from dinoseg.evaluation.predictions.base import Prediction, turned_prediction
+from dinoseg.evaluation.predictions.base import turned_prediction
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.turns import Turn
 from dinoseg.options import EvaluateOptions
+from dinoseg.segmentation import Segmentation
 
 UPRIGHT = Frame((0, 0), 1)
 """Of a picture that cannot be read: nothing is turned."""
@@ -29,7 +30,7 @@ class Frames:
         turn = (frame or frame_of(sample.image) or UPRIGHT).turn(size, self.options.stored_frame in ("truth", "both"))
         return (upright(truth, turn, size), True) if turn else (truth, False)
 
-    def both(self, sample: Sample, prediction: Prediction) -> tuple[Truth, Prediction, tuple[str, ...]]:
+    def both(self, sample: Sample, prediction: Segmentation) -> tuple[Truth, Segmentation, tuple[str, ...]]:
         """Truth, prediction, and what was turned (``Row.exif``). Only predictions in files have to be."""
         frame = frame_of(sample.image) or UPRIGHT
         truth, truth_turned = self.truth(sample, frame)

@@ -15,8 +15,8 @@ from dinoseg.evaluation.metrics.masks import Mask
 from dinoseg.evaluation.predictions.base import PredictedBoxes, boxes_of
 from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Row, Score
-from dinoseg.outputs.rle import decode_rle, encode_rle, rle_box
-from dinoseg.types import Segmentation
+from dinoseg.rle import decode_rle, encode_rle, rle_box
+from dinoseg.segmentation import Segmentation
 
 KINDS = {"segm": "masks", "bbox": "boxes"}
 Sides: TypeAlias = tuple[Objects, Objects]

@@ -18,12 +18,12 @@ from dinoseg.evaluation.datasets.base import Sample, Truth, by_value
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
 from dinoseg.evaluation.predictions.attention import head_masks, mass_in_frame
-from dinoseg.evaluation.predictions.base import Prediction
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.images.decode import decode
 from dinoseg.options import EvaluateOptions, SegmentOptions
-from dinoseg.types import Failure, Segmentation, Source
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Source
 
 SIDE = 480
 """px of the long side, and of the square, where no size is asked for: that of the paper's figures."""
@@ -31,7 +31,7 @@ HEADLINE = f"{ORACLE} best head per object"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WithSquare(Prediction):
+class WithSquare(Segmentation):
     """The prediction for a picture as it is, and the one for the picture made a square."""
 
     square: Segmentation | None = None
@@ -46,7 +46,7 @@ class HeadsPredictor(MethodPredictor):
         sized = replace(options, size=options.size or SIDE)
         super().__init__(sized, random_weights=random_weights, condition=condition)
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         """The prediction for each picture, or why there is none."""
         side = self.options.size or SIDE
         squares = self.segmenter.run(squashed(self.source(sample), side, self.options.max_pixels) for sample in samples)
@@ -75,7 +75,7 @@ def best_heads(truth: Truth, objects: Sequence[Mask], prediction: Segmentation) 
     """Every combination of what the paper leaves open, the headline first; named by what differs from it."""
     kinds = {"": objects, ", class masks": [] if truth.class_map is None else by_value(truth.class_map)}
     square = prediction.square if isinstance(prediction, WithSquare) else None
-    inputs = {"": prediction, **({", square": square} if square else {})}
+    inputs = {"": prediction, **({", square": square} if square is not None else {})}
     values = {}
     for (kind, things), (shape, result), frame in product(kinds.items(), inputs.items(), ("", ", resized frame")):
         assert result.attention is not None

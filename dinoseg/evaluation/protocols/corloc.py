@@ -10,7 +10,7 @@ from dinoseg.evaluation.metrics.boxes import Boxes, box_iou, mask_box
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.predictions.base import boxes_of
 from dinoseg.evaluation.protocols.masks import MeanProtocol
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 ENOUGH = 0.5
 

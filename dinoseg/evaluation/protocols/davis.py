@@ -13,7 +13,7 @@ from dinoseg.evaluation.metrics.masks import boundary_f, jaccard
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
 from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.evaluation.report import Row, Score
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 
 class DavisUnsupervised(MeanProtocol):

@@ -18,7 +18,7 @@ from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistic
 from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.images.labels import VOID
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 MOST = 20
 """Objects that may be proposed in a video."""

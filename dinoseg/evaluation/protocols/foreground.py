@@ -15,7 +15,7 @@ from dinoseg.evaluation.metrics.resampling import bootstrap
 from dinoseg.evaluation.predictions.attention import head_masks
 from dinoseg.evaluation.protocols.masks import MeanProtocol
 from dinoseg.evaluation.report import Row, Score
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 BEST_HEAD = f"{ORACLE} best head (60 % mass)"
 

@@ -15,7 +15,7 @@ from dinoseg.evaluation.aggregate import means
 from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
-from dinoseg.evaluation.predictions.base import Prediction, Predictor
+from dinoseg.evaluation.predictions.base import Predictor
 from dinoseg.evaluation.predictions.files import FilePredictor
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.predictions.smoothing import Smoothed
@@ -25,7 +25,7 @@ from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.resume import RowJournal
 from dinoseg.images.frames import frame_of
 from dinoseg.options import EvaluateOptions, SegmentOptions, values
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 E = TypeVar("E")
 
@@ -121,7 +121,7 @@ class MaskProtocol(Protocol, Generic[E]):
             )
         return replace(asked, method=self.method, refine="none")
 
-    def row(self, sample: Sample, prediction: Prediction, frames: Frames) -> Row[E]:
+    def row(self, sample: Sample, prediction: Segmentation, frames: Frames) -> Row[E]:
         """One picture measured. Raises ``DatasetError`` with both sizes when its truth is of another size."""
         truth, prediction, exif = frames.both(sample, prediction)
         if truth.foreground.shape != prediction.size:
@@ -190,7 +190,7 @@ class MaskEvaluation(Evaluation, Generic[E]):
         ordered = [rows[sample.id] for sample in present if sample.id in rows]
         return Outcome(ordered, failed, lambda: self.protocol.conclude(ordered) if ordered else [])
 
-    def row(self, sample: Sample, prediction: Prediction) -> Row[E] | str:
+    def row(self, sample: Sample, prediction: Segmentation) -> Row[E] | str:
         """One picture, or why it could not be scored; see ``measure``."""
         try:
             with within_memory(f"{sample.id}: its masks do not fit into memory."):

@@ -18,7 +18,7 @@ from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.images.labels import VOID
 from dinoseg.options import EvaluateOptions
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 RESAMPLES = 500
 

@@ -19,7 +19,7 @@ from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
 from dinoseg.evaluation.metrics.series import SeriesStatistics, series_statistics
-from dinoseg.evaluation.predictions.base import Prediction, from_masks
+from dinoseg.evaluation.predictions.base import from_masks
 from dinoseg.evaluation.predictions.corrupted import corrupted_source, under
 from dinoseg.evaluation.predictions.method import network_lines, open_segmenter
 from dinoseg.evaluation.predictions.upright import Frames
@@ -32,7 +32,8 @@ from dinoseg.images.video import AHEAD, frame_of
 from dinoseg.methods.parameters import parse_parameters
 from dinoseg.options import EvaluateOptions, PropagateOptions, SegmentOptions, values
 from dinoseg.propagate import Propagator, Tracked, frame_fit
-from dinoseg.types import Failure, Segmentation, Source
+from dinoseg.segmentation import Segmentation
+from dinoseg.types import Failure, Source
 
 DAVIS_SIZE = (480, 854)
 MEASURES: dict[str, Callable[[Mask, Mask, Mask | None], float]] = {"J": jaccard, "F": boundary_f}
@@ -113,7 +114,7 @@ class PropagationPredictor:
         self.random_weights, self.partial = options.random_weights, options.partial
         self.propagator = Propagator(backbone, self.rules, size=options.size, batch=options.batch)
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         """The prediction for each frame, or why there is none; a video whose first frame fails has none."""
         for _, group in groupby(samples, lambda sample: sample.sequence):
             video = list(group)
@@ -156,7 +157,7 @@ class PropagationPredictor:
         return under(subject, self.condition)
 
 
-def of_frame(result: Tracked | Failure) -> Prediction | str:
+def of_frame(result: Tracked | Failure) -> Segmentation | str:
     """One frame's labels as a prediction."""
     if isinstance(result, Failure):
         return result.reason

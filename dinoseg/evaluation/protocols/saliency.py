@@ -25,7 +25,7 @@ from dinoseg.evaluation.metrics.soft import (
 from dinoseg.evaluation.predictions.base import union
 from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Row, Score
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 
 MAX_F = f"{ORACLE} max F (0.3) of the mean curve"
 

@@ -16,9 +16,8 @@ from hypothesis.extra.numpy import arrays
 from dinoseg.errors import DatasetError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.datasets.coco_entries import decode_segmentation
 from dinoseg.evaluation.predictions.files import CocoPredictions, open_predictions
-from dinoseg.outputs.rle import encode_rle
+from dinoseg.rle import decode_segmentation, encode_rle
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask
 
 RUNS = {"size": list(SIZE), "counts": [20, 30, SIZE[0] * SIZE[1] - 50]}  # first column, rows 20..49

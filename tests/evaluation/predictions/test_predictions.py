@@ -16,7 +16,7 @@ from dinoseg.evaluation.predictions.base import boxes_of
 from dinoseg.evaluation.predictions.files import open_predictions
 from dinoseg.folder import segment_folder
 from dinoseg.options import OutputOptions, SegmentOptions
-from dinoseg.outputs.rle import encode_rle
+from dinoseg.rle import encode_rle
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask, write_pairs
 
 LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)

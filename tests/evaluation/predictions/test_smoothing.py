@@ -12,8 +12,9 @@ import pytest
 from dinoseg.errors import OptionError
 from dinoseg.evaluation import evaluate
 from dinoseg.evaluation.datasets.base import Sample, Truth
-from dinoseg.evaluation.predictions.base import Prediction, from_soft
+from dinoseg.evaluation.predictions.base import from_soft
 from dinoseg.evaluation.predictions.smoothing import Smoothed
+from dinoseg.segmentation import Segmentation
 from dinoseg.types import Source
 from tests.evaluation.sets import square, write_davis, write_mask, write_pairs
 
@@ -25,7 +26,7 @@ class Grey:
         self.levels = levels
         self.made = 0
 
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Prediction | str]:
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Segmentation | str]:
         for sample, level in zip(samples, self.levels, strict=True):
             self.made += 1
             soft = np.full((4, 6), level or 0, np.float32)

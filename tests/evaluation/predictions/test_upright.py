@@ -16,7 +16,7 @@ from dinoseg.evaluation.datasets import Data
 from dinoseg.evaluation.run import run
 from dinoseg.images.turns import TURNS
 from dinoseg.options import EvaluateOptions
-from dinoseg.outputs.rle import encode_rle
+from dinoseg.rle import encode_rle
 from tests.evaluation.sets import (
     polygon,
     square,

@@ -17,7 +17,7 @@ from dinoseg.evaluation.datasets.base import Truth
 from dinoseg.evaluation.metrics.instances import NAMES
 from dinoseg.evaluation.protocols.ap import InstanceAP
 from dinoseg.evaluation.report import Row
-from dinoseg.outputs.rle import encode_rle, rle_box
+from dinoseg.rle import encode_rle, rle_box
 from tests.evaluation.results import segmentation
 from tests.evaluation.sets import SIZE, polygon, square, write_coco, write_mask, write_voc_boxes
 

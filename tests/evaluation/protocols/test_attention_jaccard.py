@@ -17,7 +17,7 @@ from dinoseg.evaluation.protocols.attention_jaccard import (
     best_heads,
     resized_mask,
 )
-from dinoseg.types import Segmentation
+from dinoseg.segmentation import Segmentation
 from tests.evaluation.results import heads, segmentation
 from tests.evaluation.sets import SIZE, square, write_voc
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from dinoseg.evaluation.datasets.base import Truth
-from dinoseg.evaluation.predictions.base import Prediction, with_soft_masks
+from dinoseg.evaluation.predictions.base import with_soft_masks
 from dinoseg.evaluation.protocols.saliency import MAX_F, Saliency
 from dinoseg.evaluation.report import Row
+from dinoseg.segmentation import Segmentation
 from dinoseg.types import Source
 from tests.evaluation.results import finished, segmentation
 from tests.evaluation.sets import SIZE, square
@@ -21,7 +22,7 @@ LEFT, RIGHT = square(16, 16, 32), square(16, 80, 32)
 NOTHING = np.zeros(SIZE, bool)
 
 
-def soft(*maps: np.ndarray) -> Prediction:
+def soft(*maps: np.ndarray) -> Segmentation:
     """Objects with these soft masks."""
     made = with_soft_masks(finished(segmentation([values > 0.5 for values in maps]), Source("a", b"")))
     return replace(made, soft_masks=np.stack(maps).astype(np.float32))
@@ -51,7 +52,7 @@ def test_nothing_found_and_nothing_there() -> None:
     assert "AUROC" not in there
 
 
-def segmentation_without() -> Prediction:
+def segmentation_without() -> Segmentation:
     return with_soft_masks(finished(segmentation([]), Source("a", b"")))
 
 

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+LONGEST = 4_000_000
+"""px around one polygon: pycocotools keeps about 100 bytes for each."""
+
 
 def encode_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Mask ``(H, W)`` bool -> ``{"size": [H, W], "counts": str}``."""
@@ -61,3 +64,31 @@ def rle_box(rle: Mapping[str, Any]) -> tuple[int, int, int, int]:
     """Smallest box ``x0, y0, x1, y1`` px around the mask, half open; all zero for an empty mask."""
     x, y, width, height = (int(side) for side in coco.toBbox(rle))
     return x, y, x + width, y + height
+
+
+def decode_segmentation(shape: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """``(H, W)`` mask of COCO's ``segmentation``: a list of polygons, or run lengths.
+
+    Raises ``ValueError`` and whatever pycocotools raises for what is neither.
+    """
+    if isinstance(shape, list):
+        drawn = coco.merge(coco.frPyObjects(polygons(shape, size), *size))
+        return np.asarray(coco.decode(drawn).astype(bool))
+    counts = shape["counts"]
+    if tuple(shape["size"]) != size:
+        raise ValueError(f"it is of {tuple(shape['size'])} px, its picture of {size}")
+    return filled(run_lengths(counts) if isinstance(counts, str) else counts, size)
+
+
+def polygons(shape: list[Any], size: tuple[int, int]) -> list[list[float]]:
+    """Polygons that pycocotools can draw: it takes memory for every pixel along an edge, however far away."""
+    given = [np.array(polygon, np.float64) for polygon in shape]  # each (2 * corners,)
+    for polygon in given:
+        if polygon.ndim != 1 or polygon.size < 6 or polygon.size % 2:
+            raise ValueError("a polygon is a list of three or more x, y pairs")
+        if not (np.abs(polygon) <= 2 * max(size)).all():
+            raise ValueError("a polygon lies far outside of its picture")
+        corners = polygon.reshape(-1, 2)  # (corners, 2)
+        if np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum() > LONGEST:
+            raise ValueError(f"a polygon is more than {LONGEST} px around")
+    return [polygon.tolist() for polygon in given]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from dinoseg.outputs.rle import decode_rle, encode_rle, rle_area, rle_box
+from dinoseg.rle import decode_rle, encode_rle, rle_area, rle_box
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
