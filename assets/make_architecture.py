@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dinoseg"
 DRAWING = ROOT / "docs" / "architecture.svg"
-GROUND = ("errors", "files", "method", "options", "types", "atomic", "places", "rle", "version")
+GROUND = ("errors", "files", "method", "options", "types", "atomic", "places", "rle", "strict_json", "version")
 """Files that every room may import: one box, no lines."""
 ROAD = ("images", "backbone", "encoding", "methods", "refine", "outputs", "pipeline", "folder")
 """What a photograph passes: drawn in colour."""
@@ -38,6 +38,7 @@ SAID = {
     "pipeline": "the road itself",
     "propagate": "labels, frame to frame",
     "refine": "proposals to masks",
+    "runs": "what may be killed",
     "segmentation": "the objects of an image",
     "tracking": "objects through videos",
     "training": "DINO, distillation",

@@ -12,8 +12,8 @@ from dinoseg.errors import ImageError
 from dinoseg.images.find import find
 from dinoseg.options import AttendOptions, FigureOptions
 from dinoseg.outputs.heads import HeadsFolder
-from dinoseg.outputs.record import fingerprint
 from dinoseg.places import claimed
+from dinoseg.runs.done import fingerprint
 from dinoseg.types import Failure, Source
 from dinoseg.version import __version__
 

@@ -17,8 +17,8 @@ from dinoseg.options import OutputOptions, SegmentOptions
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
-from dinoseg.outputs.record import fingerprint
 from dinoseg.pipeline import Finished, Segmenter
+from dinoseg.runs.done import fingerprint
 from dinoseg.types import Failure, Source
 from dinoseg.version import __version__
 

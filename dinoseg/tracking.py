@@ -24,10 +24,10 @@ from dinoseg.options import OutputOptions, TrackOptions, identity, with_options
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
-from dinoseg.outputs.record import fingerprint
 from dinoseg.pipeline import Segmenter
 from dinoseg.propagate import Propagator, Tracked
 from dinoseg.rle import encode_rle, rle_area, rle_box
+from dinoseg.runs.done import fingerprint
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Instance, Photo
 from dinoseg.version import __version__

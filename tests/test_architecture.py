@@ -16,9 +16,9 @@ import dinoseg
 PACKAGE = Path(dinoseg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "method", "options", "types", "atomic", "files", "places", "rle", "version"}
+GROUND = {"errors", "method", "options", "types", "atomic", "files", "places", "rle", "strict_json", "version"}
 ROAD = (
-    *("images", "backbone", "encoding", "propagate", "methods", "refine", "draw", "attention", "outputs"),
+    *("runs", "images", "backbone", "encoding", "propagate", "methods", "refine", "draw", "attention", "outputs"),
     *("segmentation", "pipeline", "folder", "attention_folder", "heads", "grouping", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
@@ -28,11 +28,12 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "types": {"errors"},
     "atomic": {"errors"},
     "rle": set(),
+    "strict_json": set(),
     "version": set(),
     "files": set(),
     "places": {"errors", "atomic"},
-    "training": {"images", "backbone", "draw", "evaluation", "training"},
-    "compression": {"images", "backbone", "methods", "compression"},
+    "training": {"runs", "images", "backbone", "draw", "evaluation", "training"},
+    "compression": {"runs", "images", "backbone", "methods", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
     "__main__": {"cli"},
     "__init__": {"version"},

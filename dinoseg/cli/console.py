@@ -113,7 +113,7 @@ def tell(text: object = "") -> None:
 
 def tell_json(value: object) -> None:
     """The result as one JSON document on stdout, ASCII only."""
-    from dinoseg.outputs.strict_json import to_json
+    from dinoseg.strict_json import to_json
 
     print(to_json(value, indent=2))
 

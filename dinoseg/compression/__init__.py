@@ -41,6 +41,7 @@ from dinoseg.files import read_back
 from dinoseg.images.find import find
 from dinoseg.options import CompressOptions, identity
 from dinoseg.places import check_file, claimed
+from dinoseg.runs.identity import refuse_other_run
 from dinoseg.types import Source
 from dinoseg.version import __version__
 
@@ -130,10 +131,7 @@ def claim(work: Path, options: CompressOptions, teacher: Backbone, used: Sequenc
     file = work / SETTINGS
     if file.exists() and options.resume:
         before = settings_in(file)
-        other = [key for key in settings if before.get(key) != settings[key]]
-        if other:
-            told = ", ".join(f"{key} was {before.get(key)}, now {settings[key]}" for key in other)
-            raise OutputConflict(f"{work} was begun with other settings ({told}): use the same, or --overwrite.")
+        refuse_other_run(work, {key: before.get(key) for key in settings}, settings, "use the same, or --overwrite.")
         return
     if file.exists() and not options.overwrite:
         raise OutputConflict(f"{work} holds an unfinished compression: --resume goes on, --overwrite starts anew.")

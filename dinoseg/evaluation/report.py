@@ -14,8 +14,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from dinoseg.atomic import atomic_write
 from dinoseg.errors import OutputConflict
-from dinoseg.outputs.strict_json import plain
 from dinoseg.places import check_folder
+from dinoseg.strict_json import plain
 
 WITHHELD = "**No score**: pictures failed. `--partial` gives scores over the others, labelled as partial."
 NOTHING = "**No score**: no picture could be scored."

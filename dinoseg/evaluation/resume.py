@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +12,13 @@ from zlib import crc32
 
 import numpy as np
 
-from dinoseg.atomic import append, atomic_write, open_append
-from dinoseg.errors import OutputConflict
+from dinoseg.atomic import append, open_append
 from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.report import UNFINISHED, Row
-from dinoseg.files import open_regular
-from dinoseg.outputs.claim import differences
-from dinoseg.outputs.strict_json import plain
+from dinoseg.runs.done import size_and_time
+from dinoseg.runs.identity import refuse_other_run
+from dinoseg.runs.journal import read_journal, rewrite_journal
+from dinoseg.strict_json import plain
 
 E = TypeVar("E")
 CHECKED = b'{"crc32": %d, '
@@ -43,16 +42,11 @@ class RowJournal:
         self.lines: dict[str, dict[str, Any]] = {}
         if self.path is None:
             return
-        first, *lines = list(read_lines(self.path)) or [plain(asked)]
-        if lines and first != plain(asked) and not overwrite:
-            other = "; ".join(differences(first, plain(asked)))
-            raise OutputConflict(
-                f"{self.path} is of an unfinished evaluation with other options ({other}): name another folder, or "
-                "--overwrite to start anew."
-            )
+        first, *lines = read_journal(self.path, from_line, to_first_damage=True) or [plain(asked)]
+        if lines and not overwrite:
+            refuse_other_run(self.path, first, asked, "name another folder, or --overwrite to start anew.")
         self.lines = {line["id"]: line for line in lines} if first == plain(asked) else {}
-        with atomic_write(self.path) as file:
-            file.writelines(map(to_line, (plain(asked), *self.lines.values())))
+        rewrite_journal(self.path, map(to_line, (plain(asked), *self.lines.values())))
 
     def read(self, samples: Sequence[Sample], restore: Callable[[Any], E]) -> dict[str, Row[E]]:
         """The rows of an earlier run by id; frames of a video only where all of it was scored.
@@ -83,34 +77,19 @@ def state(sample: Sample) -> list[list[int] | None]:
     return [size_and_time(path) for path in (sample.image, sample.mask, *sample.also)]
 
 
-def size_and_time(path: Path) -> list[int] | None:
-    """Bytes and nanoseconds; None where nothing is."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file, up to the first that is torn or changed; none where there is no such file."""
-    with suppress(OSError, ValueError), open_regular(path) as file:
-        for line in file:
-            yield from_line(line)
-
-
 def to_line(value: Mapping[str, Any]) -> bytes:
     """One line of JSON that begins with a checksum of what follows; arrays and bytes in base 64."""
     text = json.dumps(value, default=to_json_value).encode()
     return CHECKED % crc32(text) + text[1:] + b"\n"
 
 
-def from_line(line: bytes) -> dict[str, Any]:
-    """``to_line`` undone. Raises ``ValueError`` for any other line: evidence may be of any shape, and is trusted."""
+def from_line(line: bytes) -> dict[str, Any] | None:
+    """``to_line`` undone; None for any other line: evidence may be of any shape, and is trusted."""
     text = b"{" + line.partition(b", ")[2].removesuffix(b"\n")
     if line != CHECKED % crc32(text) + text[1:] + b"\n":
-        raise ValueError("its checksum is wrong")
-    return json.loads(text, object_hook=from_json_value)
+        return None
+    value: dict[str, Any] = json.loads(text, object_hook=from_json_value)
+    return value
 
 
 def to_json_value(value: Any) -> Any:

@@ -28,7 +28,7 @@ from dinoseg.outputs.descriptors import read_descriptors
 from dinoseg.outputs.files import existing, remove_files, write_under
 from dinoseg.outputs.folder import OutputFolder
 from dinoseg.outputs.record import Record
-from dinoseg.outputs.strict_json import to_json
+from dinoseg.strict_json import to_json
 from dinoseg.types import Failure, Source
 
 Job: TypeAlias = tuple[Record, list[int]]

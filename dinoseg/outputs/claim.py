@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from dinoseg.errors import OutputConflict
 from dinoseg.files import read_back
 from dinoseg.outputs import FORMATS
-from dinoseg.outputs.strict_json import plain, to_json
 
 RUN = "run.json"
 HEADS = "heads"
 """Folder of what ``attend`` writes; ``segment`` leaves it alone."""
-
-
-def run_id(run: Mapping[str, Any]) -> str:
-    """Hash of everything that determines results; the order of keys does not matter."""
-    text = json.dumps(plain(run), sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_run(root: Path) -> dict[str, Any] | None:
@@ -45,23 +36,3 @@ def refuse_results(inputs: Sequence[str | Path], output: Path, folders: Collecti
         place = Path(name).resolve()
         if place.is_relative_to(root) and place.relative_to(root).parts[:1] in {(folder,) for folder in folders}:
             raise OutputConflict(f"{name} holds results of {output}: name the photographs, or another --output.")
-
-
-def refuse_other_run(root: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    """Raise ``OutputConflict`` when the folder's run is another than ``run``, saying in what."""
-    now = plain(run)
-    if known != now:
-        raise OutputConflict(
-            f"{root} holds results of other options ({'; '.join(differences(known, now))}); "
-            "name another folder, or --overwrite to replace them."
-        )
-
-
-def differences(known: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[str]:
-    """``method: there 'attention', now 'tokencut'`` for each value that differs."""
-    for key in sorted(known.keys() | run.keys() - {"id"}):
-        there, now = known.get(key), run.get(key)
-        if isinstance(there, dict) and isinstance(now, dict):
-            yield from differences(there, now)
-        elif key != "id" and there != now:
-            yield f"{key}: there {to_json(there)}, now {to_json(now)}"

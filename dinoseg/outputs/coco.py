@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dinoseg.outputs.format import FolderFormat
 from dinoseg.outputs.record import Record, record_of
-from dinoseg.outputs.strict_json import to_json
+from dinoseg.strict_json import to_json
 from dinoseg.version import __version__
 
 if TYPE_CHECKING:

@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
 from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
-from dinoseg.outputs.claim import RUN, read_run, refuse_foreign, refuse_other_run, run_id
+from dinoseg.outputs.claim import RUN, read_run, refuse_foreign
 from dinoseg.outputs.files import Spellings, existing, remove_files, write_under
 from dinoseg.outputs.format import Scene
 from dinoseg.outputs.manifest import Manifest
-from dinoseg.outputs.record import Record, failure_record, fingerprint, record_of, unchanged
+from dinoseg.outputs.record import Record, failure_record, record_of
 from dinoseg.outputs.render import write_files
-from dinoseg.outputs.strict_json import plain, to_json
 from dinoseg.places import check_folder, claimed, refusing
+from dinoseg.runs.done import fingerprint, unchanged
+from dinoseg.runs.identity import refuse_other_run, run_id
+from dinoseg.strict_json import plain, to_json
 from dinoseg.types import Failure, Photo, Source
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ class OutputFolder:
             write_under(self.root, MANIFEST, [])
         background = describe_backdrop(self.options.background)
         if known is not None:
-            refuse_other_run(self.root, background | known, self._run | background)
+            remedy = "name another folder, or --overwrite to replace them."
+            refuse_other_run(self.root, background | known, self._run | background, remedy)
         run = (known or {}) | self._run | (background if "cutouts" in self.per_image else {})
         if known != plain(run):
             write_under(self.root, RUN, [to_json(run, indent=2).encode() + b"\n"])

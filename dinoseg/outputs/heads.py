@@ -20,10 +20,12 @@ from dinoseg.errors import OutputConflict
 from dinoseg.files import open_regular, parsed
 from dinoseg.options import FigureOptions
 from dinoseg.outputs.attention import npz
-from dinoseg.outputs.claim import HEADS, run_id
+from dinoseg.outputs.claim import HEADS
 from dinoseg.outputs.files import Spellings, free_path, write_under
-from dinoseg.outputs.record import is_source, unchanged
-from dinoseg.outputs.strict_json import to_json
+from dinoseg.outputs.record import is_source
+from dinoseg.runs.done import unchanged
+from dinoseg.runs.identity import run_id
+from dinoseg.strict_json import to_json
 from dinoseg.types import Source
 
 if TYPE_CHECKING:

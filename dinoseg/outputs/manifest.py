@@ -10,6 +10,7 @@ from threading import Lock
 
 from dinoseg.atomic import append, atomic_write, open_append
 from dinoseg.outputs.record import Record, parse_record
+from dinoseg.runs.journal import whole_lines
 
 
 class Manifest:
@@ -34,15 +35,14 @@ class Manifest:
         self._places.clear()
         self._end = 0
         lines = io.BufferedReader(self._file)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                os.ftruncate(self._file.fileno(), self._end)
-                break
+        for line in whole_lines(lines):
             record = parse_record(line)
             if record is not None:
                 self._places[record.id] = (self._end, len(line))
             self._end += len(line)
         lines.detach()
+        if self._end < os.fstat(self._file.fileno()).st_size:  # a line that was torn
+            os.ftruncate(self._file.fileno(), self._end)
 
     def get(self, id_: str) -> Record | None:
         """The latest record of that input."""

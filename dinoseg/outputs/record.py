@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dinoseg.files import open_regular, parsed
+from dinoseg.files import parsed
 from dinoseg.outputs.files import is_place
-from dinoseg.outputs.strict_json import to_json
-from dinoseg.types import Failure, Image, Instance
+from dinoseg.strict_json import to_json
+from dinoseg.types import Failure, Instance
 
 if TYPE_CHECKING:
     from dinoseg.segmentation import Segmentation
@@ -83,7 +80,7 @@ def is_number(value: object) -> bool:
 
 
 def is_source(value: object) -> bool:
-    """A ``fingerprint``."""
+    """A fingerprint (``runs.done``)."""
     return value is None or isinstance(value, dict)
 
 
@@ -168,32 +165,3 @@ def describe(instance: Instance) -> dict[str, Any]:
         "label": int(instance.label),
         "rle": instance.rle,
     }
-
-
-def fingerprint(content: Image) -> dict[str, Any] | None:
-    """Size, time and hash of an input file; None for bytes, arrays and PIL images, and when the file is gone."""
-    if not isinstance(content, str | Path):
-        return None
-    try:
-        with open_regular(Path(content)) as file:
-            status = os.fstat(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-    return {"size": status.st_size, "mtime": status.st_mtime, "sha256": digest}
-
-
-def unchanged(content: Image, known: Mapping[str, Any] | None) -> bool:
-    """Whether a file still has the content of its ``fingerprint``: by size and time, by hash when the time differs."""
-    if known is None or not isinstance(content, str | Path):
-        return False
-    try:
-        status = Path(content).stat()
-    except OSError:
-        return False
-    if status.st_size != known.get("size"):
-        return False
-    if status.st_mtime == known.get("mtime"):
-        return True
-    now = fingerprint(content)
-    return now is not None and now["sha256"] == known.get("sha256")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,16 @@ from PIL import Image
 
 from dinoseg.atomic import atomic_write, open_append
 from dinoseg.errors import OutputConflict
-from dinoseg.files import open_regular, parsed, read_back
+from dinoseg.files import parsed, read_back
 from dinoseg.options import TrainOptions, identity
 from dinoseg.places import check_folder
+from dinoseg.runs.identity import refuse_other_run
+from dinoseg.runs.journal import read_journal, rewrite_journal
 from dinoseg.training.cache import Photographs
 from dinoseg.training.checkpoint import Checkpoints
 from dinoseg.types import Failure
 from dinoseg.version import __version__
 
-log = logging.getLogger(__name__)
 CLEARED = {"cleared": True}
 """Record of a folder from which an earlier run is being removed."""
 RECORDED = ("options", "photographs", "versions")
@@ -102,14 +102,9 @@ class RunFolder:
         """Raise ``OutputConflict`` unless ``now`` is what the folder's run was begun with."""
         record = self.begun()
         before = {**record["options"], **record}
-        now = json.loads(json.dumps(now))
-        other = [f"{name} was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
-        if other:
-            learned = f"; --init {shlex.quote(str(self.model))} begins there with what this run has learned"
-            raise OutputConflict(
-                f"{self.path} was begun with other settings ({'; '.join(other)}): resume with the same, or start again "
-                f"in another folder{learned if self.model.exists() else ''}."
-            )
+        learned = f"; --init {shlex.quote(str(self.model))} begins there with what this run has learned"
+        remedy = f"resume with the same, or start again in another folder{learned if self.model.exists() else ''}."
+        refuse_other_run(self.path, {name: before.get(name) for name in now}, now, remedy)
 
     def clear(self) -> None:
         """Remove what an earlier run left, and nothing else.
@@ -133,11 +128,11 @@ class RunFolder:
 
     def steps(self) -> list[dict[str, Any]]:
         """Lines of ``metrics.jsonl``."""
-        return whole_lines(self.metrics, "step", "epoch", "loss", "images_per_second")
+        return read_journal(self.metrics, with_numbers("step", "epoch", "loss", "images_per_second"))
 
     def looks(self) -> list[dict[str, Any]]:
         """Lines of ``watch.jsonl`` whose strips may be there, or that have none."""
-        looks = whole_lines(self.watched, "step", "epoch")
+        looks = read_journal(self.watched, with_numbers("step", "epoch"))
         begin = f"{self.strips.name}/"
         return [
             look for look in looks if "strip" not in look or STRIP.fullmatch(str(look["strip"]).removeprefix(begin))
@@ -161,23 +156,19 @@ class RunFolder:
 
     def write_lines(self, path: Path, lines: Iterable[str]) -> None:
         """A text file, whole or not at all."""
-        with atomic_write(path) as file:
-            file.write("".join(f"{line}\n" for line in lines).encode())
+        rewrite_journal(path, (f"{line}\n".encode() for line in lines))
 
     def write_json(self, path: Path, value: Any) -> None:
         """One JSON document, whole or not at all."""
         self.write_lines(path, [json.dumps(value, indent=2)])
 
 
-def whole_lines(path: Path, *numbers: str) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines that hold a number under each of these names; none if it is not there."""
-    try:
-        with open_regular(path) as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        return []
-    values = [value for value in map(parsed, lines) if isinstance(value, dict)]
-    found = [value for value in values if all(isinstance(value.get(name), int | float) for name in numbers)]
-    if len(found) < len(lines) - 1:  # the last one may be half a line
-        log.warning("%s is damaged: %d of its %d lines are left out.", path, len(lines) - len(found), len(lines))
-    return found
+def with_numbers(*names: str) -> Callable[[bytes], dict[str, Any] | None]:
+    """Reads a line of JSON: an object that holds a number under each of these names, or None."""
+
+    def parse(line: bytes) -> dict[str, Any] | None:
+        value = parsed(line)
+        fine = isinstance(value, dict) and all(isinstance(value.get(name), int | float) for name in names)
+        return value if fine else None
+
+    return parse

@@ -88,7 +88,7 @@ def test_nothing_is_overwritten_and_other_settings_are_not_mixed(tmp_path, teach
     compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
     with pytest.raises(OutputConflict, match="exists"):
         compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
-    with pytest.raises(OutputConflict, match="neurons was 24, now 12"):
+    with pytest.raises(OutputConflict, match="neurons: there 24, now 12"):
         compress(*teacher_and_photos, options(tmp_path, heal_crops=0, neurons=12, resume=True))
     compress(*teacher_and_photos, options(tmp_path, heal_crops=0, neurons=12, overwrite=True))
     assert load_file(tmp_path / "student.safetensors").spec.hidden == 12
@@ -119,7 +119,7 @@ def test_a_compression_that_was_finished_is_only_read_again(tmp_path, teacher_an
 def test_f85_other_photographs_of_the_same_number_are_not_mixed_in(tmp_path, teacher_and_photos):
     compress(*teacher_and_photos, options(tmp_path, heal_crops=0))
     (tmp_path / "photos" / "photo_003.jpg").rename(tmp_path / "photos" / "other.jpg")
-    with pytest.raises(OutputConflict, match="photographs was"):
+    with pytest.raises(OutputConflict, match="photographs sha256: there"):
         compress(*teacher_and_photos, options(tmp_path, heal_crops=0, resume=True))
 
 

@@ -150,7 +150,7 @@ def test_every_file_of_the_truth_counts(
 def test_other_options_are_refused_unless_they_may_overwrite(tmp_path: Path, faked: type[FakeSegmenter]) -> None:
     root, out = write_pairs(tmp_path / "set", 3), tmp_path / "out"
     stopped(faked, "photo_002", "foreground", root, method="prior", output=out)
-    with pytest.raises(OutputConflict, match=r"rows\.jsonl is of an unfinished evaluation .*refine: there .*now"):
+    with pytest.raises(OutputConflict, match=r"rows\.jsonl holds results of other options .*refine: there .*now"):
         evaluate("foreground", root, method="prior", refine="none", output=out)
     evaluate("foreground", root, method="prior", refine="none", output=out, overwrite=True)
     assert len(faked.seen) == 3

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from dinoseg.errors import OutputConflict
-from dinoseg.outputs.claim import differences, read_run, refuse_foreign, run_id
+from dinoseg.outputs.claim import read_run, refuse_foreign
+from dinoseg.runs.identity import differences, run_id
 
 RUN = {"options": {"method": "tokencut", "size": None}, "weights": "00ff"}
 

@@ -13,9 +13,9 @@ from dinoseg.attention import Attention
 from dinoseg.errors import OutputConflict
 from dinoseg.images.decode import decode
 from dinoseg.options import FigureOptions
-from dinoseg.outputs.claim import run_id
 from dinoseg.outputs.heads import HeadsFolder, record_of
-from dinoseg.outputs.record import fingerprint
+from dinoseg.runs.done import fingerprint
+from dinoseg.runs.identity import run_id
 from dinoseg.types import Fit, Source
 from tests.outputs.scenes import RUN, write_disk
 

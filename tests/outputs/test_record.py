@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dinoseg.errors import TruncatedImage
-from dinoseg.outputs.record import Record, failure_record, fingerprint, parse_record, record_of, unchanged
+from dinoseg.outputs.record import Record, failure_record, parse_record, record_of
+from dinoseg.runs.done import fingerprint, unchanged
 from dinoseg.types import Failure
 from tests.outputs.scenes import box_mask, segmentation
 

@@ -50,9 +50,9 @@ def test_d55_folders_in_the_way_are_refused_before_any_work(there, flags, told, 
         ({}, None),
         ({"save_every": 7, "cache": "memory", "batch": 2, "accumulate": 2}, None),  # do not decide what is learned
         ({"warmup_epochs": None}, None),  # comes to the same 1
-        ({"lr": 0.1}, "lr was 0.05, now 0.1"),
-        ({"weight_decay": (0.04, 0.2)}, "weight_decay was"),
-        ({"seed": 3, "epochs": 4}, "seed was 0, now 3; epochs was 3, now 4|epochs was 3, now 4; seed was 0, now 3"),
+        ({"lr": 0.1}, "lr: there 0.05, now 0.1"),
+        ({"weight_decay": (0.04, 0.2)}, "weight_decay: there"),
+        ({"seed": 3, "epochs": 4}, "epochs: there 3, now 4; seed: there 0, now 3"),
     ],
 )
 def test_f85_resuming_with_other_options_is_refused(changes, told, tmp_path):
@@ -67,14 +67,14 @@ def test_f85_resuming_with_other_options_is_refused(changes, told, tmp_path):
 
 def test_f85_resuming_with_another_number_of_photographs_per_step_is_refused(tmp_path):
     RunFolder(options(tmp_path)).begin(CACHE, {"photographs_per_step": 4})
-    with pytest.raises(OutputConflict, match="photographs_per_step was 4, now 8"):
+    with pytest.raises(OutputConflict, match="photographs_per_step: there 4, now 8"):
         RunFolder(options(tmp_path, resume=True)).begin(CACHE, {"photographs_per_step": 8})
 
 
 def test_f85_resuming_with_other_photographs_is_refused(tmp_path):
     RunFolder(options(tmp_path)).begin(CACHE, {})
     fewer = PhotoCache(CACHE.ids[:1], CACHE.photos[:1])
-    with pytest.raises(OutputConflict, match="photographs was"):
+    with pytest.raises(OutputConflict, match="photographs count: there 2, now 1"):
         RunFolder(options(tmp_path, resume=True)).begin(fewer, {})
 
 

@@ -499,5 +499,5 @@ def test_d52_f84_kill_9_within_an_epoch(photos, undisturbed, tmp_path):
 
 def test_more_epochs_are_another_run_that_may_begin_with_what_this_one_learned(photos, tmp_path):
     report = run_training(photos, options(tmp_path / "run"))
-    with pytest.raises(OutputConflict, match=f"epochs was .*--init {report.model} begins there"):
+    with pytest.raises(OutputConflict, match=f"epochs: there .*--init {report.model} begins there"):
         run_training(photos, options(tmp_path / "run", resume=True, epochs=9))

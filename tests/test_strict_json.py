@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
-from dinoseg.outputs.strict_json import to_json
+from dinoseg.strict_json import to_json
 
 
 @pytest.mark.parametrize(
