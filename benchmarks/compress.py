@@ -22,7 +22,7 @@ import torch
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import load
-from dinoseg.compression import compress, with_patch
+from dinoseg.compression import run_compression, with_patch
 from dinoseg.compression.aims import AIMS
 from dinoseg.options import CompressOptions
 
@@ -58,7 +58,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     student = folder / "int8.safetensors"
     options = CompressOptions(output=student, resume=True)
-    report = compress(arguments.teacher, arguments.photos, options)
+    report = run_compression(arguments.teacher, arguments.photos, options)
     work = student.with_name(student.name + ".work")
     curve = {aim: [json.loads(line) for line in (work / f"heal-{aim}.jsonl").read_text().splitlines()] for aim in AIMS}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

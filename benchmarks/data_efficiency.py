@@ -24,7 +24,7 @@ from command import quoted
 from matplotlib.figure import Figure
 
 import dinoseg
-from dinoseg.compression import compress
+from dinoseg.compression import run_compression
 from dinoseg.evaluation.report import versions
 from dinoseg.images.find import find
 from dinoseg.options import CompressOptions
@@ -52,7 +52,7 @@ def compressed(teacher: str, photos: list[Path], work: Path, heal_crops: int) ->
     output = work / f"from-{len(photos)}-healed-{heal_crops}.safetensors"
     options = CompressOptions(output=output, calibration_crops=CROPS, heal_crops=heal_crops, resume=True)
     if not output.exists():
-        print(compress(teacher, photos, options))
+        print(run_compression(teacher, photos, options))
     return output
 
 

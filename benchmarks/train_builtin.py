@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dinoseg.compression import compress
+from dinoseg.compression import run_compression
 from dinoseg.heads import train_head
 from dinoseg.options import CompressOptions
 
@@ -36,7 +36,7 @@ def main() -> None:
     model, head = arguments.work / "model.safetensors", arguments.work / "head.safetensors"
     settings = ON_GPU if arguments.device.startswith("cuda") else {}
     options = CompressOptions(output=model, device=arguments.device, resume=True, **settings)
-    print(compress(arguments.teacher, arguments.photos, options))
+    print(run_compression(arguments.teacher, arguments.photos, options))
     print(train_head(arguments.sharp, model=str(model), output=head, overwrite=True, device=arguments.device))
 
 

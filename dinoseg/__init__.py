@@ -10,6 +10,7 @@ from dinoseg.version import __version__
 if TYPE_CHECKING:
     from dinoseg.attention import Attention, attend
     from dinoseg.backbone.zoo import load
+    from dinoseg.compression import compress
     from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
@@ -32,6 +33,7 @@ _PUBLIC = {
     "Segmentation": "segmentation",
     "Segmenter": "pipeline",
     "attend": "attention",
+    "compress": "compression",
     "encode": "encoding",
     "evaluate": "evaluation",
     "group": "grouping",
@@ -52,6 +54,7 @@ __all__ = [
     "Segmenter",
     "__version__",
     "attend",
+    "compress",
     "encode",
     "evaluate",
     "group",

@@ -14,7 +14,7 @@ from PIL import Image
 from dinoseg.backbone.features import FACETS
 from dinoseg.backbone.weights import load_file
 from dinoseg.backbone.zoo import load
-from dinoseg.compression import compress
+from dinoseg.compression import run_compression
 from dinoseg.heads import train_head
 from dinoseg.options import CompressOptions
 from dinoseg.pipeline import Segmenter
@@ -164,7 +164,7 @@ def test_compression_runs(tmp_path):
     asked = {"patch": 6, "neurons": 24, "calibration_crops": 48, "heal_crops": 24, "batch": 8, "grid": 4}
     output = tmp_path / "student.safetensors"
     asked = CompressOptions(output=output, device="cuda", **asked)
-    report = compress(str(tmp_path / "teacher.safetensors"), [tmp_path / "photos"], asked)
+    report = run_compression(str(tmp_path / "teacher.safetensors"), [tmp_path / "photos"], asked)
     assert load_file(output).spec.hidden == 24
     assert 0 < report.cosine_pruned <= 1
     assert abs(report.cosine_stored - report.cosine_healed) < 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import pydoc
 from dataclasses import FrozenInstanceError, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dinoseg
 from dinoseg import options as module
 from dinoseg.errors import OptionError, UsageError
 from dinoseg.options import (
@@ -30,6 +32,8 @@ from dinoseg.options import (
     TrackOptions,
     TrainHeadOptions,
     TrainOptions,
+    identity,
+    values,
     with_options,
 )
 from dinoseg.options.declare import number_fields
@@ -195,3 +199,35 @@ def test_a_tilde_in_python_is_the_home_folder(tmp_path, monkeypatch):
 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert given(None, mask="~/first.png").mask == tmp_path / "first.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "keyword"),
+    [
+        ("segment", "min_presence"),
+        ("encode", "max_pixels"),
+        ("attend", "rollout"),
+        ("track", "temperature"),
+        ("group", "clusters"),
+        ("train", "prototypes"),
+        ("train_head", "labels"),
+        ("compress", "neurons"),
+        ("evaluate", "stored_frame"),
+        ("Segmenter", "method"),
+    ],
+)
+def test_help_shows_the_true_keywords(name: str, keyword: str) -> None:
+    parameters = inspect.signature(getattr(dinoseg, name)).parameters
+    assert keyword in parameters
+    assert parameters[keyword].kind is inspect.Parameter.KEYWORD_ONLY
+    assert not {"options", "args", "kwargs"} & parameters.keys()
+    assert keyword in pydoc.render_doc(getattr(dinoseg, name))
+
+
+def test_options_say_whether_they_decide_a_result() -> None:
+    options = EvaluateOptions(device="cpu", batch=3, output=Path("out"), split="odd", size=64)
+    assert identity(options).keys() == values(options).keys() - {
+        *("device", "batch", "offline", "max_pixels", "split", "partial", "output", "overwrite", "json")
+    }
+    assert identity(options, ModelOptions).keys() <= {field.name for field in fields(ModelOptions)}
+    assert identity(options)["size"] == 64

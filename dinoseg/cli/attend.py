@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
-from dinoseg.cli.console import as_json, progress_bar, say_counts, say_failures, say_nothing_found, tell, tell_json
+from dinoseg.cli.console import as_json, say_counts, say_failures, say_nothing_found, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import AttendOptions, FigureOptions, InputOptions
+from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
     from dinoseg.attention_folder import AttendSummary

@@ -27,9 +27,9 @@ def compress(
     from dinoseg.cli.before import before_compress
 
     before_compress(model, images, options)
-    from dinoseg.compression import compress
+    from dinoseg.compression import run_compression
 
-    report = asdict(compress(model, images, options))
+    report = asdict(run_compression(model, images, options))
     if json:
         tell_json(report)
     else:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dinoseg.errors import DinosegError
+from dinoseg.runs import progress
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from dinoseg.types import Failure
 
 LISTED = 20
@@ -28,8 +24,7 @@ def hush(on: bool) -> None:
     """Whether stderr gets failures and errors only."""
     global quiet
     quiet = on
-    if on:
-        sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # where all progress bars look
+    progress.shown = not on
 
 
 class Results(io.TextIOWrapper):
@@ -159,22 +154,3 @@ def say_nothing_found(places: Sequence[object], ignored: int) -> None:
     others = f" ({ignored} other files ignored)" if ignored else ""
     where = ", ".join(map(plain, places[:3])) + (" ..." if len(places) > 3 else "")
     say(f"No image found in {where}{others}. In folders dinoseg looks for {' '.join(sorted(IMAGE_SUFFIXES))}.")
-
-
-def progress_bar(unit: str = "images", count: Callable[[], int | None] = lambda: None) -> tqdm[Any]:
-    """A bar on stderr if that is a terminal, nothing otherwise.
-
-    ``count`` says how many there will be. Nobody waits for it: the bar has its end when that is known.
-    """
-    from tqdm import tqdm
-
-    bar = tqdm(unit=f" {unit}", disable=None)
-    if not bar.disable:
-        Thread(target=set_total, args=(bar, count), daemon=True).start()
-    return bar
-
-
-def set_total(bar: tqdm[Any], count: Callable[[], int | None]) -> None:
-    """Count, for a bar."""
-    with suppress(OSError, DinosegError):  # said elsewhere
-        bar.total = count()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dinoseg.cli.arguments import MODEL
-from dinoseg.cli.console import progress_bar, say, tell, tell_json
+from dinoseg.cli.console import say, tell, tell_json
 from dinoseg.cli.exits import of_counts
 from dinoseg.evaluation import PROTOCOLS
 from dinoseg.options import EvaluateOptions
+from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
     from dinoseg.evaluation.report import Report

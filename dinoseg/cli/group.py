@@ -8,7 +8,6 @@ from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, Json
 from dinoseg.cli.console import (
     as_json,
     inform,
-    progress_bar,
     say_counts,
     say_failures,
     say_nothing_found,
@@ -17,6 +16,7 @@ from dinoseg.cli.console import (
 )
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import GroupOptions, InputOptions, OutputOptions
+from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
     from dinoseg.grouping import GroupReport

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
 from dinoseg.cli.console import (
     as_json,
-    progress_bar,
     say_counts,
     say_failures,
     say_notes,
@@ -19,6 +18,7 @@ from dinoseg.cli.console import (
 )
 from dinoseg.cli.exits import of_counts
 from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
     from dinoseg.folder import Summary

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dinoseg.cli.arguments import MODEL, OUTPUT
-from dinoseg.cli.console import as_json, inform, progress_bar, say_counts, say_failures, tell_json, tell_table
+from dinoseg.cli.console import as_json, inform, say_counts, say_failures, tell_json, tell_table
 from dinoseg.cli.exits import of_counts
 from dinoseg.cli.segment import result_places
 from dinoseg.options import FrameOptions, TrackOptions
+from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
     from dinoseg.propagate import Tracked
@@ -35,7 +36,7 @@ def track(
     before_track(video, options, output)
     from dinoseg.tracking import track_folder
 
-    with progress_bar("frames", lambda: count_frames(video)) as bar:
+    with progress_bar(unit=" frames", count=lambda: count_frames(video)) as bar:
 
         def progress(result: Tracked | Failure) -> None:  # noqa: ARG001 (whatever came of it)
             bar.update()

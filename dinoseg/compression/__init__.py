@@ -1,6 +1,6 @@
 """A smaller, faster copy of a good ViT: patch resized, MLP neurons pruned in closed form, healed by distillation.
 
-The straight line is ``compress``: load -> resize the patch -> prune -> heal -> store as int8 -> report.
+The straight line is ``run_compression``: load -> resize the patch -> prune -> heal -> store as int8 -> report.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.base import Backbone
@@ -39,9 +38,10 @@ from dinoseg.compression.prune import prunable, prune
 from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
 from dinoseg.files import read_back
 from dinoseg.images.find import find
-from dinoseg.options import CompressOptions, identity
+from dinoseg.options import CompressOptions, identity, with_options_after_two
 from dinoseg.places import check_file, claimed
 from dinoseg.runs.identity import refuse_other_run
+from dinoseg.runs.progress import progress_bar
 from dinoseg.types import Source
 from dinoseg.version import __version__
 
@@ -73,14 +73,14 @@ class CompressReport:
 
 
 @own_precision()
-def compress(model: str, images: Sequence[str | Path], options: CompressOptions) -> CompressReport:
+def run_compression(model: str, images: str | Path | Sequence[str | Path], options: CompressOptions) -> CompressReport:
     """Compress ``model`` (a zoo name or a file) with unlabelled photographs into ``options.output``.
 
     Raises ``CompressionError`` for a network that cannot be pruned, ``OutputConflict`` for a file that is there,
     ``NonFiniteLoss`` where healing lost all numbers: nothing is written then.
     """
     started = time.perf_counter()
-    used, held_out = divide(images, options.seed)
+    used, held_out = divide([images] if isinstance(images, str | Path) else images, options.seed)
     check_file(options.output, replace=options.overwrite or options.resume)
     teacher = prunable(load(model, heads=options.heads, offline=options.offline), options.neurons)
     teacher = put_on(teacher, choose_device(options.device))
@@ -113,6 +113,9 @@ def compress(model: str, images: Sequence[str | Path], options: CompressOptions)
         cosine_stored=judge(network),
         minutes=round((time.perf_counter() - started) / 60, 1),
     )
+
+
+compress = with_options_after_two(CompressOptions)(run_compression)
 
 
 def working_folder(options: CompressOptions) -> Path:
@@ -222,7 +225,7 @@ def pruned_student(
         unpruned = with_patch(teacher, options.patch)
         crops = feed.batches(CALIBRATE, evenly(options.calibration_crops, 64, *sizes))
         on_device = [(large.to(teacher.device), small.to(teacher.device)) for large, small in crops]
-        with tqdm(total=teacher.spec.depth, desc="prune", unit="block", disable=None) as bar:
+        with progress_bar("prune", unit="block", total=teacher.spec.depth) as bar:
             prune(teacher, unpruned, on_device, options.neurons, progress=bar.update)
         unpruned.spec = replace(unpruned.spec, hidden=options.neurons)
         save_backbone(unpruned, file, store="float32")
@@ -269,7 +272,7 @@ def heal(
         healing = Healing(teacher, one, feed, judge.known, aim, settings, checkpoint, amp=amp)
         healing.load()
         done = healing.step * options.batch
-        with tqdm(total=settings.steps * options.batch, initial=done, desc=name, unit="crop", disable=None) as bar:
+        with progress_bar(name, unit="crop", total=settings.steps * options.batch, done=done) as bar:
             healing.run(HEAL, partial(judge, one), partial(show, bar))
         healed.append(one)
     average(student, healed)

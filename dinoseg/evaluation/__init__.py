@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dinoseg.errors import OptionError
-from dinoseg.options import EvaluateOptions, turn_into_paths
+from dinoseg.options import EvaluateOptions, with_options_after_two
 
 if TYPE_CHECKING:
     from dinoseg.evaluation.datasets import Data
     from dinoseg.evaluation.protocols.base import Protocol
     from dinoseg.evaluation.report import Report
 
-P = ParamSpec("P")
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with how many of how many pictures are done."""
 
@@ -55,25 +54,17 @@ def make_protocol(name: str) -> Protocol:
     return protocol
 
 
-def with_evaluate_options(options: Callable[P, EvaluateOptions]) -> Callable[Concatenate[str, Data, P], Report]:
-    """``evaluate`` with the option class's fields as its typed keywords."""
+@with_options_after_two(EvaluateOptions)
+def evaluate(protocol: str, data: Data, options: EvaluateOptions) -> Report:
+    """Score a method on a data set by a named protocol (one of ``PROTOCOLS``).
 
-    def evaluate(protocol: str, data: Data, /, *args: P.args, **kwargs: P.kwargs) -> Report:
-        """Score a method on a data set by a named protocol (one of ``PROTOCOLS``).
+    ``data``: a data set's folder (image + mask folders, VOC, DAVIS, COCO), a COCO json, or a pair of folders;
+    for knn, linear and retrieval a folder of classes, for copies any folder of pictures.
+    Keywords are those of ``EvaluateOptions``. Raises ``InputNotFound`` for a path that is not there,
+    ``DatasetError`` when the data is not as it must be, ``OptionError``, ``WeightsError``, and ``OutputConflict``
+    when ``output`` holds a report, or rows of an evaluation with other options that was stopped; of one with the
+    same options only the rest is measured.
+    """
+    from dinoseg.evaluation.run import run
 
-        ``data``: a data set's folder (image + mask folders, VOC, DAVIS, COCO), a COCO json, or a pair of folders;
-        for knn, linear and retrieval a folder of classes, for copies any folder of pictures.
-        Keywords are those of ``EvaluateOptions``. Raises ``InputNotFound`` for a path that is not there,
-        ``DatasetError`` when the data is not as it must be, ``OptionError``, ``WeightsError``, and ``OutputConflict``
-        when ``output`` holds a report, or rows of an evaluation with other options that was stopped; of one with the
-        same options only the rest is measured.
-        """
-        from dinoseg.evaluation.run import run
-
-        turn_into_paths(options, kwargs)
-        return run(protocol, data, options(*args, **kwargs))
-
-    return evaluate
-
-
-evaluate = with_evaluate_options(EvaluateOptions)
+    return run(protocol, data, options)

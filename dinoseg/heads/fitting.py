@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dinoseg.backbone.export import all_finite
 from dinoseg.errors import NonFiniteLoss
 from dinoseg.heads.examples import CELLS, Example
 from dinoseg.methods.head_network import HeadNetwork
+from dinoseg.runs.progress import progress_bar
 
 HIDDEN = 32
 """Neurons beside the linear layer."""
@@ -49,13 +50,15 @@ def fit_head(examples: Sequence[Example], epochs: int, seed: int, device: torch.
     optimiser = torch.optim.AdamW(network.parameters(), LR, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=len(batches))
     losses = []
-    for batch in tqdm(batches, desc="head", unit="step", disable=None):
-        loss = sum(weights[i] * loss_of(network, examples[i], device) for i in batch) / len(batch)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
+    with progress_bar("head", unit="step", total=len(batches)) as bar:
+        for batch in batches:
+            loss: Any = sum(weights[i] * loss_of(network, examples[i], device) for i in batch) / len(batch)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.item())
+            bar.update()
     mean = float(np.mean(losses[-(len(batches) // epochs) :]))
     if not (math.isfinite(mean) and all_finite(network.parameters())):
         raise NonFiniteLoss("The loss of the head is no number: the features of the network are too large or NaN.")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
@@ -22,6 +21,7 @@ from dinoseg.methods.head_network import save_head
 from dinoseg.options import ModelOptions, SegmentOptions, TrainHeadOptions, values
 from dinoseg.pipeline import Segmenter
 from dinoseg.places import check_file
+from dinoseg.runs.progress import progress_bar
 from dinoseg.types import Failure, Source
 from dinoseg.version import __version__
 
@@ -65,7 +65,11 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     backbone = load_backbone(options)
     segmenter = Segmenter.of(SegmentOptions(**values(options, ModelOptions)), backbone)
     stream = examples(segmenter, sources, masks, stored=options.stored_frame)
-    looked = list(tqdm(stream, "look", len(sources), unit="image", disable=None))
+    looked = []
+    with progress_bar("look", unit="image", total=len(sources)) as bar:
+        for each in stream:
+            looked.append(each)
+            bar.update()
     used = [each for each in looked if isinstance(each, Example)]
     failed = tuple(each for each in looked if isinstance(each, Failure))
     if len(used) < FEWEST:

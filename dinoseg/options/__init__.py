@@ -17,10 +17,9 @@ from dinoseg.options.declare import (
     countable,
     identity,
     require,
-    show_keywords,
-    turn_into_paths,
     values,
     with_options,
+    with_options_after_two,
 )
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
@@ -58,8 +57,7 @@ __all__ = (
     "countable",
     "identity",
     "require",
-    "show_keywords",
-    "turn_into_paths",
     "values",
     "with_options",
+    "with_options_after_two",
 )

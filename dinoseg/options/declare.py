@@ -19,6 +19,7 @@ from dinoseg.files import home_path
 
 P = ParamSpec("P")
 X = TypeVar("X")
+Y = TypeVar("Y")
 O = TypeVar("O")
 R = TypeVar("R")
 
@@ -110,6 +111,23 @@ def with_options(options: Callable[P, O]) -> Callable[[Callable[[X, O], R]], Cal
         def call(x: X, /, *args: P.args, **kwargs: P.kwargs) -> R:
             turn_into_paths(options, kwargs)
             return function(x, options(*args, **kwargs))
+
+        show_keywords(call, function, options)
+        return call
+
+    return decorate
+
+
+def with_options_after_two(
+    options: Callable[P, O],
+) -> Callable[[Callable[[X, Y, O], R]], Callable[Concatenate[X, Y, P], R]]:
+    """``with_options`` for a ``function(x, y, options)``."""
+
+    def decorate(function: Callable[[X, Y, O], R]) -> Callable[Concatenate[X, Y, P], R]:
+        @wraps(function)
+        def call(x: X, y: Y, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            turn_into_paths(options, kwargs)
+            return function(x, y, options(*args, **kwargs))
 
         show_keywords(call, function, options)
         return call

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dinoseg.errors import ImageError
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.find import find
 from dinoseg.options import TrainOptions
+from dinoseg.runs.progress import progress_bar
 from dinoseg.training.cache import DeviceCache, PhotoCache, Photographs, small_photo
 from dinoseg.training.stream import WORKERS, PhotoStream, check_share
 from dinoseg.training.team import Team
@@ -83,7 +83,12 @@ def decode_all(
             return Failure(found.id, error, found)
 
     results = read_ahead(listing, load, workers=WORKERS, ahead=4 * WORKERS)
-    return list(tqdm(results, desc="decode", unit="photo", total=len(listing), disable=None if bar else True))
+    decoded = []
+    with progress_bar("decode", unit="photo", total=len(listing), here=bar) as shown:
+        for result in results:
+            decoded.append(result)
+            shown.update()
+    return decoded
 
 
 def parted(results: Sequence[tuple[Source, T] | Failure]) -> tuple[list[tuple[Source, T]], list[Failure]]:

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dinoseg.atomic import append
 from dinoseg.backbone.base import BackboneSpec
@@ -27,6 +26,7 @@ from dinoseg.backbone.precision import own_precision
 from dinoseg.errors import NonFiniteLoss, OptionError, OutOfMemory, TrainingError
 from dinoseg.options import TrainOptions
 from dinoseg.places import claimed
+from dinoseg.runs.progress import progress_bar
 from dinoseg.training.cache import SHORT_SIDE, Photographs
 from dinoseg.training.distil import Distillation
 from dinoseg.training.feeds import open_photographs
@@ -338,13 +338,8 @@ class Trainer:
 
     def bar(self) -> Any:
         """Progress on a terminal."""
-        return tqdm(
-            total=self.schedules.steps,
-            initial=self.saved,
-            desc="train",
-            unit="step",
-            disable=None if self.team.first else True,
-        )
+        total = self.schedules.steps
+        return progress_bar("train", unit="step", total=total, done=self.saved, here=self.team.first)
 
 
 @lru_cache(maxsize=2)  # the feed is ahead: its epoch may be the next one

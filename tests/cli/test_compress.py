@@ -28,7 +28,7 @@ def test_the_options_reach_compression_and_its_report_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("dinoseg.compression.compress", lambda *arguments: asked.extend(arguments) or Report())
+    monkeypatch.setattr("dinoseg.compression.run_compression", lambda *arguments: asked.extend(arguments) or Report())
     assert run(LINE.split()) == 0
     options = CompressOptions(output=Path("small.safetensors"), patch=12, neurons=96, heal_crops=0, store="float16")
     assert asked == ["dinov2-small", ["photos"], options]
@@ -36,7 +36,7 @@ def test_the_options_reach_compression_and_its_report_is_told(
 
 
 def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("dinoseg.compression.compress", lambda *arguments: Report())
+    monkeypatch.setattr("dinoseg.compression.run_compression", lambda *arguments: Report())
     assert run([*LINE.split(), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"file": "small.safetensors", "cosine_pruned": 0.81}
 
@@ -47,6 +47,6 @@ def test_a_network_that_cannot_be_compressed_is_wrong_use(
     def refuse(*arguments: Any) -> None:
         raise CompressionError("dinov3-small has a gated MLP")
 
-    monkeypatch.setattr("dinoseg.compression.compress", refuse)
+    monkeypatch.setattr("dinoseg.compression.run_compression", refuse)
     assert run(LINE.split()) == 2
     assert "gated MLP" in capsys.readouterr().err

@@ -13,16 +13,15 @@ from dinoseg.cli.console import (
     hush,
     inform,
     plain,
-    progress_bar,
     safe_streams,
     say,
     say_failures,
-    set_total,
     tell,
     tell_json,
     tell_table,
 )
 from dinoseg.errors import InputNotFound, TruncatedImage
+from dinoseg.runs.progress import progress_bar, set_total
 from dinoseg.types import Failure
 
 
@@ -113,14 +112,11 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_e70_quiet_silences_bars_of_other_rooms_too(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
-    from tqdm.auto import tqdm
-
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     hush(quiet)
-    for bar in (progress_bar(), tqdm(disable=None)):
-        with bar:
-            bar.update()
+    with progress_bar("train", unit="step") as bar:
+        bar.update()
     inform("next: this")
     assert bool(terminal.getvalue()) is not quiet
     say("wrong")

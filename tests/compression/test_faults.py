@@ -49,7 +49,7 @@ def go(folder: Path, inputs: Path, **changes: object) -> None:
     """One healing of one step."""
     values = {"patch": 6, "neurons": 8, "calibration_crops": 4, "heal_crops": 2, "batch": 2, "grid": 2, "device": "cpu"}
     options = CompressOptions(output=folder / "student.safetensors", **values | changes)
-    compression.compress(str(inputs / "teacher.safetensors"), [inputs / "photos"], options)
+    compression.run_compression(str(inputs / "teacher.safetensors"), [inputs / "photos"], options)
 
 
 def results(folder: Path) -> dict[str, bytes]:

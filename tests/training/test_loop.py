@@ -223,7 +223,7 @@ def small_photo(*arguments):
 
 feeds.small_photo = stream.small_photo = small_photo
 import dinoseg.training
-dinoseg.training.train = lambda *_, **__: run_training([photos], options(output, cache="disk"))
+dinoseg.training.run_training = lambda *_, **__: run_training([photos], options(output, cache="disk"))
 sys.argv[1:] = ["train", str(photos), "-o", str(output)]
 main()
 """
