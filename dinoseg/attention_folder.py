@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dinoseg.attention import Attender
@@ -14,21 +14,9 @@ from dinoseg.options import AttendOptions, FigureOptions
 from dinoseg.outputs.heads import HeadsFolder
 from dinoseg.places import claimed
 from dinoseg.runs.done import fingerprint
+from dinoseg.runs.summary import Summary
 from dinoseg.types import Failure, Source
 from dinoseg.version import __version__
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AttendSummary:
-    """The counts of a run over a folder."""
-
-    done: int
-    """Photographs whose figure was made."""
-    skipped: int
-    """Made by an earlier run of the same command."""
-    failures: tuple[Failure, ...]
-    ignored: int
-    """Files beside the photographs that are no images."""
 
 
 def attend_folder(
@@ -38,12 +26,13 @@ def attend_folder(
     *,
     from_file: Path | None = None,
     progress: Callable[[], object] = lambda: None,
-) -> AttendSummary:
+) -> Summary:
     """A figure of each photograph of files, folders and globs in ``output.output``; a second run does what is missing.
 
     ``from_file`` lists photographs in the place of ``inputs``. ``progress`` is called once for each photograph. Raises
     ``UsageError`` before anything is written; photographs that fail are in the summary.
     """
+    start = time.perf_counter()
     listing = find(inputs, from_file=from_file, exclude=output.output)
     attender = Attender.of(options)
     facts = {"options": attender.identity(), "weights": attender.backbone.spec.sha256, "version": __version__}
@@ -61,7 +50,15 @@ def attend_folder(
                 failures.append(failure)
             else:
                 done += 1
-    return AttendSummary(done, skipped, tuple(failures), listing.ignored)
+    return Summary(
+        done=done,
+        skipped=skipped,
+        failed=len(failures),
+        failures=tuple(failures),
+        ignored=listing.ignored,
+        device=str(attender.backbone.device),
+        seconds=time.perf_counter() - start,
+    )
 
 
 def draw(source: Source, attender: Attender, folder: HeadsFolder) -> Failure | None:

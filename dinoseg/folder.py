@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,13 @@ from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
 from dinoseg.pipeline import Finished, Segmenter
 from dinoseg.runs.done import fingerprint
+from dinoseg.runs.summary import Summary
 from dinoseg.types import Failure, Source
 from dinoseg.version import __version__
 
 KEPT = 100
 """Failures that a summary holds."""
 STAGES = ("decode", "backbone", "method", "refine", "write")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Summary:
-    """How a folder run went."""
-
-    done: int
-    """Photographs that now have results, those with no object included."""
-    empty: int
-    """Of these: with no object."""
-    skipped: int
-    """Done by an earlier run of the same command."""
-    failed: int
-    failures: tuple[Failure, ...]
-    """The first ``KEPT`` of those that failed; the manifest has all."""
-    ignored: int
-    """Files beside the photographs that are no images."""
-    device: str
-    seconds: float
-    stages: dict[str, float]
-    """Seconds by stage, summed over photographs; decode and refine run beside the network."""
 
 
 def segment_folder(
@@ -141,9 +120,18 @@ class FolderRun:
             self.stages[stage] += seconds
 
     def summary(self, device: str, seconds: float) -> Summary:
-        """How it went."""
-        counts = self.done, self.empty, self.skipped, self.failed
-        return Summary(*counts, tuple(self.failures), self.listing.ignored, device, seconds, self.stages)
+        """The counts so far."""
+        return Summary(
+            done=self.done,
+            empty=self.empty,
+            skipped=self.skipped,
+            failed=self.failed,
+            failures=tuple(self.failures),
+            ignored=self.listing.ignored,
+            device=device,
+            seconds=seconds,
+            stages=self.stages,
+        )
 
 
 def unwritable(id_: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from dinoseg.pipeline import Segmenter
 from dinoseg.propagate import Propagator, Tracked
 from dinoseg.rle import encode_rle, rle_area, rle_box
 from dinoseg.runs.done import fingerprint
+from dinoseg.runs.summary import Summary
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Instance, Photo
 from dinoseg.version import __version__
@@ -122,21 +122,6 @@ def instance(tracked: Tracked, index: int, number: int) -> Instance | None:
     return Instance(rle, rle_box(rle), rle_area(rle), score, number, share)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Summary:
-    """How a run went."""
-
-    done: int
-    """Frames that now have results."""
-    skipped: int
-    """Done by an earlier run of the same command."""
-    failed: tuple[Failure, ...]
-    device: str
-    seconds: float
-    turned: str = ""
-    """What was done where the mask was in the frame before EXIF turns the first picture."""
-
-
 def track_folder(
     path: Path, options: TrackOptions, output: OutputOptions, progress: Callable[[Tracked | Failure], None]
 ) -> Summary:
@@ -163,9 +148,16 @@ def track_folder(
                 done += isinstance(result, Tracked)
                 progress(result)
         folder.finish()
-    seconds = time.perf_counter() - start
-    turned = f"the mask was turned upright with its picture: {tracker.turned}" if tracker.turned else ""
-    return Summary(done, skipped, tuple(failed), str(tracker.propagator.backbone.device), seconds, turned)
+    turned = f"the mask was turned upright with its picture: {tracker.turned}" if tracker.turned else None
+    return Summary(
+        done=done,
+        skipped=skipped,
+        failed=len(failed),
+        failures=tuple(failed),
+        device=str(tracker.propagator.backbone.device),
+        seconds=time.perf_counter() - start,
+        notes=(turned,) if turned else (),
+    )
 
 
 def writer(

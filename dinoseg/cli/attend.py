@@ -11,7 +11,7 @@ from dinoseg.options import AttendOptions, FigureOptions, InputOptions
 from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
-    from dinoseg.attention_folder import AttendSummary
+    from dinoseg.runs.summary import Summary
 
 
 def attend(
@@ -33,16 +33,16 @@ def attend(
     with progress_bar(count=lambda: count_images(images, inputs, output.output)) as bar:
         summary = attend_folder(images, options, output, from_file=inputs.from_file, progress=bar.update)
     if summary.done or summary.skipped or summary.failures:
-        counts = {"done": summary.done, "done before": summary.skipped, "failed": len(summary.failures)}
-        say_failures(summary.failures, len(summary.failures), "--json lists all of them")
+        counts = {"done": summary.done, "done before": summary.skipped, "failed": summary.failed}
+        say_failures(summary.failures, summary.failed, "--json lists all of them")
         say_counts(counts)
     else:
         say_nothing_found(images or [inputs.from_file], summary.ignored)
     report(summary, output)
-    return of_counts(summary.done + summary.skipped, len(summary.failures))
+    return of_counts(summary.done + summary.skipped, summary.failed)
 
 
-def report(summary: AttendSummary, output: FigureOptions) -> None:
+def report(summary: Summary, output: FigureOptions) -> None:
     """Where the figures are, on stdout."""
     from dinoseg.outputs.claim import HEADS
 

@@ -21,7 +21,7 @@ from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
 from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
-    from dinoseg.folder import Summary
+    from dinoseg.runs.summary import Summary
     from dinoseg.types import Failure, Source
 
 FACTS = ("done", "empty", "skipped", "ignored", "device", "seconds", "stages")

@@ -42,15 +42,15 @@ def track(
             bar.update()
 
         summary = track_folder(video, options, output, progress)
-    say_failures(summary.failed, len(summary.failed), f"{output.output / 'manifest.jsonl'} names all of them")
-    counts = {"done": summary.done, "done before": summary.skipped, "failed": len(summary.failed)}
+    say_failures(summary.failures, summary.failed, f"{output.output / 'manifest.jsonl'} names all of them")
+    counts = {"done": summary.done, "done before": summary.skipped, "failed": summary.failed}
     say_counts(counts, f"; {summary.seconds:.1f} s on {summary.device}")
-    if summary.turned:
-        inform(summary.turned)
+    for note in summary.notes:
+        inform(note)
     places = result_places(output)
     if output.json:
         facts = {name: getattr(summary, name) for name in ("done", "skipped", "device", "seconds")}
-        tell_json(facts | {"failed": as_json(summary.failed), "results": places})
+        tell_json(facts | {"failed": as_json(summary.failures), "results": places})
     else:
         tell_table(places.items())
-    return of_counts(summary.done + summary.skipped, len(summary.failed))
+    return of_counts(summary.done + summary.skipped, summary.failed)

@@ -31,7 +31,7 @@ FEWEST = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadReport:
-    """How it went."""
+    """What a head was trained on, and how well it fits."""
 
     file: str
     model: str

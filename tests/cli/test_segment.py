@@ -12,8 +12,8 @@ from PIL import Image
 
 from dinoseg.cli import run
 from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImage
-from dinoseg.folder import Summary
 from dinoseg.options import OutputOptions, SegmentOptions
+from dinoseg.runs.summary import Summary
 from dinoseg.types import Failure
 from tests.helpers import write_images
 
