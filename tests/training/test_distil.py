@@ -161,7 +161,7 @@ def test_resuming_from_another_teacher_is_refused(run, tmp_path, monkeypatch):
     photos, values = run
     run_until(3, photos, options(tmp_path / "run", **values), monkeypatch)
     save_teacher(tmp_path / "teacher.safetensors", hidden=48)
-    with pytest.raises(OutputConflict, match="teacher_sha256 was"):
+    with pytest.raises(OutputConflict, match="teacher_sha256: there"):
         run_training(photos, options(tmp_path / "run", resume=True, **values))
 
 
