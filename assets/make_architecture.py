@@ -16,7 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dinoseg"
 DRAWING = ROOT / "docs" / "architecture.svg"
-GROUND = ("errors", "files", "method", "options", "types", "atomic", "places", "rle", "strict_json", "version")
+GROUND = (
+    *("errors", "files", "method", "options", "types", "atomic"),
+    *("places", "registry", "rle", "strict_json", "version"),
+)
 """Files that every room may import: one box, no lines."""
 ROAD = ("images", "backbone", "encoding", "methods", "refine", "outputs", "pipeline", "folder")
 """What a photograph passes: drawn in colour."""

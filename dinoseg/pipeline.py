@@ -30,7 +30,7 @@ from dinoseg.methods import make_method
 from dinoseg.methods.base import nothing
 from dinoseg.methods.presence import presence
 from dinoseg.options import ModelOptions, Parameters, SegmentOptions, identity, with_options
-from dinoseg.refine import REFUSED, check_refinement, has_edge
+from dinoseg.refine import REFINEMENTS, REFUSED, has_edge
 from dinoseg.refine import refine as refine_map
 from dinoseg.rle import encode_rle, rle_area, rle_box
 from dinoseg.segmentation import Segmentation
@@ -80,7 +80,7 @@ class Segmenter:
     def _open(self, options: SegmentOptions, backbone: Backbone | None) -> None:
         self.options = options
         self.method = make_method(options.method, options.param)
-        check_refinement(options.refine)
+        REFINEMENTS.check(options.refine)
         self.backbone: Backbone | None = None
         facets: tuple[str, ...] = ()
         if self.method.needs_network:

@@ -16,7 +16,10 @@ import dinoseg
 PACKAGE = Path(dinoseg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "method", "options", "types", "atomic", "files", "places", "rle", "strict_json", "version"}
+GROUND = {
+    *("errors", "files", "method", "options", "types", "atomic"),
+    *("places", "registry", "rle", "strict_json", "version"),
+}
 ROAD = (
     *("runs", "images", "backbone", "encoding", "propagate", "methods", "refine", "draw", "attention", "outputs"),
     *("segmentation", "pipeline", "folder", "attention_folder", "heads", "grouping", "tracking", "evaluation"),
@@ -27,6 +30,7 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "method": set(),
     "types": {"errors"},
     "atomic": {"errors"},
+    "registry": {"errors", "files"},
     "rle": set(),
     "strict_json": set(),
     "version": set(),

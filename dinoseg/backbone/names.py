@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
 from dinoseg.errors import WeightsNotFound, first_line
 from dinoseg.files import EMPTY, absent, home_path
+from dinoseg.registry import unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ def here(model: str) -> Path | None:
         return path
     if path.is_dir():
         raise WeightsNotFound(f"{model} is a folder: name the weight file in it (.safetensors or .pth).")
-    near = get_close_matches(model, ZOO, n=1)
-    guess = f" Did you mean {near[0]}?" if near else ""
-    raise WeightsNotFound(f"{model} is neither a file nor a model that dinoseg knows ({', '.join(ZOO)}).{guess}")
+    raise WeightsNotFound(unknown(f"{model} is neither a file nor a model that dinoseg knows.", model, ZOO))
 
 
 def check_weights(model: str | None, *, offline: bool = False) -> None:

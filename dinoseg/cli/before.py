@@ -11,7 +11,7 @@ from pathlib import Path
 from dinoseg.backbone.names import check_weights
 from dinoseg.cli.console import inform
 from dinoseg.errors import UsageError
-from dinoseg.evaluation import check_protocol
+from dinoseg.evaluation import PROTOCOLS
 from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, refuse_missing
 from dinoseg.evaluation.report import check_place
@@ -34,7 +34,7 @@ from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import check_output
 from dinoseg.places import check_file, check_folder
-from dinoseg.refine import check_refinement
+from dinoseg.refine import REFINEMENTS
 
 
 def before_segment(images: Sequence[str], inputs: InputOptions, options: SegmentOptions, output: OutputOptions) -> None:
@@ -93,7 +93,7 @@ def before_compress(model: str, images: Sequence[str], options: CompressOptions)
 
 def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None:
     """Of ``evaluate``."""
-    check_protocol(protocol)
+    PROTOCOLS.check(protocol)
     refuse_missing(data, options.predictions)
     if options.output:
         check_place(options.output, options.overwrite)
@@ -122,7 +122,7 @@ def check_named(images: Sequence[str], list_file: Path | None) -> None:
 def check_finding(options: SegmentOptions, formats: Sequence[str]) -> None:
     """How objects are found: the method with its parameters, the refinement, the network, what is asked of them."""
     method = make_method(options.method, options.param)
-    check_refinement(options.refine)
+    REFINEMENTS.check(options.refine)
     if method.needs_network:
         check_weights(options.model, offline=options.offline)
         return

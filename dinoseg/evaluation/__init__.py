@@ -6,12 +6,10 @@ A protocol is one class in its file and its line in ``PROTOCOLS``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
-from dinoseg.errors import OptionError
 from dinoseg.options import EvaluateOptions, with_options_after_two
+from dinoseg.registry import Registry
 
 if TYPE_CHECKING:
     from dinoseg.evaluation.datasets import Data
@@ -21,36 +19,29 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with how many of how many pictures are done."""
 
-PROTOCOLS: dict[str, str] = {
-    "foreground": "dinoseg.evaluation.protocols.foreground:Foreground",
-    "attention-jaccard": "dinoseg.evaluation.protocols.attention_jaccard:AttentionJaccard",
-    "saliency": "dinoseg.evaluation.protocols.saliency:Saliency",
-    "corloc": "dinoseg.evaluation.protocols.corloc:CorLoc",
-    "ap": "dinoseg.evaluation.protocols.ap:InstanceAP",
-    "miou": "dinoseg.evaluation.protocols.miou:MeanIoU",
-    "davis-unsupervised": "dinoseg.evaluation.protocols.davis:DavisUnsupervised",
-    "davis-unsupervised-objects": "dinoseg.evaluation.protocols.davis_objects:DavisUnsupervisedObjects",
-    "davis-propagation": "dinoseg.evaluation.protocols.propagation:DavisPropagation",
-    "knn": "dinoseg.evaluation.protocols.knn:NearestNeighbours",
-    "linear": "dinoseg.evaluation.protocols.linear:LinearProbe",
-    "retrieval": "dinoseg.evaluation.protocols.retrieval:Retrieval",
-    "copies": "dinoseg.evaluation.protocols.copies:Copies",
-}
-
-
-def check_protocol(name: str) -> None:
-    """Raise ``OptionError`` with the nearest name for one that is not there."""
-    if name not in PROTOCOLS:
-        near = get_close_matches(name, PROTOCOLS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise OptionError(f"protocol {name!r} is unknown: there are {', '.join(PROTOCOLS)}.{hint}")
+PROTOCOLS = Registry(
+    "protocol",
+    {
+        "foreground": "dinoseg.evaluation.protocols.foreground:Foreground",
+        "attention-jaccard": "dinoseg.evaluation.protocols.attention_jaccard:AttentionJaccard",
+        "saliency": "dinoseg.evaluation.protocols.saliency:Saliency",
+        "corloc": "dinoseg.evaluation.protocols.corloc:CorLoc",
+        "ap": "dinoseg.evaluation.protocols.ap:InstanceAP",
+        "miou": "dinoseg.evaluation.protocols.miou:MeanIoU",
+        "davis-unsupervised": "dinoseg.evaluation.protocols.davis:DavisUnsupervised",
+        "davis-unsupervised-objects": "dinoseg.evaluation.protocols.davis_objects:DavisUnsupervisedObjects",
+        "davis-propagation": "dinoseg.evaluation.protocols.propagation:DavisPropagation",
+        "knn": "dinoseg.evaluation.protocols.knn:NearestNeighbours",
+        "linear": "dinoseg.evaluation.protocols.linear:LinearProbe",
+        "retrieval": "dinoseg.evaluation.protocols.retrieval:Retrieval",
+        "copies": "dinoseg.evaluation.protocols.copies:Copies",
+    },
+)
 
 
 def make_protocol(name: str) -> Protocol:
-    """The protocol of that name. Raises as ``check_protocol``."""
-    check_protocol(name)
-    module, _, attribute = PROTOCOLS[name].partition(":")
-    protocol: Protocol = getattr(import_module(module), attribute)()
+    """The protocol of that name. Raises ``OptionError``, with the nearest name, for one that is not there."""
+    protocol: Protocol = PROTOCOLS.load(name)()
     return protocol
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,6 +15,7 @@ from PIL import Image
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.features.distortions import recompressed
 from dinoseg.images.fit import resize
+from dinoseg.registry import unknown
 
 Pixels = NDArray[np.uint8]
 
@@ -61,10 +61,7 @@ def parse_condition(text: str | None) -> Condition | None:
         return None
     name, colon, number = text.partition(":")
     if name not in CORRUPTIONS:
-        near = get_close_matches(name, CORRUPTIONS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        names = ", ".join(CORRUPTIONS)
-        raise OptionError(f"--corrupt {text}: the corruption {name!r} is unknown: there are {names}.{hint}")
+        raise OptionError(unknown(f"--corrupt {text}: the corruption {name!r} is unknown.", name, CORRUPTIONS))
     most = len(CORRUPTIONS[name].strengths)
     severity = int(number) if number.isdecimal() else 0 if colon else most // 2 + 1
     if not 1 <= severity <= most:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, is_dataclass
-from importlib import import_module
 from typing import Any
 
 from dinoseg.errors import OptionError
 from dinoseg.method import Method
-from dinoseg.methods.parameters import Parameter, parameters_of, parse_parameters, unknown
+from dinoseg.methods.parameters import Parameter, parameters_of, parse_parameters
 from dinoseg.options import Parameters
+from dinoseg.registry import Registry
 
-METHODS: dict[str, str] = {
-    "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
-    "head": "dinoseg.methods.head:SegmentationHead",
-    "attention": "dinoseg.methods.attention:AttentionMap",
-    "tokencut": "dinoseg.methods.tokencut:TokenCut",
-    "maskcut": "dinoseg.methods.maskcut:MaskCut",
-    "spectral": "dinoseg.methods.spectral:Spectral",
-    "lost": "dinoseg.methods.lost:Lost",
-    "dino-seg": "dinoseg.methods.dino_seg:DinoSeg",
-    "found": "dinoseg.methods.found:Found",
-    "kmeans": "dinoseg.methods.kmeans:PatchClusters",
-    "prior": "dinoseg.methods.prior:Prior",
-}
+METHODS = Registry(
+    "--method",
+    {
+        "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
+        "head": "dinoseg.methods.head:SegmentationHead",
+        "attention": "dinoseg.methods.attention:AttentionMap",
+        "tokencut": "dinoseg.methods.tokencut:TokenCut",
+        "maskcut": "dinoseg.methods.maskcut:MaskCut",
+        "spectral": "dinoseg.methods.spectral:Spectral",
+        "lost": "dinoseg.methods.lost:Lost",
+        "dino-seg": "dinoseg.methods.dino_seg:DinoSeg",
+        "found": "dinoseg.methods.found:Found",
+        "kmeans": "dinoseg.methods.kmeans:PatchClusters",
+        "prior": "dinoseg.methods.prior:Prior",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,8 @@ def make_method(method: str | Method, params: Parameters = ()) -> Method:
 
 def method_class(name: str) -> type[Any]:
     """The dataclass behind a name. Raises ``OptionError``."""
-    if name not in METHODS:
-        raise OptionError(unknown(f"--method {name} is unknown.", name, list(METHODS)))
-    module, _, attribute = METHODS[name].partition(":")
-    return getattr(import_module(module), attribute)
+    loaded: type[Any] = METHODS.load(name)
+    return loaded
 
 
 def describe(name: str) -> Description:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from itertools import pairwise
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from dinoseg.errors import OptionError
 from dinoseg.options import Parameters, as_words, countable
+from dinoseg.registry import unknown
 
 BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -101,13 +100,6 @@ def parse_one(kind: Any, text: str) -> Any:
     if text.lower() not in choices:
         raise ValueError(text)
     return choices[text.lower()]
-
-
-def unknown(told: str, name: str, known: Sequence[str]) -> str:
-    """The message for a name that is not there: what was asked, the nearest name, all names."""
-    near = get_close_matches(name, known, n=1)
-    guess = f" Did you mean {near[0]}?" if near else ""
-    return f"{told}{guess} There are: {', '.join(known) or 'none'}."
 
 
 def example(cls: type[Any]) -> str:

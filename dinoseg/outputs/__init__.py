@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dinoseg.errors import OptionError
+from dinoseg.registry import Registry
 
 if TYPE_CHECKING:
     from dinoseg.outputs.format import FolderFormat, ImageFormat
 
-FORMATS = {
-    "masks": "dinoseg.outputs.masks:MASKS",
-    "labels": "dinoseg.outputs.labels:LABELS",
-    "overlays": "dinoseg.outputs.overlays:OVERLAYS",
-    "cutouts": "dinoseg.outputs.cutouts:CUTOUTS",
-    "attention": "dinoseg.outputs.attention:ATTENTION",
-    "descriptors": "dinoseg.outputs.descriptors:DESCRIPTORS",
-    "coco": "dinoseg.outputs.coco:COCO",
-    "contact-sheet": "dinoseg.outputs.contact_sheet:CONTACT_SHEET",
-    "video": "dinoseg.outputs.video:VIDEO",
-}
+FORMATS = Registry(
+    "--formats",
+    {
+        "masks": "dinoseg.outputs.masks:MASKS",
+        "labels": "dinoseg.outputs.labels:LABELS",
+        "overlays": "dinoseg.outputs.overlays:OVERLAYS",
+        "cutouts": "dinoseg.outputs.cutouts:CUTOUTS",
+        "attention": "dinoseg.outputs.attention:ATTENTION",
+        "descriptors": "dinoseg.outputs.descriptors:DESCRIPTORS",
+        "coco": "dinoseg.outputs.coco:COCO",
+        "contact-sheet": "dinoseg.outputs.contact_sheet:CONTACT_SHEET",
+        "video": "dinoseg.outputs.video:VIDEO",
+    },
+)
 """Every format by its name: ``module:attribute`` of an ``ImageFormat`` or a ``FolderFormat``."""
 
 
@@ -39,12 +41,8 @@ def refuse_formats(names: Iterable[str], why: str) -> None:
 
 def load_format(name: str) -> ImageFormat | FolderFormat:
     """The format of that name. Raises ``OptionError`` for a name that is not there."""
-    if name not in FORMATS:
-        close = get_close_matches(name, FORMATS, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(FORMATS)}."
-        raise OptionError(f"--formats: there is no format {name!r}; {hint}")
-    module, attribute = FORMATS[name].split(":")
-    return getattr(import_module(module), attribute)
+    loaded: ImageFormat | FolderFormat = FORMATS.load(name)
+    return loaded
 
 
 def split_formats(names: Iterable[str]) -> tuple[dict[str, ImageFormat], dict[str, FolderFormat]]:

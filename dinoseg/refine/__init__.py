@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.errors import OptionError
 from dinoseg.images.fit import to_photo
 from dinoseg.refine.pieces import without_crumbs
+from dinoseg.registry import Registry
 from dinoseg.types import Fit, Photo
 
-REFINEMENTS: dict[str, str] = {
-    "guided": "dinoseg.refine.guided:guided_filter",
-    "bilateral": "dinoseg.refine.bilateral:bilateral_solver",
-    "crf": "dinoseg.refine.crf:dense_crf",
-    "none": "",
-}
+REFINEMENTS = Registry(
+    "--refine",
+    {
+        "guided": "dinoseg.refine.guided:guided_filter",
+        "bilateral": "dinoseg.refine.bilateral:bilateral_solver",
+        "crf": "dinoseg.refine.crf:dense_crf",
+        "none": "",
+    },
+)
 """Name -> ``module:function`` that takes (soft, photo, fit) and gives ``(H, W)`` in 0..1."""
 KEPT = 0.5
 """A refined mask whose IoU with the mask before is below this has lost the object."""
@@ -45,22 +47,15 @@ def refine(name: str, soft: NDArray[np.float32], photo: Photo, fit: Fit) -> Refi
     the photo at its peak, beside the photo (measured at 48 megapixels).
     Raises ``OptionError`` for an unknown name.
     """
-    check_refinement(name)
+    REFINEMENTS.check(name)
     plain = to_photo(soft, fit)  # (H, W)
     if not REFINEMENTS[name]:
         return Refined(plain)
-    module, _, function = REFINEMENTS[name].partition(":")
-    refined: NDArray[np.float32] = getattr(import_module(module), function)(soft, photo, fit)
+    refined: NDArray[np.float32] = REFINEMENTS.load(name)(soft, photo, fit)
     if not agree(plain > 0.5, refined > 0.5):
         return Refined(plain, refused=True)
     del plain
     return Refined(without_crumbs(refined))
-
-
-def check_refinement(name: str) -> None:
-    """Raise ``OptionError`` for an unknown name."""
-    if name not in REFINEMENTS:
-        raise OptionError(f"--refine {name} is unknown. There are: {', '.join(REFINEMENTS)}.")
 
 
 def has_edge(mask: NDArray[np.bool_]) -> bool:

@@ -139,10 +139,10 @@ def test_an_answer_of_the_hub_is_about_one_model(cache, monkeypatch):
 
 def test_unknown_name_and_folder_are_errors(tmp_path):
     with pytest.raises(
-        WeightsNotFound, match=r"neither a file nor a model that dinoseg knows .*Did you mean dino-vits8\?"
+        WeightsNotFound, match=r"neither a file nor a model that dinoseg knows\. Did you mean dino-vits8\?"
     ):
         zoo.load("dino-vits9")
-    with pytest.raises(WeightsNotFound, match=r"dinov3-large\)\.$"):  # nothing near
+    with pytest.raises(WeightsNotFound, match=r"knows\. There are: .*dinov3-large\.$"):  # nothing near
         zoo.load("run/model.safetensors")
     with pytest.raises(WeightsNotFound, match="is a folder"):
         zoo.load(str(tmp_path))

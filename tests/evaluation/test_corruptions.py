@@ -107,7 +107,7 @@ def test_a_condition_is_a_name_and_a_severity(text: str, condition: Condition) -
     ("text", "message"),
     [
         ("gaussian-nose", "Did you mean gaussian-noise?"),
-        ("fog:2", "there are gaussian-noise, gaussian-blur, jpeg"),
+        ("fog:2", "There are: gaussian-noise, gaussian-blur, jpeg"),
         ("jpeg:0", "severities of jpeg are 1..5"),
         ("resolution:3", "severities of resolution are 1..2"),
         ("jpeg:", "--corrupt jpeg: is out of range"),

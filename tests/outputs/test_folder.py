@@ -223,7 +223,7 @@ def test_a_photograph_that_fails_now_loses_its_old_results(out, photos):
 @pytest.mark.parametrize(
     ("formats", "background", "message"),
     [
-        (("mask",), None, "did you mean masks"),
+        (("mask",), None, "Did you mean masks"),
         (("masks",), "no-such-file.jpg", "--background"),
         (("masks",), __file__, "--background .*test_folder.py: is text"),
     ],

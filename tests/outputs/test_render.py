@@ -69,7 +69,7 @@ def test_save_without_attention_writes_the_rest(tmp_path):
 
 
 def test_save_refuses_unknown_formats_before_it_writes(tmp_path):
-    with pytest.raises(OptionError, match="did you mean masks"):
+    with pytest.raises(OptionError, match="Did you mean masks"):
         save(segmentation([MASK]), tmp_path / "new", ("labels", "mask"))
     assert not (tmp_path / "new").exists()
 

@@ -1,7 +1,6 @@
 """Refinements by name, and what happens when one loses the object."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,7 +99,7 @@ def softened(soft, photo, fitted):
 def test_a_refinement_that_loses_the_object_is_not_used(monkeypatch, refinement, used):
     photo, _, fitted, soft = coarse()
     monkeypatch.setitem(REFINEMENTS, "other", "somewhere:filter")
-    monkeypatch.setattr(room, "import_module", lambda _: SimpleNamespace(filter=refinement))
+    monkeypatch.setattr(room.REFINEMENTS, "load", lambda _: refinement)
     expected = refinement(soft, photo, fitted) if used else to_photo(soft, fitted)
     result, refused = refine("other", soft, photo, fitted)
     np.testing.assert_array_equal(result, expected)

@@ -7,6 +7,7 @@ import pytest
 
 import dinoseg
 from dinoseg.backbone.families import FAMILIES, families, family_of
+from dinoseg.errors import OptionError
 from dinoseg.methods.base import facet_for
 
 PACKAGE = Path(dinoseg.__file__).parent
@@ -20,7 +21,7 @@ def test_a_family_has_the_name_under_which_it_is_found(name):
 
 
 def test_a_name_that_is_none_is_a_key_error():
-    with pytest.raises(KeyError):
+    with pytest.raises(OptionError):
         family_of("vgg")
 
 

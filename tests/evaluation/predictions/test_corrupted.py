@@ -110,4 +110,4 @@ def test_where_it_means_nothing_it_is_refused(
 
 def test_a_wrong_name_is_told_before_anything_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "foreground", str(write_pairs(tmp_path, 1)), "--corrupt", "jpg:2", "-q"]) == 2
-    assert "the corruption 'jpg' is unknown: there are gaussian-noise" in capsys.readouterr().err
+    assert "the corruption 'jpg' is unknown. Did you mean jpeg?" in capsys.readouterr().err
