@@ -36,6 +36,7 @@ SAID = {
     "grouping": "labels over a folder",
     "heads": "segmentation heads",
     "images": "find, decode, fit",
+    "learning": "what learners share",
     "methods": "features to proposals",
     "outputs": "formats, manifest",
     "pipeline": "the road itself",

@@ -153,7 +153,7 @@ class Attender:
 
     @classmethod
     def of(cls, options: AttendOptions) -> Attender:
-        """An attender of options."""
+        """An attender of options that are made already."""
         attender = cls.__new__(cls)
         attender._open(options)
         return attender

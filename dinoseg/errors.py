@@ -64,7 +64,7 @@ class MaskError(DatasetError):
 
 
 class WeightsError(UsageError):
-    """Weights cannot be used."""
+    """A weight file is missing, broken, or of another network than was asked for."""
 
     reason = "weights"
 

@@ -120,7 +120,7 @@ class FolderRun:
             self.stages[stage] += seconds
 
     def summary(self, device: str, seconds: float) -> Summary:
-        """The counts so far."""
+        """The counts of the run so far, and what they cost."""
         return Summary(
             done=self.done,
             empty=self.empty,

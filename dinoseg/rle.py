@@ -56,7 +56,7 @@ def filled(counts: list[int], size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:
-    """Mask pixels."""
+    """How many pixels the mask has."""
     return int(coco.area(rle))
 
 

@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
-    """A decoded photograph, upright."""
+    """A decoded photograph: upright RGB pixels, and what decoding had to do."""
 
     id: str
     pixels: NDArray[np.uint8]

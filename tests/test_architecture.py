@@ -21,8 +21,9 @@ GROUND = {
     *("places", "registry", "rle", "strict_json", "version"),
 }
 ROAD = (
-    *("runs", "images", "backbone", "encoding", "propagate", "methods", "refine", "draw", "attention", "outputs"),
-    *("segmentation", "pipeline", "folder", "attention_folder", "heads", "grouping", "tracking", "evaluation"),
+    *("runs", "images", "backbone", "learning", "encoding", "propagate", "methods", "refine", "draw", "attention"),
+    *("outputs", "segmentation", "pipeline", "folder", "attention_folder", "heads", "grouping", "tracking"),
+    "evaluation",
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),
@@ -36,8 +37,8 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "version": set(),
     "files": set(),
     "places": {"errors", "atomic"},
-    "training": {"runs", "images", "backbone", "draw", "evaluation", "training"},
-    "compression": {"runs", "images", "backbone", "methods", "compression"},
+    "training": {"runs", "images", "backbone", "learning", "draw", "evaluation", "training"},
+    "compression": {"runs", "images", "backbone", "learning", "methods", "compression"},
     "cli": {*ROAD, "training", "compression", "cli"},
     "__main__": {"cli"},
     "__init__": {"version"},

@@ -95,7 +95,7 @@ class Backbone(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The torch device on which the weights lie."""
         return self.mean.device
 
     def normalise(self, images: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Features:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """``(gh, gw)`` patches."""
+        """Rows and columns of patches, ``(gh, gw)``."""
         if self.attention is not None:
             return self.attention.shape[-2], self.attention.shape[-1]
         return next(iter(self.facets.values())).shape[1], next(iter(self.facets.values())).shape[2]

@@ -14,7 +14,7 @@ from dinoseg.registry import unknown
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """One named network."""
+    """A network that can be loaded by name, and where its weights are."""
 
     hub: str
     """Repository of timm on the Hugging Face hub; empty for the model inside the package."""

@@ -38,7 +38,7 @@ from dinoseg.refine import REFINEMENTS
 
 
 def before_segment(images: Sequence[str], inputs: InputOptions, options: SegmentOptions, output: OutputOptions) -> None:
-    """Of ``segment`` and ``group``."""
+    """What ``segment`` and ``group`` refuse. Raises ``UsageError``."""
     check_named(images, inputs.from_file)
     check_output(output)
     refuse_results(images, output.output)
@@ -47,7 +47,7 @@ def before_segment(images: Sequence[str], inputs: InputOptions, options: Segment
 
 
 def before_attend(images: Sequence[str], inputs: InputOptions, options: AttendOptions, folder: Path) -> None:
-    """Of ``attend``."""
+    """What ``attend`` refuses. Raises ``UsageError``."""
     check_named(images, inputs.from_file)
     check_folder(folder)
     find(images, from_file=inputs.from_file, exclude=folder)
@@ -55,7 +55,7 @@ def before_attend(images: Sequence[str], inputs: InputOptions, options: AttendOp
 
 
 def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> None:
-    """Of ``track``."""
+    """What ``track`` refuses. Raises ``UsageError``."""
     check_output(output)
     refuse_formats(output.wanted, "track compares patches only; name other --formats")
     open_video(video)
@@ -67,7 +67,7 @@ def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> N
 
 
 def before_train(images: Sequence[str], options: TrainOptions) -> None:
-    """Of ``train``."""
+    """What ``train`` refuses. Raises ``UsageError``."""
     check_named(images, options.from_file)
     check_folder(options.output)
     find(images, from_file=options.from_file, exclude=options.output)
@@ -76,7 +76,7 @@ def before_train(images: Sequence[str], options: TrainOptions) -> None:
 
 
 def before_train_head(images: Sequence[str], options: TrainHeadOptions) -> None:
-    """Of ``train-head``."""
+    """What ``train-head`` refuses. Raises ``UsageError``."""
     find(images)
     if options.labels:
         expand(str(options.labels))
@@ -85,14 +85,14 @@ def before_train_head(images: Sequence[str], options: TrainHeadOptions) -> None:
 
 
 def before_compress(model: str, images: Sequence[str], options: CompressOptions) -> None:
-    """Of ``compress``."""
+    """What ``compress`` refuses. Raises ``UsageError``."""
     find(images)
     check_file(options.output, replace=options.overwrite or options.resume)
     check_weights(model, offline=options.offline)
 
 
 def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None:
-    """Of ``evaluate``."""
+    """What ``evaluate`` refuses. Raises ``UsageError``."""
     PROTOCOLS.check(protocol)
     refuse_missing(data, options.predictions)
     if options.output:

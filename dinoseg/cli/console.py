@@ -132,7 +132,7 @@ def say_failures(failures: Sequence[Failure], count: int, rest: str) -> None:
 
 
 def as_json(failures: Iterable[Failure]) -> list[dict[str, str]]:
-    """Failures for ``tell_json``."""
+    """Failures as JSON has them: ``id``, ``reason``, ``message``."""
     return [{"id": failure.id, "reason": failure.reason, "message": str(failure.error)} for failure in failures]
 
 

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.base import Backbone
-from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.backbone.export import all_finite, save_backbone
 from dinoseg.backbone.features import Features
 from dinoseg.backbone.memory import on_device
@@ -38,6 +37,7 @@ from dinoseg.compression.prune import prunable, prune
 from dinoseg.errors import CompressionError, NonFiniteLoss, OutputConflict, WeightsError
 from dinoseg.files import read_back
 from dinoseg.images.find import find
+from dinoseg.learning.distance import look, mean_cosine, statistics
 from dinoseg.options import CompressOptions, identity, with_options_after_two
 from dinoseg.places import check_file, claimed
 from dinoseg.runs.identity import refuse_other_run
@@ -163,7 +163,7 @@ def divide(images: Sequence[str | Path], seed: int) -> tuple[list[Source], list[
 
 
 def square(side: int) -> Size:
-    """Height and width."""
+    """Height and width of a square crop, px."""
     return side, side
 
 
@@ -300,5 +300,5 @@ def bfloat16_pays(device: torch.device) -> bool:
 
 
 def count(backbone: Backbone) -> int:
-    """Parameters of a network."""
+    """How many parameters a network has."""
     return sum(p.numel() for p in backbone.network.parameters())

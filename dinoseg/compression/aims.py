@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dinoseg.backbone.distance import ATTENTION, attention_divergence
 from dinoseg.backbone.features import Features
+from dinoseg.learning.distance import ATTENTION, attention_divergence
 from dinoseg.methods.attention_cut import AttentionCut
 from dinoseg.methods.grid import border_of
 from dinoseg.methods.likeness import object_maps

@@ -1,6 +1,6 @@
 """Healing by distillation: the pruned network learns its teacher's tokens and attention back, without labels.
 
-Minitron (2024) and DistilBERT (2019) distil after pruning; what is matched is told in ``backbone.distance`` and
+Minitron (2024) and DistilBERT (2019) distil after pruning; what is matched is told in ``learning.distance`` and
 ``aims``. Crops come in several shapes and sizes: a network that saw one grid alone is at a loss on larger ones.
 """
 
@@ -21,11 +21,13 @@ from torch import Tensor
 
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.base import Backbone
-from dinoseg.backbone.distance import TokenStatistics, look, token_distance
 from dinoseg.backbone.states import load_state, save_state
 from dinoseg.compression.aims import Aim
 from dinoseg.compression.crops import CropFeed, Request
 from dinoseg.errors import CorruptWeights, NonFiniteLoss
+from dinoseg.learning.average import update_average, warmed_momentum
+from dinoseg.learning.curves import cosine
+from dinoseg.learning.distance import TokenStatistics, look, token_distance
 
 log = logging.getLogger(__name__)
 WARMUP = 1 / 8
@@ -51,7 +53,7 @@ class HealOptions:
 
     @property
     def steps(self) -> int:
-        """All of them."""
+        """Optimiser steps of one healing."""
         return -(-self.crops // self.batch)
 
 
@@ -60,7 +62,7 @@ def learning_rate(step: int, options: HealOptions) -> float:
     warmup = WARMUP * options.steps
     if step < warmup:
         return options.lr * (step + 1) / (warmup + 1)
-    return options.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, options.steps - warmup)))
+    return cosine(options.lr, 0.0, step - warmup, options.steps - warmup)
 
 
 def request(step: int, options: HealOptions, patches: tuple[int, int]) -> Request:
@@ -140,10 +142,8 @@ class Healing:
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 3.0)
         self.optimiser.step()
         self.step += 1
-        keep = min(0.999, 1 - 1 / (1 + self.step / 10))
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                self.average[name].lerp_(parameter, 1 - keep)
+        averages = [self.average[name] for name in self.parameters]
+        update_average(averages, self.parameters.values(), warmed_momentum(self.step))
         return shown
 
     def swap_average(self) -> None:

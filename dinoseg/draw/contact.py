@@ -44,7 +44,7 @@ def thumbnail(picture: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """Pictures that belong together."""
+    """A row of a sheet: tiles that belong together, under one title."""
 
     title: str
     colour: tuple[int, int, int]

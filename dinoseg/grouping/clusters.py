@@ -45,7 +45,7 @@ class Clusters:
 
     @property
     def count(self) -> int:
-        """K."""
+        """How many clusters there are."""
         return len(self.scores)
 
 

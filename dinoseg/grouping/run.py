@@ -37,7 +37,7 @@ Job: TypeAlias = tuple[Record, list[int]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupReport:
-    """How a grouping went."""
+    """The groups of a folder, and the photographs that are in none."""
 
     groups: tuple[Group, ...]
     """Largest first; group k has the value k in the label maps."""
@@ -52,7 +52,7 @@ class GroupReport:
     """Files beside the photographs that are no images."""
 
     def facts(self) -> dict[str, Any]:
-        """For ``clusters.json``."""
+        """The report as ``clusters.json`` holds it."""
         return {
             "photographs": self.photographs,
             "regions": sum(group.regions for group in self.groups),

@@ -29,7 +29,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One cluster of regions."""
+    """One cluster of objects: how many, in how many photographs, and examples."""
 
     label: int
     """1..K: its value in the label maps."""

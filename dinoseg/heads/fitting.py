@@ -66,7 +66,7 @@ def fit_head(examples: Sequence[Example], epochs: int, seed: int, device: torch.
 
 
 def passes(count: int) -> int:
-    """Epochs over so many photographs where nobody says."""
+    """Epochs over so many photographs where the options do not say."""
     return max(EPOCHS, -(-STEPS // -(-count // BATCH)))
 
 

@@ -144,7 +144,7 @@ class Reader:
         ``colours`` are its own where they have more than 8 bit.
 
         Only the picture of a file is turned by its EXIF orientation. An image that was made from it, turned, resized or
-        converted, still carries the tag: whoever made it expects masks in its own frame.
+        converted, still carries the tag, but masks are expected in the frame of its pixels.
         """
         image.load()
         orientation, notes = read_orientation(image)  # after loading: a PNG may say it behind its pixels

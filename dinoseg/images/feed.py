@@ -64,7 +64,7 @@ class Crew(Generic[A, B]):
         return future
 
     def serve(self) -> None:
-        """Work until dismissed."""
+        """What each thread does: take a job, set its result, until it is dismissed."""
         while (job := self.jobs.get()) is not None:
             future, item = job
             if future.set_running_or_notify_cancel():

@@ -18,7 +18,7 @@ class Turn(NamedTuple):
     flip_y: bool
 
     def size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """``(H, W)`` after it."""
+        """Height and width ``(H, W)`` px of a picture after the turn."""
         return size[::-1] if self.swap else size
 
     def array(self, values: NDArray[Pixels]) -> NDArray[Pixels]:

@@ -143,7 +143,7 @@ def file_frames(path: Path, max_pixels: int) -> Iterator[Photo | Failure]:
 
 
 def rate_of(capture: Any) -> float:
-    """Frames per second."""
+    """Frames per second that the container states."""
     fps = float(capture.get(cv2.CAP_PROP_FPS))
     return fps if 0 < fps < 1000 else FPS
 

@@ -48,7 +48,7 @@ def attribute_docs(cls: type[Any]) -> dict[str, str]:
 
 
 def type_name(hint: Any) -> str:
-    """A type in words."""
+    """A type as messages and ``dinoseg methods`` name it: ``float``, ``int | none``."""
     if hint is NoneType:
         return "none"
     if get_origin(hint) is Literal:

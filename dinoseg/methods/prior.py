@@ -89,7 +89,7 @@ def padded(map_: NDArray[np.float64], fit: Fit) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
-    """Superpixels of an image."""
+    """The superpixels of an image: colour, place and neighbours of each."""
 
     labels: NDArray[np.intp]
     """``(mh, mw)``, 0..n-1."""

@@ -36,7 +36,7 @@ class AttendOptions(ModelOptions):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions(Options):
-    """Where figures go."""
+    """Where figures go, and in which form."""
 
     output: Annotated[Path, Parameter(alias="-o")]
     """Folder of the results; created if missing."""

@@ -67,7 +67,7 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
 
 
 def flat(colour: tuple[int, int, int], pixels: NDArray[np.uint8], _: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """One colour."""
+    """A background of one colour, RGB ``(H, W, 3)``."""
     return np.broadcast_to(np.array(colour, np.uint8), pixels.shape)
 
 

@@ -70,7 +70,7 @@ def parse_record(line: bytes) -> Record | None:
 
 
 def is_text(value: object) -> bool:
-    """Words."""
+    """Whether a value is text."""
     return isinstance(value, str)
 
 
@@ -80,17 +80,17 @@ def is_number(value: object) -> bool:
 
 
 def is_source(value: object) -> bool:
-    """A fingerprint (``runs.done``)."""
+    """Whether a value is the fingerprint of a file (``runs.done``), or null."""
     return value is None or isinstance(value, dict)
 
 
 def is_size(value: object) -> bool:
-    """``[H, W]`` px."""
+    """Whether a value is ``[H, W]``, two numbers of px above 0."""
     return isinstance(value, list) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
 
 
 def is_object(value: object) -> bool:
-    """What ``describe`` makes."""
+    """Whether a value is an object as ``describe`` writes it."""
     if not (isinstance(value, dict) and isinstance(rle := value.get("rle"), dict)):
         return False
     box, whole = value.get("box"), (value.get("area"), value.get("label"))
@@ -100,7 +100,7 @@ def is_object(value: object) -> bool:
 
 
 def is_files(value: object) -> bool:
-    """Paths by folder."""
+    """Whether a value maps formats to paths in the folder."""
     return isinstance(value, dict) and all(path is None or is_place(name, path) for name, path in value.items())
 
 

@@ -73,5 +73,5 @@ def appearance(pixels: NDArray[np.uint8]) -> Callable[[NDArray[np.float32]], NDA
 
 
 def position(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Filters over position alone."""
+    """The smoothness kernel: a Gaussian over position alone (equation 3)."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), GAMMA, borderType=cv2.BORDER_CONSTANT), np.float32)

@@ -39,6 +39,6 @@ def progress_bar(
 
 
 def set_total(bar: tqdm[Any], count: Callable[[], int | None]) -> None:
-    """Count, for a bar."""
+    """Give a bar its total, where it can be counted."""
     with suppress(OSError, DinosegError):  # the run itself will tell of it
         bar.total = count()

@@ -54,7 +54,7 @@ class PhotoCache(Photographs):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pixels."""
+        """Bytes that the pixels of all photographs take."""
         return sum(photo.nbytes for photo in self.photos)
 
     def batch(self, indices: Tensor) -> Tensor:

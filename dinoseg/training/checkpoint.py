@@ -68,6 +68,6 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove all of them."""
+        """Remove all checkpoints of the folder."""
         for step in self.steps():
             self.path(step).unlink()

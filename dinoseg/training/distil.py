@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from dinoseg.backbone.base import Backbone
-from dinoseg.backbone.distance import TokenStatistics, distance, look, mean_cosine, statistics
 from dinoseg.backbone.features import Features
+from dinoseg.learning.average import update_average, warmed_momentum
+from dinoseg.learning.distance import TokenStatistics, distance, look, mean_cosine, statistics
 from dinoseg.options import TrainOptions
 from dinoseg.training import operations
 from dinoseg.training.learner import Batch, Measures
 from dinoseg.training.network import drop_paths
-from dinoseg.training.optim import clip_each, follow, parameter_groups, set_rates
+from dinoseg.training.optim import clip_each, parameter_groups, set_rates
 from dinoseg.training.recipe import half_precision
 from dinoseg.training.schedules import Settings
 from dinoseg.training.seeds import FIXED_CROPS, seed_of
@@ -33,8 +34,6 @@ from dinoseg.training.views import FLIP, draw_boxes
 
 AREA = (0.35, 1.0)
 """Share of the photograph that a crop takes."""
-AVERAGED = 0.999
-"""Largest share of the average that stays at a step; smaller in the first ones."""
 
 
 MEASURES = ("loss", "cosine")
@@ -122,7 +121,7 @@ class Distillation:
         clip_each(self.student.parameters(), self.options.clip)
         self.optimiser.step()
         self.steps += 1
-        follow(self.average, self.student, min(AVERAGED, 1 - 1 / (1 + self.steps / 10)))
+        update_average(self.average.parameters(), self.student.parameters(), warmed_momentum(self.steps))
         with torch.no_grad():
             return Measures(MEASURES, torch.stack([loss, mean_cosine(seen, target, self.known)]))
 

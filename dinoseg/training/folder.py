@@ -85,7 +85,7 @@ class RunFolder:
         self.list_broken(photographs.failed)
 
     def list_broken(self, failed: Iterable[Failure]) -> None:
-        """Write ``broken.jsonl``."""
+        """Write ``broken.jsonl``: id, reason and error of each photograph that cannot be read."""
         listed = [{"id": failure.id, "reason": failure.reason, "error": str(failure.error)} for failure in failed]
         self.write_lines(self.broken, map(json.dumps, listed))
 
@@ -127,7 +127,7 @@ class RunFolder:
         return open_append(self.metrics)
 
     def steps(self) -> list[dict[str, Any]]:
-        """Lines of ``metrics.jsonl``."""
+        """The whole lines of ``metrics.jsonl``, one for each step."""
         return read_journal(self.metrics, with_numbers("step", "epoch", "loss", "images_per_second"))
 
     def looks(self) -> list[dict[str, Any]]:

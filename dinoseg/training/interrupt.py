@@ -38,7 +38,7 @@ class Interrupt:
         self.restore()
 
     def ask(self, _number: int, _frame: FrameType | None) -> None:
-        """The handler."""
+        """The signal handler: note that a stop was asked for."""
         self.asked = True
         self.restore()
         if self.idle:
@@ -59,7 +59,7 @@ class Interrupt:
             self.idle = False
 
     def restore(self) -> None:
-        """Give the signals back to whoever had them."""
+        """Put back the signal handlers that were there before."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
         self.before = {}

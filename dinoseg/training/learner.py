@@ -49,12 +49,12 @@ class Measures:
 
     @property
     def loss(self) -> float:
-        """What was minimised."""
+        """The loss of the step."""
         return self.values["loss"]
 
 
 class Learner(Protocol):
-    """Everything that training changes."""
+    """What learns, step by step: networks, optimiser, and what a checkpoint holds of them."""
 
     def prepare(self, batch: Batch, generator: torch.Generator) -> tuple[Any, ...]:
         """What ``step`` learns from; what is random in it comes from the generator alone."""

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
-    """How a run ended."""
+    """What a training run made: the model file, its steps, and the last loss."""
 
     model: Path
     """The teacher's backbone, for ``--model``."""
@@ -220,7 +220,7 @@ class Trainer:
             self.folder.teacher_cache.unlink(missing_ok=True)
 
     def end_epoch(self, epoch: int, observer: Observer | None, interrupt: Interrupt) -> bool:
-        """Look at the network where that is due; False if a signal came before: whoever resumes the run looks then."""
+        """Evaluate the network where that is due; False if a signal came first: the resumed run does it then."""
         if not observer:
             return True
         observer.end_epoch(epoch)
@@ -260,7 +260,7 @@ class Trainer:
     def learned(self, steps: range, interrupt: Interrupt) -> Iterator[Measures]:
         """What each step showed. While the device computes one, the next one's views are put behind it.
 
-        Raises ``NonFiniteLoss``, and what befalls the next views after the step that they are behind.
+        Raises ``NonFiniteLoss``; an error in making the next views is raised after the present step was given.
         """
         prepared = map(self.prepare, steps, self.photographs.batches(steps, self.own))
         with interrupt.at_once():
@@ -337,7 +337,7 @@ class Trainer:
         self.saved = done
 
     def bar(self) -> Any:
-        """Progress on a terminal."""
+        """The bar of this run, on one of several processes only."""
         total = self.schedules.steps
         return progress_bar("train", unit="step", total=total, done=self.saved, here=self.team.first)
 

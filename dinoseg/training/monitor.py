@@ -45,7 +45,7 @@ class Monitor:
         self.told: set[str] = set()
 
     def add(self, values: Mapping[str, float]) -> None:
-        """What one step showed."""
+        """Take in the measures of one step."""
         self.steps.append(values)
 
     def end_epoch(self, epoch: int) -> None:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.vit import VisionTransformer
+from dinoseg.learning.curves import ramp
 from dinoseg.options import TrainOptions
 from dinoseg.training.head import DINOHead
-from dinoseg.training.schedules import ramp
 from dinoseg.training.start import initialise, starting_backbone
 
 

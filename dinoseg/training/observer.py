@@ -38,14 +38,14 @@ class Observer:
         return Watch.of(sources, self.options.global_size, self.options.batch)
 
     def begin(self, step: int, backbone: Backbone) -> None:
-        """Look at the network with which a run begins or goes on, where a look is due there that nobody has had."""
+        """Evaluate the network with which a run begins or goes on, where that is due and was not done before."""
         epoch, within = divmod(step, self.steps_per_epoch)
         seen = [look["step"] for look in self.folder.looks()]
         if not within and self.due(epoch) and step not in seen:
             self.look(epoch, backbone)
 
     def add(self, values: Mapping[str, float]) -> None:
-        """What a step showed."""
+        """Take in the measures of one step."""
         self.monitor.add(values)
 
     def end_epoch(self, epoch: int) -> None:
@@ -75,12 +75,12 @@ class Observer:
         write_report(self.history, self.images)
 
     def end(self) -> None:
-        """After the last step."""
+        """Write the last report, and warn of scores below the floors."""
         self.report()
         for told in below_floors(self.history):
             log.warning("%s", told)
 
     @property
     def history(self) -> History:
-        """Everything so far."""
+        """What the run's files say so far."""
         return History.of(self.folder, self.steps_per_epoch)

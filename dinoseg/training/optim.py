@@ -59,9 +59,3 @@ def cancel_last_layer(head: nn.Module) -> None:
     for name, parameter in head.named_parameters():
         if name.startswith("last_layer."):
             parameter.grad = None
-
-
-@torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """Exponential moving average over the parameters: teacher <- momentum * teacher + (1 - momentum) * student."""
-    torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - momentum)

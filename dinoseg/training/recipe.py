@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from dinoseg.backbone.base import Backbone
+from dinoseg.learning.average import update_average
 from dinoseg.options import TrainOptions
 from dinoseg.training.learner import Batch, Measures
 from dinoseg.training.loss import DINOLoss, answer_entropy, spread
 from dinoseg.training.network import Network, drop_paths, new_network
-from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups, set_rates
+from dinoseg.training.optim import cancel_last_layer, clip_each, parameter_groups, set_rates
 from dinoseg.training.schedules import Settings
 from dinoseg.training.start import layer_rates
 from dinoseg.training.team import Team, gathering
@@ -69,7 +70,7 @@ class DINO:
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad()
-        follow(self.teacher, self.student, settings.momentum)
+        update_average(self.teacher.parameters(), self.student.parameters(), settings.momentum)
         return Measures(MEASURES, self.team.mean(shown.mean(0)))
 
     def learn(
@@ -103,7 +104,7 @@ class DINO:
 
     @property
     def model(self) -> Backbone:
-        """The teacher's backbone."""
+        """The teacher's backbone, which is what a run is for."""
         return self.teacher.backbone
 
     @property

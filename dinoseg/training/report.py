@@ -48,7 +48,7 @@ class History:
 
     @classmethod
     def of(cls, folder: RunFolder, steps_per_epoch: int) -> History:
-        """Read it."""
+        """Read the history of a run from its folder."""
         return cls(folder, folder.begun(), folder.steps(), folder.looks(), steps_per_epoch)
 
     def line(self, name: str, scale: float = 1.0) -> Points:
@@ -68,7 +68,7 @@ class History:
 
     @property
     def done(self) -> bool:
-        """Whether all steps are."""
+        """Whether all steps were done."""
         return len(self.steps) >= self.folder.options.epochs * self.steps_per_epoch
 
     @property
@@ -196,7 +196,7 @@ def strips(history: History) -> Iterator[tuple[str, str]]:
 
 
 def jpeg(picture: Image.Image) -> str:
-    """Base64 of a picture."""
+    """A picture as a JPEG in base 64, for the page."""
     content = io.BytesIO()
     picture.convert("RGB").save(content, "JPEG", quality=QUALITY)
     return base64.b64encode(content.getvalue()).decode()

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from dinoseg.learning.curves import cosine, ramp
 from dinoseg.options import TrainOptions
 
 LAST_LR = 1e-6
 LR_BATCH = 256
 """Batch at which ``TrainOptions.lr`` holds as it is."""
-
-
-def ramp(first: float, last: float, index: int, count: int) -> float:
-    """Value ``index`` of ``count`` evenly spaced ones, both ends included."""
-    return first + (last - first) * index / max(count - 1, 1)
-
-
-def cosine(first: float, last: float, index: int, count: int) -> float:
-    """Value ``index`` of half a cosine over ``count``; ``last`` would be number ``count``, so it is never reached."""
-    return last + 0.5 * (first - last) * (1 + math.cos(math.pi * index / count))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ JITTERS: tuple[tuple[Callable[[Tensor, Tensor], Tensor], float, float], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One kind of view."""
+    """How crops of one kind are drawn: share of the area, blur, solarisation."""
 
     area: tuple[float, float]
     """Share of the photograph's area."""

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from dinoseg.backbone.distance import look, mean_cosine, statistics
 from dinoseg.compression.aims import AIMS
 from dinoseg.compression.crops import CropFeed
 from dinoseg.compression.heal import SHAPES, SHARES, Healing, HealOptions, learning_rate, request
+from dinoseg.learning.distance import look, mean_cosine, statistics
 from tests.compression.photographs import sources
 from tests.networks import damaged, small_teacher
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from dinoseg.backbone.distance import look
 from dinoseg.backbone.weights import load_file
+from dinoseg.learning.distance import look
 from dinoseg.training import distil, run_training
 from dinoseg.training.distil import Distillation
 from dinoseg.training.learner import Batch
@@ -177,13 +177,13 @@ def test_a_loss_that_is_no_number_stops_the_run(run, tmp_path, monkeypatch):
 
 
 def test_the_average_follows_fast_at_first(monkeypatch):
-    kept = []
-    monkeypatch.setattr(distil, "follow", lambda average, student, share: kept.append(share))
+    momenta = []
+    monkeypatch.setattr(distil, "update_average", lambda average, student, momentum: momenta.append(momentum))
     learner = distillation()
     prepared = learner.prepare(batch(), generator())
     for _ in range(3):
         learner.step(SETTINGS, *prepared)
-    assert kept == pytest.approx([1 - 10 / 11, 1 - 10 / 12, 1 - 10 / 13])
+    assert momenta == pytest.approx([1 - 10 / 11, 1 - 10 / 12, 1 - 10 / 13])
     learner.steps = 10**6
     learner.step(SETTINGS, *prepared)
-    assert kept[-1] == 0.999
+    assert momenta[-1] == 0.999

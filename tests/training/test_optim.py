@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from dinoseg.training.optim import cancel_last_layer, clip_each, follow, parameter_groups
+from dinoseg.learning.average import update_average
+from dinoseg.training.optim import cancel_last_layer, clip_each, parameter_groups
 from tests.training.tiny import golden
 
 
@@ -47,6 +48,6 @@ def test_teacher_follows(momentum, expected):
     for network, value in ((teacher, 1.0), (student, 3.0)):
         for parameter in network.parameters():
             nn.init.constant_(parameter, value)
-    follow(teacher, student, momentum)
+    update_average(teacher.parameters(), student.parameters(), momentum)
     assert all((p == expected).all() for p in teacher.parameters())
     assert all((p == 3).all() for p in student.parameters())

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dinoseg.training.schedules import Schedules, cosine, ramp
+from dinoseg.learning.curves import cosine, ramp
+from dinoseg.training.schedules import Schedules
 from tests.training.tiny import golden, options
 
 

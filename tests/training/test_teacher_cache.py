@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dinoseg.backbone.distance import look
 from dinoseg.errors import OptionError
+from dinoseg.learning.distance import look
 from dinoseg.training.teacher_cache import GIB, RecordShape, TeacherCache
 from tests.networks import small_teacher
 

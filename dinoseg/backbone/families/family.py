@@ -35,7 +35,7 @@ class WeightFile:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The ``config.json`` beside it."""
+        """What the ``config.json`` beside the weight file says; empty where there is none."""
         return read_config(self.path.with_name("config.json"))
 
 
@@ -85,7 +85,7 @@ class Family:
         raise NotImplementedError
 
     def new(self, spec: BackboneSpec, state: Mapping[str, Tensor] | None = None) -> Backbone:
-        """``build`` and ``wrap``."""
+        """A network of that shape, by ``build`` and ``wrap``."""
         return self.wrap(self.build(spec, state), spec)
 
     def for_training(self, backbone: Backbone) -> Backbone:

@@ -30,7 +30,7 @@ class Side:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Class numbers, ``(n,)``."""
+        """The class number of each picture, ``(n,)``, 0 and up."""
         return self.pictures.labels
 
 

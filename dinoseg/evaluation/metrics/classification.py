@@ -66,7 +66,7 @@ def classification_scores(predicted: ClassScores, weights: Weights) -> dict[str,
 
 
 def mean(values: Weights, weights: Weights) -> float:
-    """Weighted mean over pictures."""
+    """Mean over pictures, each counted by its weight."""
     return float(weights @ values / weights.sum())
 
 

@@ -18,7 +18,7 @@ def centred_ellipse(size: tuple[int, int]) -> Mask:
 
 @lru_cache(maxsize=8)
 def whole_image(size: tuple[int, int]) -> Mask:
-    """Every pixel, ``(H, W)``."""
+    """The mask of every pixel, ``(H, W)``: a floor."""
     return np.ones(size, bool)
 
 

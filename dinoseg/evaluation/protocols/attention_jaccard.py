@@ -105,7 +105,7 @@ def resized_mask(mask: Mask, size: tuple[int, ...]) -> Mask:
 
 
 class AttentionJaccard(MeanProtocol):
-    """Attention heads against objects."""
+    """Jaccard of the masks of single attention heads with annotated objects (Caron et al. 2021, figure 4)."""
 
     name = "attention-jaccard"
     definition = (

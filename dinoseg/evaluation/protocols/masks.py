@@ -143,10 +143,10 @@ class MeanProtocol(MaskProtocol[None]):
     """A protocol that needs nothing of a picture but its values, by default the means of these."""
 
     def evidence(self, truth: Truth, prediction: Segmentation) -> None:
-        """Nothing."""
+        """Nothing: the values of a row are enough for the score."""
 
     def restore(self, stored: Any) -> None:
-        """Nothing."""
+        """Nothing: the values of a row are enough for the score."""
 
     def conclude(self, rows: Sequence[Row[None]]) -> list[Score]:
         """The report's scores, the headline first."""

@@ -81,7 +81,7 @@ class Saliency(MaskProtocol[Curve]):
         return {name: float(value) for name, value in values.items() if value is not None}
 
     def evidence(self, truth: Truth, prediction: Segmentation) -> Curve:
-        """F at every threshold."""
+        """The F measure of one picture at every threshold of its soft mask, ``(thresholds,)``."""
         counted = valid(truth)
         return np.asarray(precision_recall_curve(union(prediction)[counted], truth.foreground[counted]).f(BETA2))
 

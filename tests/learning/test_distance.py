@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dinoseg.backbone.distance import attention_divergence, distance, look, mean_cosine, statistics
+from dinoseg.learning.distance import attention_divergence, distance, look, mean_cosine, statistics
 from tests.networks import damaged, small_teacher
 
 
