@@ -87,7 +87,7 @@ def smallest_pairs(weights: Tensor, start: Tensor, k: int) -> Iterator[Pairs]:
     ``start``: a few vectors ``(B, b, N)`` near the eigenvectors searched for, b at least k + 1, so that an eigenvalue
     that is there twice is seen. The k vectors are told apart from all others; of two among them with one eigenvalue any
     mixture is right. Solved in the precision of the weights; a graph whose gap that cannot resolve is solved again in
-    float64, and densely where Lanczos does not converge. So pairs hang on nothing but their own graph.
+    float64, and densely where Lanczos does not converge. So the pairs of a graph do not depend on its batch.
     """
     degree = weights.sum(dim=-1)  # (B, N)
     ritz = krylov(weights, degree, start, k) if weights.shape[-1] >= SMALL else None

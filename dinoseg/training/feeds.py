@@ -113,7 +113,7 @@ def choose(nbytes: float, device: torch.device, neighbours: int) -> str:
 
 
 def free_memory() -> float:
-    """Bytes that this machine, or the container that this process runs in, may still use; infinity where the system does not say."""
+    """Bytes that this machine, or this process's container, may still use; infinity where the system does not say."""
     free = [float("inf")]
     if MEMINFO.exists():
         facts = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
