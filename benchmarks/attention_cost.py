@@ -28,8 +28,9 @@ import timm
 import torch
 from torch import Tensor
 
-from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.spec import BackboneSpec
 
 WAYS = ("ours", "fused", "official")
 

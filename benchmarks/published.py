@@ -26,7 +26,7 @@ from command import public, quoted
 from published_values import DATA, MARKS, SHAPES, TABLES, Line, Table
 from reports import report_of, slug
 
-from dinoseg.backbone.base import BackboneSpec
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError
 from dinoseg.evaluation.datasets import open_dataset

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import transforms
 
-from dinoseg.backbone.base import IMAGENET_MEAN, IMAGENET_STD
+from dinoseg.backbone.spec import IMAGENET_MEAN, IMAGENET_STD
 from dinoseg.types import Source
 
 

@@ -37,8 +37,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.images.decode import decode
 from dinoseg.images.find import find
@@ -75,7 +76,7 @@ def photographs(folder: Path, count: int) -> list[Source]:
 @torch.inference_mode()
 def tokens(backbone: Backbone, pixels: NDArray[np.uint8], fitted: Fit) -> Tensor:
     """Features of one image, ``(1, N, d)``."""
-    return backbone(backbone.prepare(pixels, fitted), ("token",)).facets["token"].flatten(1, 2)
+    return backbone(backbone.prepare(pixels, fitted.grid), ("token",)).facets["token"].flatten(1, 2)
 
 
 def stretched(backbone: Backbone, source: Source, grid: tuple[int, int]) -> Tensor:

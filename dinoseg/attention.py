@@ -190,7 +190,7 @@ class Attender:
         photo = decode(source, max_pixels=options.max_pixels, reduce_to=REDUCED * (options.size or 32 * patch))
         with on_device(backbone.device, f"{photo.id}: out of memory; use --size or --device cpu."):
             pixels, fitted = fit(photo, patch, options.size)
-            image = backbone.prepare(pixels, fitted)
+            image = backbone.prepare(pixels, fitted.grid)
             if options.rollout:
                 maps = rollout(backbone, image).unflatten(-1, fitted.grid)  # (1, gh, gw)
             else:

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Generic, TypeVar, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.features import FACETS, Features, to_numpy
-from dinoseg.backbone.memory import on_device, within_memory
-from dinoseg.backbone.precision import inference
-from dinoseg.backbone.zoo import load_backbone
+from dinoseg.backbone.memory import on_device, release, within_memory
+from dinoseg.backbone.runtime import load_network
+from dinoseg.backbone.spec import Network
 from dinoseg.errors import DinosegError, NanFeatures, NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.feed import WORKERS, batches, read_ahead
@@ -70,11 +68,11 @@ class Encoded:
 class Encoder:
     """A network that encodes photographs. It holds no state of a run: threads may share it."""
 
-    def __init__(self, options: ModelOptions, backbone: Backbone | None, facets: Collection[str] = FACETS) -> None:
+    def __init__(self, options: ModelOptions, backbone: Network | None, facets: Collection[str] = FACETS) -> None:
         """``facets``: the patch features to keep. Without a ``backbone`` photographs are fitted to a grid only."""
         self.options, self.backbone, self.facets = options, backbone, tuple(facets)
-        self.device = backbone.device if backbone else torch.device("cpu")
-        self.batch = options.batch or (1 if self.device.type == "cpu" else 32)
+        self.device = backbone.device if backbone else "cpu"
+        self.batch = options.batch or (1 if str(self.device) == "cpu" else 32)
         """Photographs of one pass, where they fit into memory."""
 
     def __call__(self, image: Image) -> Encoded:
@@ -116,15 +114,13 @@ class Encoder:
             return Failure(source.id, error, source)
         return Prepared(photo, source, fitted, pixels, {"decode": time.perf_counter() - start})
 
-    @inference
     def forward(self, batch: Sequence[Prepared]) -> list[Encoded | Failure]:
         """One pass of the network over photographs of one grid."""
         start = time.perf_counter()
         features: list[Features] | list[None] = [None] * len(batch)
         finite = [True] * len(batch)
         if self.backbone:
-            images = torch.cat([self.backbone.prepare(each.pixels, each.fit) for each in batch])  # (B, 3, h, w)
-            together = self.backbone(images, facets=self.facets)
+            together = self.backbone.encode([each.pixels for each in batch], batch[0].fit.grid, self.facets)
             features, finite = together.split(), together.finite()
         seconds = (time.perf_counter() - start) / len(batch)
         return [
@@ -179,7 +175,7 @@ class BatchRun(Generic[T]):
                 return [each if isinstance(each, Failure) else next(results) for each in encoded]
         except (NumericalFailure, OutOfMemory) as cause:
             error = type(cause)(str(cause))
-        torch.cuda.empty_cache()
+        release()
         return error
 
 
@@ -197,7 +193,7 @@ def encode(image: Image | list[Image], options: ModelOptions) -> Encoded | list[
     Keywords are those of ``ModelOptions``. Raises ``ImageError`` for one image that cannot be read, ``UsageError`` for
     wrong options.
     """
-    encoder = Encoder(options, load_backbone(options))
+    encoder = Encoder(options, load_network(options))
     return list(encoder.encode(sources_of(image))) if isinstance(image, list) else encoder(image)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
 import stat
 from contextlib import suppress
+from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -84,3 +86,15 @@ def home_path(name: str) -> Path:
         with suppress(RuntimeError):  # there is no such user
             return path.expanduser()
     return path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file; remembered while its size and time stay."""
+    stat = path.stat()
+    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, time: int) -> str:  # noqa: ARG001 (the key of the cache)
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

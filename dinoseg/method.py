@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.base import BackboneSpec
     from dinoseg.backbone.features import Features
+    from dinoseg.backbone.spec import BackboneSpec
     from dinoseg.types import Fit, Photo, Proposals
 
 

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
-from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
 from dinoseg.backbone.features import Features, concat
 from dinoseg.backbone.memory import within_memory
-from dinoseg.backbone.precision import inference
-from dinoseg.backbone.zoo import load_backbone
+from dinoseg.backbone.runtime import load_network
+from dinoseg.backbone.spec import Network
 from dinoseg.encoding import Encoded, Encoder, sources_of, too_large
 from dinoseg.errors import NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source
@@ -70,21 +69,21 @@ class Segmenter:
         self._open(options, None)
 
     @classmethod
-    def of(cls, options: SegmentOptions, backbone: Backbone | None = None) -> Segmenter:
+    def of(cls, options: SegmentOptions, backbone: Network | None = None) -> Segmenter:
         """A segmenter of options (of ``SegmentOptions`` or a class made from it), on a network that is loaded already
         where there is one."""
         segmenter = cls.__new__(cls)
         segmenter._open(options, backbone)
         return segmenter
 
-    def _open(self, options: SegmentOptions, backbone: Backbone | None) -> None:
+    def _open(self, options: SegmentOptions, backbone: Network | None) -> None:
         self.options = options
         self.method = make_method(options.method, options.param)
         REFINEMENTS.check(options.refine)
-        self.backbone: Backbone | None = None
+        self.backbone: Network | None = None
         facets: tuple[str, ...] = ()
         if self.method.needs_network:
-            self.backbone = backbone or load_backbone(options)
+            self.backbone = backbone or load_network(options)
             self.method.check(self.backbone.spec)
             facets = self.method.facets(self.backbone.spec.family)
         self.encoder = Encoder(options, self.backbone, facets)
@@ -99,7 +98,8 @@ class Segmenter:
     def with_options(self, **changes: Any) -> Segmenter:
         """The same with some other options; the network is shared unless they ask for another."""
         options = replace(self.options, **changes)
-        network = [identity(each, ModelOptions) | {"device": each.device} for each in (options, self.options)]
+        both = (options, self.options)
+        network = [identity(each, ModelOptions) | {"runtime": each.runtime, "device": each.device} for each in both]
         for each in network:
             del each["size"], each["value_range"]  # of photographs
         return Segmenter.of(options, self.backbone if network[0] == network[1] else None)
@@ -111,8 +111,10 @@ class Segmenter:
     def identity(self) -> dict[str, object]:
         """What decides its results, by name, for ``run.json``."""
         spec = self.backbone.spec if self.backbone else None
-        pixels = {"mean": spec.mean, "std": spec.std} if spec else {}
-        return {**identity(self.options, SegmentOptions), **self.method.identity(), **pixels}
+        network = (
+            {"mean": spec.mean, "std": spec.std, "runtime": self.backbone.runtime} if self.backbone and spec else {}
+        )
+        return {**identity(self.options, SegmentOptions), **self.method.identity(), **network}
 
     def __call__(self, image: Image | Encoded) -> Segmentation:
         """The objects of one image, or of one that was encoded before. Raises ``ImageError`` if it cannot be read."""
@@ -156,7 +158,7 @@ class Segmenter:
         start = time.perf_counter()
         try:
             proposals = propose(self.method, encoded)
-        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as cause:  # type: ignore[attr-defined]
+        except np.linalg.LinAlgError as cause:
             message = (
                 f"{encoded[0].source.id}: {self.options.method_name} cannot be solved ({cause}); try another --method."
             )
@@ -184,15 +186,19 @@ class Segmenter:
             return Failure(encoded.source.id, error, encoded.source)
 
 
-@inference
 def propose(method: Method, encoded: Sequence[Encoded]) -> list[Proposals]:
     """What a method finds in each of some photographs of one grid, which were encoded with the facets that it needs.
 
-    Raises ``LinAlgError``, numpy's or torch's, where it cannot be solved for one of them.
+    Raises numpy's ``LinAlgError`` where it cannot be solved for one of them.
     """
     parts = [each.features for each in encoded if each.features is not None]
     features = concat(parts) if parts else None
-    return method(features, [each.photo for each in encoded], [each.fit for each in encoded])
+    photos, fits = [each.photo for each in encoded], [each.fit for each in encoded]
+    if features is None or not (getattr(method, "in_torch", False) or is_torch_array(features.arrays[0])):
+        return method(features, photos, fits)
+    from dinoseg.methods.in_torch import ask  # only where torch is at work anyway
+
+    return ask(method, features, photos, fits)
 
 
 def refine(name: str, proposed: Proposed) -> Finished:

@@ -22,9 +22,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.features import single
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import inference
+from dinoseg.backbone.spec import Network
 from dinoseg.errors import FrameSize, MaskError, NanFeatures
 from dinoseg.options import PropagateOptions
 from dinoseg.types import Failure, Fit, Photo
@@ -58,14 +59,15 @@ class Propagator:
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: Network,
         options: PropagateOptions = PropagateOptions(),  # noqa: B008 (frozen)
         *,
         size: int | None = None,
         batch: int | None = None,
     ) -> None:
-        self.backbone, self.options, self.size = backbone, options, size
-        self.batch = batch or (1 if backbone.device.type == "cpu" else 8)
+        red = (RED_STD, *backbone.spec.std[1:]) if options.normalise == "dino-video" else None
+        self.backbone, self.options, self.size = backbone.normalising(None, red), options, size
+        self.batch = batch or (1 if str(backbone.device) == "cpu" else 8)
 
     def run(self, frames: Iterable[Photo | Failure], labels: NDArray[np.uint8]) -> Iterator[Tracked | Failure]:
         """Each frame with its labels, in order; ``labels`` ``(H, W)`` are those of the first frame, 0 is background.
@@ -117,18 +119,14 @@ class Propagator:
         """Patch tokens after the final norm, of unit length, ``(B, gh, gw, d)``. Raises ``OutOfMemory``."""
         told = f"{photos[0].id}: {len(photos)} frame(s) of {fit.scaled} px a pass do not fit into memory"
         with on_device(self.backbone.device, f"{told}; use a smaller --batch or --size."):
-            images = torch.cat([self.prepare(photo, fit) for photo in photos])  # (B, 3, h, w)
-            tokens = self.backbone(images, facets=("token",)).facets["token"].float()
-        return F.normalize(tokens, dim=-1)
+            pixels = [resized(photo, fit) for photo in photos]
+            tokens = single(self.backbone.encode(pixels, fit.grid, ("token",)).facets["token"])
+        return F.normalize(torch.asarray(tokens), dim=-1)
 
-    def prepare(self, photo: Photo, fit: Fit) -> Tensor:
-        """One frame on the device, ``(1, 3, h, w)``: OpenCV's linear resize, mean and deviation taken out."""
-        pixels = cv2.resize(photo.pixels, fit.scaled[::-1], interpolation=cv2.INTER_LINEAR)  # (h, w, 3)
-        image = torch.from_numpy(pixels).to(self.backbone.device).permute(2, 0, 1)[None].float() / 255
-        std = self.backbone.std.clone()
-        if self.options.normalise == "dino-video":
-            std[0] = RED_STD
-        return (image - self.backbone.mean) / std
+
+def resized(photo: Photo, fit: Fit) -> NDArray[np.uint8]:
+    """One frame as the network sees it, ``(h, w, 3)``: OpenCV's linear rule."""
+    return np.asarray(cv2.resize(photo.pixels, fit.scaled[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 class Memory:

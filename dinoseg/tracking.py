@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.memory import within_memory
-from dinoseg.backbone.zoo import load_backbone
+from dinoseg.backbone.runtime import load_network
 from dinoseg.errors import ImageError, MaskError, OutOfMemory
 from dinoseg.folder import unwritable
 from dinoseg.images.feed import WORKERS, read_ahead
@@ -53,7 +53,7 @@ class Tracker:
         self.labels = object_numbers(options.mask) if options.mask else None
         self.turned: Frame | None = None
         self.segmenter = None if options.mask else Segmenter.of(options)
-        backbone = (self.segmenter and self.segmenter.backbone) or load_backbone(options)
+        backbone = (self.segmenter and self.segmenter.backbone) or load_network(options)
         self.propagator = Propagator(backbone, options, size=options.size, batch=options.batch)
 
     def run(self, video: Video) -> Iterator[Tracked | Failure]:

@@ -5,9 +5,10 @@ import copy
 import torch
 from torch import nn
 
-from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.spec import BackboneSpec
 
 
 def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:

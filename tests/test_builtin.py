@@ -11,10 +11,10 @@ import pytest
 from safetensors import safe_open
 
 import dinoseg
-from dinoseg.backbone.formats import sha256
 from dinoseg.backbone.names import builtin_file
 from dinoseg.backbone.zoo import load
 from dinoseg.cli.samples import SAMPLES
+from dinoseg.files import sha256
 
 ROOT = Path(dinoseg.__file__).parents[1]
 

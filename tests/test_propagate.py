@@ -11,7 +11,7 @@ from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import DinosegError, FrameSize, MaskError, TruncatedImage
 from dinoseg.options import PropagateOptions
-from dinoseg.propagate import Memory, Propagator, Tracked, frame_fit, grow, one_hot, propagate
+from dinoseg.propagate import Memory, Propagator, Tracked, frame_fit, grow, one_hot, propagate, resized
 from dinoseg.types import Failure, Photo
 from tests.helpers import GOLDEN, disk_photo
 from tests.networks import small_teacher
@@ -85,7 +85,8 @@ def test_a_video_is_the_reference_programs() -> None:
     frames = [Photo(str(index), pixels, pixels.shape[:2]) for index, pixels in enumerate(golden["video/frames"])]
     propagator = Propagator(backbone)
     tracked = [found for found in propagator.run(frames, golden["video/first_labels"]) if isinstance(found, Tracked)]
-    image = propagator.prepare(frames[0], tracked[0].fit)[0]
+    fit = tracked[0].fit
+    image = propagator.backbone.prepare(resized(frames[0], fit), fit.grid)[0]
     assert tuple(image.shape) == tuple(golden["video/frame0_tensor_shape"])
     np.testing.assert_allclose(image[:, ::16, ::16], golden["video/frame0_tensor_sub"], atol=1e-6)
     np.testing.assert_array_equal(tracked[0].soft, golden["video/first_onehot_lowres"])

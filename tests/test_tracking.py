@@ -16,7 +16,6 @@ from dinoseg.errors import ImageError, MaskError, OptionError, OutOfMemory, Outp
 from dinoseg.images.turns import TURNS
 from dinoseg.options import FrameOptions, TrackOptions
 from dinoseg.outputs.folder import OutputFolder
-from dinoseg.propagate import Propagator
 from dinoseg.runs.summary import Summary
 from dinoseg.segmentation import Segmentation
 from dinoseg.tracking import track, track_folder
@@ -165,7 +164,7 @@ def test_results_that_do_not_fit_into_memory_cost_that_frame(
 def test_frames_that_do_not_fit_into_memory_are_told_so(
     frames: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Propagator, "prepare", exhaust_opencv)
+    monkeypatch.setattr("dinoseg.propagate.resized", exhaust_opencv)
     with pytest.raises(OutOfMemory, match=r"8\.png: 1 frame\(s\) .* do not fit"):
         run(frames, model)
 

@@ -1,10 +1,10 @@
-"""What a network is, whatever its family, and what one pass of it gives."""
+"""A network in torch, whatever its family, and what one pass of it gives."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,45 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dinoseg.backbone.features import Features
-from dinoseg.types import Fit
-
-RGB = tuple[float, float, float]
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, slots=True)
-class BackboneSpec:
-    """What the tensors of a weight file say about the network, and where they came from."""
-
-    name: str
-    family: str
-    """A name of ``backbone.families``, which tells whatever depends on it."""
-    patch: int
-    """px per cell of the grid of features."""
-    width: int
-    """Of the embedding of an image."""
-    depth: int
-    """Blocks of a ViT; this and what follows is 0 or empty for other networks."""
-    heads: int
-    hidden: int
-    """MLP neurons per block."""
-    registers: int
-    positions: str
-    """How the position table is resized: ``offset``, ``antialias`` (see ``resize_positions``) or ``rope``."""
-    layer_scale: bool
-    sha256: str = ""
-    mean: RGB = IMAGENET_MEAN
-    """Of red, green and blue in 0..1 over what it was trained on: taken out of pixels."""
-    std: RGB = IMAGENET_STD
-    """The same for the deviation, by which they are divided."""
-    architecture: str = ""
-    """timm's name of a network that is more than its numbers say; empty for a ViT."""
-
-    @property
-    def prefix(self) -> int:
-        """Tokens before the patches: CLS and registers."""
-        return 1 + self.registers
+from dinoseg.backbone.precision import inference
+from dinoseg.backbone.spec import RGB, BackboneSpec
 
 
 class Backbone(nn.Module):
@@ -94,6 +57,11 @@ class Backbone(nn.Module):
         return type(self)(self.network, spec).to(self.device).train(self.training)
 
     @property
+    def runtime(self) -> str:
+        """See ``Network``."""
+        return "torch"
+
+    @property
     def device(self) -> torch.device:
         """The torch device on which the weights lie."""
         return self.mean.device
@@ -103,8 +71,14 @@ class Backbone(nn.Module):
         images = images.float() / 255 if images.dtype == torch.uint8 else images
         return (images - self.mean) / self.std
 
-    def prepare(self, pixels: NDArray[np.uint8], fit: Fit) -> Tensor:
+    @inference
+    def encode(self, pixels: Sequence[NDArray[np.uint8]], grid: tuple[int, int], facets: Collection[str]) -> Features:
+        """See ``Network``: one pass over all of them."""
+        images = torch.cat([self.prepare(each, grid) for each in pixels])  # (B, 3, h, w)
+        return cast(Features, self(images, facets=facets))
+
+    def prepare(self, pixels: NDArray[np.uint8], grid: tuple[int, int]) -> Tensor:
         """A scaled photo ``(h, w, 3)`` on the device, normalised, zeros right and below it, ``(1, 3, gh p, gw p)``."""
         image = self.normalise(torch.from_numpy(pixels).to(self.device).permute(2, 0, 1))  # (3, h, w)
-        height, width = (length * fit.patch for length in fit.grid)
+        height, width = (length * self.spec.patch for length in grid)
         return F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1]))[None]

@@ -12,8 +12,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dinoseg.atomic import atomic_write
-from dinoseg.backbone.base import IMAGENET_MEAN, IMAGENET_STD, Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.spec import IMAGENET_MEAN, IMAGENET_STD, BackboneSpec
 from dinoseg.errors import NonFiniteLoss
 
 LIMIT = 127

@@ -6,7 +6,7 @@ in torch, numpy arrays where it runs elsewhere. Whoever reads them asks ``array_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -50,12 +50,15 @@ class Features:
     def __len__(self) -> int:
         return len(self.arrays[0])
 
+    def map(self, function: Callable[[Array], Array]) -> Features:
+        """The same with what a function makes of each array."""
+        attention, cls = (None if each is None else function(each) for each in (self.attention, self.cls))
+        facets = {name: function(facet) for name, facet in self.facets.items()}
+        return replace(self, attention=attention, facets=facets, cls=cls)
+
     def take(self, images: slice | Sequence[int]) -> Features:
         """Some images of the batch."""
-        facets = {name: facet[images] for name, facet in self.facets.items()}
-        cls = None if self.cls is None else self.cls[images]
-        attention = None if self.attention is None else self.attention[images]
-        return replace(self, attention=attention, facets=facets, cls=cls)
+        return self.map(lambda array: array[images])
 
     def split(self) -> list[Features]:
         """Each image by itself; nothing is copied."""
@@ -78,8 +81,18 @@ def concat(parts: Sequence[Features]) -> Features:
     return replace(first, attention=attention, facets=facets, cls=cls)
 
 
+def single(array: Array) -> Array:
+    """The array in float32."""
+    xp = array_namespace(array)
+    return xp.astype(array, xp.float32, copy=False)
+
+
+def like(array: NDArray[Any], other: Array) -> Array:
+    """A numpy array in float32, in the library and on the device of another."""
+    xp = array_namespace(other)
+    return xp.asarray(array.astype(np.float32), device=array_api_compat.device(other))
+
+
 def to_numpy(array: Array, dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
     """Any array of real numbers, of any library and device, by way of float32."""
-    xp = array_namespace(array)
-    single = array_api_compat.to_device(xp.astype(array, xp.float32, copy=False), "cpu")
-    return np.asarray(single).astype(dtype, copy=False)
+    return np.asarray(array_api_compat.to_device(single(array), "cpu")).astype(dtype, copy=False)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import pickle
 import re
 import zipfile
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
-from dinoseg.backbone.layouts import tensors_of
 from dinoseg.backbone.memory import out_of_memory
 from dinoseg.errors import CorruptWeights, UnsafeWeights, WeightsNotFound, first_line
 from dinoseg.files import open_regular
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 OTHER_FILES = (
     (rb"$", "is empty: fetch it again"),
@@ -54,6 +53,8 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     refuse_other_files(path, head)
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return read_safetensors(path)
+    from dinoseg.backbone.layouts import tensors_of  # torch: only once there is such a file
+
     loaded = read_pickle(path)
     metadata = loaded.pop("dinoseg_metadata", {}) if isinstance(loaded, dict) else {}
     told = dict(metadata.items()) if isinstance(metadata, Mapping) else {}
@@ -113,10 +114,16 @@ def refuse_other_archives(path: Path) -> None:
         )
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """See ``read_state``."""
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """``read_state`` in numpy, of a safetensors file only: no torch is needed."""
+    refuse_other_files(path, beginning(path))
+    return read_safetensors(path, "np")
+
+
+def read_safetensors(path: Path, framework: str = "pt") -> tuple[dict[str, Any], dict[str, str]]:
+    """See ``read_state``; ``framework``: ``pt`` for tensors, ``np`` for arrays."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptWeights(f"{path} is not a whole safetensors file ({error}): fetch it again.") from error
@@ -124,6 +131,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def read_pickle(path: Path) -> Any:
     """``torch.load`` with ``weights_only``; what is allowed beside tensors runs no code (see ``ALLOWED``)."""
+    import torch
+
     try:
         with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -140,15 +149,3 @@ def read_pickle(path: Path) -> Any:
         raise CorruptWeights(
             f"{path} is no PyTorch weight file, half a download or damaged ({says}): fetch it again."
         ) from error
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file; remembered while its size and time stay."""
-    stat = path.stat()
-    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: Path, size: int, time: int) -> str:  # noqa: ARG001 (the key of the cache)
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
-import torch
 
 from dinoseg.errors import DeviceError, OutOfMemory, first_line
 
-TOLD = ("can't allocate memory", "out of memory")
-"""How the allocators of the CPU and of MPS say it, in a plain ``RuntimeError``."""
+TOLD = ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
+"""How the allocators of PyTorch on any device and of OpenVINO say it, in a ``RuntimeError``."""
 
 DEVICES = re.compile(r"CUDA|cuDNN|cuBLAS|CUBLAS|HIP|MPS|XPU|not (currently )?(implemented|supported)")
 """Words of errors that are a device's own and no defect of ours."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error of numpy, OpenCV or PyTorch, on any device, means that something did not fit into memory."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    """Whether an error of numpy, OpenCV, OpenVINO or PyTorch means that something did not fit into memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch's
         return True
     if isinstance(error, cv2.error):  # its ``code`` is that of the last error of any thread
         return "Insufficient memory" in str(error)
@@ -39,12 +40,21 @@ def within_memory(told: str) -> Iterator[None]:
 
 
 @contextmanager
-def on_device(device: torch.device, told: str) -> Iterator[None]:
-    """``within_memory``, and an operator that the device lacks, or its failure, becomes a ``DeviceError``."""
+def on_device(device: Any, told: str) -> Iterator[None]:
+    """``within_memory``, and an operator that the device lacks, or its failure, becomes a ``DeviceError``.
+
+    ``device``: a ``torch.device``, or the name of one.
+    """
     try:
         with within_memory(told):
             yield
     except (NotImplementedError, RuntimeError, TypeError) as error:
-        if device.type == "cpu" or not (isinstance(error, NotImplementedError) or DEVICES.search(str(error))):
+        if str(device).startswith("cpu") or not (isinstance(error, NotImplementedError) or DEVICES.search(str(error))):
             raise
         raise DeviceError(f"--device {device} cannot do this ({first_line(error)}): use --device cpu.") from error
+
+
+def release() -> None:
+    """Give back what PyTorch keeps of a GPU's memory for later, where it is in use."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].cuda.empty_cache()

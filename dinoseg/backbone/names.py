@@ -27,6 +27,8 @@ class ZooEntry:
 
 BUILTIN = "builtin"
 FILE = "model.safetensors"
+EXPORTED = ".onnx"
+"""How the names of exported networks end."""
 ANSWER = 5.0
 """Seconds that the hub has to answer."""
 REST = 60.0
@@ -93,6 +95,11 @@ def check_weights(model: str | None, *, offline: bool = False) -> None:
 def builtin_file() -> Path:
     """The model inside the package."""
     return Path(str(files("dinoseg").joinpath("builtin", FILE)))
+
+
+def builtin_graph() -> Path:
+    """The same, exported with integer weights."""
+    return builtin_file().with_suffix(EXPORTED)
 
 
 def cached(model: str) -> Path | None:

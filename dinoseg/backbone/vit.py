@@ -7,7 +7,7 @@ last block, of which only what was asked for is computed: the CLS row of its att
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -30,8 +30,12 @@ class VisionTransformer(Backbone):
     vit: Any
     """timm's ``VisionTransformer`` or ``Eva``."""
 
-    def embed(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Tokens that enter the first block, ``(B, prefix + N, d)``, and the rotary table where the family has one."""
+    def embed(self, images: Tensor, positions: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor | None]:
+        """Tokens that enter the first block, ``(B, prefix + N, d)``, and the rotary table where the family has one.
+
+        ``positions``: where the patches lie, computed elsewhere (``backbone.positions``): the rotary table, or the two
+        matrices that resize the table of positions.
+        """
         vit, patch = self.vit, self.spec.patch
         height, width = images.shape[-2:]
         if height % patch or width % patch or not height or not width:
@@ -40,12 +44,18 @@ class VisionTransformer(Backbone):
         patches = vit.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, N, d)
         prefix = [vit.cls_token.expand(len(images), -1, -1)]
         if self.spec.positions != "rope":
-            table = resize_positions(vit.pos_embed, grid, self.spec.positions)
+            table = (
+                resized_by(vit.pos_embed, *positions)
+                if positions
+                else resize_positions(vit.pos_embed, grid, self.spec.positions)
+            )
             prefix[0] = prefix[0] + table[:, :1]
             patches = patches + table[:, 1:]
         if self.spec.registers:
             prefix.append(vit.reg_token.expand(len(images), -1, -1))
-        rope = vit.rope.get_embed(shape=grid) if self.spec.positions == "rope" else None
+        rope = None
+        if self.spec.positions == "rope":
+            rope = positions[0] if positions else vit.rope.get_embed(shape=grid)
         return torch.cat([*prefix, patches], dim=1), rope
 
     def block(self, index: int, x: Tensor, rope: Tensor | None) -> Tensor:
@@ -221,6 +231,14 @@ def resize_positions(table: Tensor, grid: tuple[int, int], rule: str) -> Tensor:
     except NotImplementedError:  # MPS has no antialiased bicubic; the table is small
         resized = resize_square(square.cpu(), grid, rule).to(square.device)
     return torch.cat([cls, resized.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+
+def resized_by(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The same by matrices ``(gh, n)`` and ``(gw, n)``, which say what each new entry takes of the old ones."""
+    cls, patches = table[:, :1], table[:, 1:]
+    square = patches.unflatten(1, (rows.shape[1], columns.shape[1]))  # (1, n, n, d)
+    resized = torch.einsum("hr,wc,brcd->bhwd", rows, columns, square)
+    return torch.cat([cls, resized.flatten(1, 2)], dim=1)
 
 
 def resize_square(square: Tensor, grid: tuple[int, int], rule: str) -> Tensor:

@@ -12,13 +12,15 @@ from typing import Any
 
 from torch import Tensor
 
-from dinoseg.backbone.base import IMAGENET_MEAN, IMAGENET_STD, RGB, Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import FAMILIES, families, family_of
 from dinoseg.backbone.families.family import Family, WeightFile, read_config
-from dinoseg.backbone.formats import read_state, sha256
+from dinoseg.backbone.formats import read_state
 from dinoseg.backbone.layouts import unwrapped
 from dinoseg.backbone.precision import own_precision
+from dinoseg.backbone.spec import IMAGENET_MEAN, IMAGENET_STD, RGB, BackboneSpec
 from dinoseg.errors import CorruptWeights, WeightsMismatch
+from dinoseg.files import sha256
 
 
 @own_precision()

@@ -66,7 +66,7 @@ def attended_objects(teacher: Features) -> tuple[Tensor, Tensor]:
     mask = soft_masks((maps * clear[..., None]).sum(dim=1) / clear.sum(dim=1, keepdim=True))  # (B, N)
     inside = (mask > 0.5).float()
     area, contact = inside.mean(dim=-1), inside[:, border].mean(dim=-1)
-    trusted = (area > SMALLEST) & (area < LARGEST) & (contact < CONTACT) & ~degenerate
+    trusted = (area > SMALLEST) & (area < LARGEST) & (contact < CONTACT) & ~torch.from_numpy(degenerate).to(area.device)
     wanted = (maps * (FLOOR + (1 - FLOOR) * mask)[:, None]) ** 2
     return wanted.unflatten(-1, teacher.grid), trusted
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinoseg.backbone.features import Array
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import MaskError, OutOfMemory
 from dinoseg.images.feed import WORKERS, read_ahead
@@ -79,9 +80,14 @@ def example(
     try:
         with within_memory(f"{segmentation.id}: its mask does not fit into memory."):
             mask, turned = read_mask(given, segmentation, stored) if given else (segmentation.mask, False)
-            return Example(facet[0].flatten(0, 1).half().cpu(), in_cells(mask, segmentation.fit), bool(given), turned)
+            return Example(on_cpu(facet), in_cells(mask, segmentation.fit), bool(given), turned)
     except (MaskError, OutOfMemory) as error:
         return Failure(segmentation.id, error, segmentation.source)
+
+
+def on_cpu(facet: Array) -> Tensor:
+    """The features of one photograph ``(1, gh, gw, d)`` as they are kept, ``(N, d)``."""
+    return torch.asarray(facet)[0].flatten(0, 1).half().cpu()
 
 
 def trusted(found: Segmentation) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dinoseg.backbone.memory import on_device
 from dinoseg.backbone.precision import own_precision
-from dinoseg.backbone.zoo import load_backbone
+from dinoseg.backbone.runtime import load_network
 from dinoseg.errors import InputNotFound, MaskError, TrainingError
 from dinoseg.heads.examples import Example, examples
 from dinoseg.heads.fitting import fit_head, passes
@@ -62,7 +63,7 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     masks = find_masks(sources, options.labels) if options.labels else {}
     sources = choose(sources, masks, options)
     check_file(options.output, replace=options.overwrite)
-    backbone = load_backbone(options)
+    backbone = load_network(options)
     segmenter = Segmenter.of(SegmentOptions(**values(options, ModelOptions)), backbone)
     stream = examples(segmenter, sources, masks, stored=options.stored_frame)
     looked = []
@@ -79,7 +80,7 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
         )
     epochs = options.epochs or passes(len(used))
     with on_device(backbone.device, "out of memory while the head learns: use --device cpu."):
-        head, loss = fit_head(used, epochs, options.seed, backbone.device)
+        head, loss = fit_head(used, epochs, options.seed, torch.device(backbone.device))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     save_head(head, options.output, backbone.spec, **facts(options, used, epochs))
     return HeadReport(

@@ -17,7 +17,7 @@ from dinoseg.options import require
 from dinoseg.types import Proposals
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.base import BackboneSpec
+    from dinoseg.backbone.spec import BackboneSpec
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.backbone.features import to_numpy
+from dinoseg.backbone.features import like, to_numpy
 from dinoseg.methods.base import SimilarityMethod, nothing, one
 from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.likeness import object_maps
 from dinoseg.methods.score import agreement
 from dinoseg.methods.threshold import otsu_soft
 from dinoseg.options import require
@@ -44,17 +45,13 @@ class AttentionCut(SimilarityMethod):
 
     def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:
         """One object at most in each image."""
-        import torch  # only once there is something to cut
-
-        from dinoseg.methods.likeness import object_maps
-
         assert features.attention is not None
         attention = [fuse_heads(looked, blur=0) for looked in map(to_numpy, features.attention)]  # (gh, gw) each
         patches = self.batch_features(features)  # (B, N, d)
-        maps = torch.from_numpy(np.stack(attention)).float().to(patches.device).flatten(1)[:, None]  # (B, 1, N)
+        maps = like(np.stack(attention).reshape(len(attention), 1, -1), patches)  # (B, 1, N)
         shared, degenerate = object_maps(patches, maps, features.grid, power=self.power, reach=self.reach)
         cut = to_numpy(shared).reshape(-1, *features.grid)
-        return [cut_out(*one) for one in zip(cut, attention, degenerate.tolist(), fits, strict=True)]
+        return [cut_out(*one) for one in zip(cut, attention, degenerate, fits, strict=True)]
 
 
 def cut_out(cut: NDArray[np.float64], attention: NDArray[np.float64], degenerate: bool, fit: Fit) -> Proposals:

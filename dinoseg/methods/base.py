@@ -7,20 +7,19 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from dinoseg.backbone.families import family_of
 from dinoseg.backbone.families.family import Facet
-from dinoseg.backbone.features import to_numpy
+from dinoseg.backbone.features import Array, single, to_numpy
 from dinoseg.errors import OptionError
 from dinoseg.methods.affinity import attention_or_affinity
 from dinoseg.types import Fit, Photo, Proposal, Proposals
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dinoseg.backbone.base import BackboneSpec
     from dinoseg.backbone.features import Features
+    from dinoseg.backbone.spec import BackboneSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +38,8 @@ class BaseMethod:
     """What most methods have in common."""
 
     needs_network: ClassVar[bool]
+    in_torch: ClassVar[bool] = False
+    """Whether it asks for torch tensors, whatever library the network gave arrays of."""
 
     def facets(self, family: str) -> tuple[str, ...]:  # noqa: ARG002
         """None, unless a subclass says otherwise."""
@@ -127,11 +128,12 @@ class SimilarityMethod(FacetMethod):
         features = view.facets[name]
         return features - features.mean(axis=0) if self.centres(view.family) else features
 
-    def batch_features(self, features: Features) -> Tensor:
-        """The same for a batch, on its device: ``(B, N, d)``, float32."""
+    def batch_features(self, features: Features) -> Array:
+        """The same for a batch, in its library and on its device: ``(B, N, d)``, float32."""
         (name,) = self.facets(features.family)
-        facet = features.facets[name].float().flatten(1, 2)
-        return facet - facet.mean(dim=1, keepdim=True) if self.centres(features.family) else facet
+        facet = flat(single(features.facets[name]))
+        xp = array_namespace(facet)
+        return facet - xp.mean(facet, axis=1, keepdims=True) if self.centres(features.family) else facet
 
     def centres(self, family: str) -> bool:
         """Whether the mean feature is taken out, for a network of this family."""
@@ -142,8 +144,14 @@ class SimilarityMethod(FacetMethod):
 
 def view_of(features: Features, index: int, fit: Fit) -> View:
     """Image ``index`` of a batch in numpy."""
-    facets = {name: to_numpy(facet[index].flatten(0, 1)) for name, facet in features.facets.items()}
+    facets = {name: to_numpy(flat(facet[index : index + 1])[0]) for name, facet in features.facets.items()}
     return View(fit, features.family, to_numpy(attention_or_affinity(features)[index]), facets)
+
+
+def flat(facet: Array) -> Array:
+    """``(B, gh, gw, d)`` -> ``(B, N, d)``, patches in reading order."""
+    batch, rows, columns, width = facet.shape
+    return array_namespace(facet).reshape(facet, (batch, rows * columns, width))
 
 
 def unfit(photo: Photo, fine: bool) -> str | None:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.methods.lanczos import Pairs, smallest_pairs
+from dinoseg.methods.likeness import graphs_at_once
 
 EPS = 1e-5
 """Weight between patches that are not alike: it keeps the graph connected."""
 TIE = 1e-6
 """Patches with equal rows have equal entries up to rounding: within this share of the largest they count as equal."""
-CELLS = 2**27
-"""Entries of the graphs that are solved at once on a GPU: 512 MiB."""
 PANEL = 256
 """Rows of a graph that are made at once, small enough to stay in the cache while they are thresholded."""
 SPARE = 3
@@ -56,14 +55,6 @@ def normalised_cuts(features: Tensor, tau: float, *, weighted: bool = False) -> 
 def solvable(features: Tensor) -> Tensor:
     """Features where their graphs can be solved: MPS has neither float64 nor all solvers, so from there on the CPU."""
     return features.cpu() if features.device.type == "mps" else features
-
-
-def graphs_at_once(device: torch.device, count: int) -> int:
-    """How many graphs of so many patches are solved together.
-
-    On the CPU one, which stays in the cache, and whose rounding is then that of the image alone.
-    """
-    return 1 if device.type == "cpu" else max(1, CELLS // count**2)
 
 
 def affinity(rows: Tensor, tau: float, weighted: bool) -> Tensor:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.features import Features, to_numpy
 from dinoseg.method import Method
 from dinoseg.methods.base import unit
 from dinoseg.types import Fit, Photo, Proposals
+
+if TYPE_CHECKING:
+    from dinoseg.backbone.spec import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Described:
     method: Method
 
     needs_network: ClassVar[bool] = True
+
+    @property
+    def in_torch(self) -> bool:
+        """As the method."""
+        return getattr(self.method, "in_torch", False)
 
     def facets(self, family: str) -> tuple[str, ...]:
         """Those of the method, and the tokens."""

@@ -10,15 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoseg.backbone.features import to_numpy
+from dinoseg.backbone.features import single, to_numpy
+from dinoseg.files import sha256
 from dinoseg.methods.base import NetworkMethod, facet_for, nothing, one
 from dinoseg.methods.fusion import fuse_heads
+from dinoseg.methods.head_weights import head_file, load_head
 from dinoseg.methods.score import agreement
 from dinoseg.types import Fit, Proposals
 
 if TYPE_CHECKING:
-    from dinoseg.backbone.base import BackboneSpec
     from dinoseg.backbone.features import Features
+    from dinoseg.backbone.spec import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,18 @@ class SegmentationHead(NetworkMethod):
 
     def check(self, spec: BackboneSpec) -> None:
         """Raise ``WeightsError`` if there is no such head, or it was trained on another network."""
-        from dinoseg.methods.head_network import load_head  # torch: only once there is a network
-
         super().check(spec)
         load_head(self.weights, spec)
 
     def identity(self) -> dict[str, object]:
         """The SHA-256 of the file as well: another head may take its place under the same name."""
-        from dinoseg.backbone.formats import sha256
-        from dinoseg.methods.head_network import head_file
-
         return {**super().identity(), "head": sha256(head_file(self.weights))}
 
     def propose_batch(self, features: Features, fits: Sequence[Fit]) -> list[Proposals]:  # noqa: ARG002
         """One object at most in each image."""
-        from dinoseg.methods.head_network import load_head
-
         assert features.attention is not None
-        network = load_head(self.weights, device=features.attention.device)
         (facet,) = (features.facets[name] for name in self.facets(features.family))
-        maps = network.maps(facet.float()).cpu().numpy()  # (B, gh cells, gw cells)
+        maps = to_numpy(load_head(self.weights).maps(single(facet)), np.float32)  # (B, gh cells, gw cells)
         return [drawn(*one) for one in zip(maps, map(to_numpy, features.attention), strict=True)]
 
 

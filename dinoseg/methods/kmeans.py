@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class PatchClusters(FacetMethod):
 
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
     """
+
+    in_torch: ClassVar[bool] = True
 
     clusters: int | None = 3
     """How many groups of patches (none: 2 to 6, by the best silhouette; not better on average, and slower)."""

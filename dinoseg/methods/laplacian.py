@@ -14,8 +14,9 @@ from PIL import Image
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinoseg.methods.cut import graph, graphs_at_once, solvable, start_of
+from dinoseg.methods.cut import graph, solvable, start_of
 from dinoseg.methods.lanczos import Pairs, smallest_pairs
+from dinoseg.methods.likeness import graphs_at_once
 from dinoseg.types import Photo
 
 NEIGHBOURS = ((20, 2.0), (10, 0.1))

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import Any
 
-from dinoseg.methods.cut import graphs_at_once
+import array_api_compat
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from dinoseg.backbone.features import Array
 from dinoseg.methods.grid import border_of
 
 FLAT = 1e-4
 """Likeness nearer than this to 0 or 1 is that."""
+CELLS = 2**27
+"""Entries of the graphs that are made at once on a GPU: 512 MiB."""
+ZERO = 1e-12
+"""Length below which a feature has no direction."""
 
 
 def object_maps(
-    features: Tensor, attention: Tensor, grid: tuple[int, int], *, power: float, reach: float
-) -> tuple[Tensor, Tensor]:
+    features: Array, attention: Array, grid: tuple[int, int], *, power: float, reach: float
+) -> tuple[Array, NDArray[np.bool_]]:
     """Attention less what is like the border, shared among the patches that look alike.
 
-    From features ``(B, N, d)`` and maps ``(B, m, N)`` of the same device to maps ``(B, m, N)``, and whether all patches
-    of an image are alike, or none, ``(B,)``: its maps mean nothing then. As many images at once as fit.
+    From features ``(B, N, d)`` and maps ``(B, m, N)`` of the same library and device to maps ``(B, m, N)``, and whether
+    all patches of an image are alike, or none, ``(B,)``: its maps mean nothing then. As many images at once as fit.
     """
-    at_once = graphs_at_once(features.device, features.shape[1])
+    xp = array_namespace(features)
+    step = graphs_at_once(array_api_compat.device(features), features.shape[1])
     shared, degenerate = [], []
-    for part, maps in zip(features.split(at_once), attention.split(at_once), strict=True):
-        alike = Likeness.of(part, power)
+    for first in range(0, features.shape[0], step):
+        alike = Likeness.of(features[first : first + step], power)
+        maps = attention[first : first + step]
         shared.append(alike.share(maps * (1 - alike.background(grid, reach))[:, None]))
-        degenerate.append(alike.degenerate)
-    return torch.cat(shared), torch.cat(degenerate)
+        degenerate += alike.degenerate
+    return xp.concat(shared), np.array(degenerate, bool)
+
+
+def graphs_at_once(device: Any, count: int) -> int:
+    """How many graphs of so many patches are made together.
+
+    On the CPU one, which stays in the cache, and whose rounding is then that of the image alone.
+    """
+    return 1 if str(device) == "cpu" else max(1, CELLS // count**2)
 
 
 class Likeness:
@@ -36,35 +53,43 @@ class Likeness:
     ``area`` is how many patches look like each, ``(B, N)``.
     """
 
-    def __init__(self, weights: Tensor) -> None:
+    def __init__(self, weights: Array) -> None:
+        self.xp = array_namespace(weights)
         self.weights = weights
-        self.area = weights.sum(dim=-1)
+        self.area = self.xp.sum(weights, axis=-1)
 
     @classmethod
-    def of(cls, features: Tensor, power: float) -> Likeness:
+    def of(cls, features: Array, power: float) -> Likeness:
         """The likeness of features ``(B, N, d)``."""
-        rows = F.normalize(features, dim=-1)
-        weights = (rows @ rows.mT).clamp_(min=0).pow_(power)  # (B, N, N)
-        weights.diagonal(dim1=-2, dim2=-1).fill_(1)  # a feature of zeros is like itself
+        xp = array_namespace(features)
+        length = xp.linalg.vector_norm(features, axis=-1, keepdims=True)
+        rows = features / xp.clip(length, min=ZERO)
+        weights = xp.clip(rows @ xp.matrix_transpose(rows), min=0)  # (B, N, N)
+        weights **= power
+        each = xp.arange(weights.shape[-1])
+        weights[:, each, each] = 1  # a feature of zeros is like itself
         return cls(weights)
 
     @property
-    def degenerate(self) -> Tensor:
-        """Whether all patches of an image are alike, or none, ``(B,)``: rounding left out."""
-        return (self.weights.amin(dim=(-2, -1)) > 1 - FLAT) | (self.area.amax(dim=-1) < 1 + FLAT)
+    def degenerate(self) -> list[bool]:
+        """Whether all patches of an image are alike, or none: rounding left out."""
+        xp = self.xp
+        alike = xp.min(self.weights, axis=(-2, -1)) > 1 - FLAT
+        return [bool(each) for each in alike | (xp.max(self.area, axis=-1) < 1 + FLAT)]
 
-    def share(self, maps: Tensor) -> Tensor:
+    def share(self, maps: Array) -> Array:
         """Each of the maps ``(B, m, N)`` with every patch at the mean of those that look like it."""
         return maps @ self.weights / self.area[:, None]
 
-    def background(self, grid: tuple[int, int], reach: float) -> Tensor:
+    def background(self, grid: tuple[int, int], reach: float) -> Array:
         """How likely each patch of the grid is background, ``(B, N)`` in 0..1, because its like lie on the border.
 
         From boundary connectivity (Zhu et al. 2014, equations 3 to 6): likeness to the border over the root of
         likeness to all, here in units of what it is where all patches are alike. ``reach``: the connectivity at which
         the probability is 1 - exp(-1/2).
         """
-        border = torch.from_numpy(border_of(grid).ravel()).to(self.weights.device)
-        length = self.weights[..., border].sum(dim=-1)  # (B, N)
-        connectivity = length / self.area.sqrt() / (border.sum() / border.numel() ** 0.5)
-        return 1 - (-0.5 * (connectivity / reach) ** 2).exp()
+        xp, border = self.xp, border_of(grid).ravel()
+        where = xp.asarray(border.nonzero()[0], device=array_api_compat.device(self.weights))
+        length = xp.sum(xp.take(self.weights, where, axis=-1), axis=-1)  # (B, N)
+        connectivity = length / xp.sqrt(self.area) / (len(where) / len(border) ** 0.5)
+        return 1 - xp.exp(-0.5 * (connectivity / reach) ** 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class MaskCut(TokenCut):
     Score: correlation of each mask with the fused CLS attention; in a network without it, with the mean product of each
     cell's feature with all cells' features, where that is positive.
     """
+
+    in_torch: ClassVar[bool] = True
 
     tau: float = 0.15
     """Cosine above which two patches are joined, 0..1."""

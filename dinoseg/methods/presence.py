@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
 from dinoseg.backbone.families import family_of
-from dinoseg.backbone.features import Features
+from dinoseg.backbone.features import Features, to_numpy
 from dinoseg.methods.base import is_constant
 from dinoseg.types import Photo
 
@@ -39,7 +39,8 @@ def cues(features: Features) -> NDArray[np.float64]:
     Share of the patches: what CLS does not keep for itself and the registers, 0..1.
     """
     assert features.attention is not None  # no family without it has coefficients
-    attention = features.attention.cpu().double().flatten(2).numpy()  # (B, heads, N); MPS has no float64
+    attention = to_numpy(features.attention)
+    attention = attention.reshape(*attention.shape[:2], -1)  # (B, heads, N)
     share = attention.sum(axis=2)  # (B, heads)
     maps = attention / np.maximum(share, np.finfo(np.float64).tiny)[..., None]
     concentration = np.log(maps.shape[2]) + xlogy(maps, maps).sum(axis=2)  # (B, heads)

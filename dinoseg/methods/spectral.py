@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Spectral(SimilarityMethod):
     Score: correlation of each mask with the fused CLS attention; in a network without it, with the mean product of each
     cell's feature with all cells' features, where that is positive.
     """
+
+    in_torch: ClassVar[bool] = True
 
     regions: Literal["one", "many"] = "one"
     """One object by one eigenvector, or several by all."""

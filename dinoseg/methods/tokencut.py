@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class TokenCut(SimilarityMethod):
     Score: correlation of the mask with the fused CLS attention; in a network without it, with the mean product of each
     cell's feature with all cells' features, where that is positive.
     """
+
+    in_torch: ClassVar[bool] = True
 
     tau: float = 0.2
     """Cosine above which two patches are joined, 0..1."""

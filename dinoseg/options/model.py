@@ -32,6 +32,8 @@ class ModelOptions(Options):
     """R G B, deviation by which pixels are divided (default: likewise)."""
     positions: Literal["family", "timm"] = "family"
     """Resize the position table as the network's own program does, or as timm does."""
+    runtime: Literal["auto", "torch", "openvino"] = field(default="auto", metadata=FREE)
+    """What runs the network: auto takes OpenVINO for exported networks and, on a CPU, for the built-in."""
     device: str = field(default="auto", metadata=FREE)
     """auto, cpu, cuda, cuda:1 or mps."""
     batch: Whole | None = field(default=None, metadata=FREE)

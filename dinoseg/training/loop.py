@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from dinoseg.atomic import append
-from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.export import all_finite, metadata_of, save_backbone
 from dinoseg.backbone.memory import on_device, out_of_memory
 from dinoseg.backbone.precision import own_precision
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.errors import NonFiniteLoss, OptionError, OutOfMemory, TrainingError
 from dinoseg.options import TrainOptions
 from dinoseg.places import claimed

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
 from dinoseg.backbone.families.convolutional import CONVOLUTIONAL
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.backbone.vit import VisionTransformer
 from dinoseg.backbone.zoo import load
 from dinoseg.errors import OptionError

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.atomic import naming
-from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.features import Features
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.errors import OptionError
 
 CHECKSUM = 4

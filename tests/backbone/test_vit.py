@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.backbone.vit import attention_rows, resize_positions
 from dinoseg.backbone.weights import load_file
 from tests.helpers import GOLDEN

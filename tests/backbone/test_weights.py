@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dinoseg.backbone.base import IMAGENET_MEAN, BackboneSpec
 from dinoseg.backbone.export import packed, save_backbone
 from dinoseg.backbone.families import family_of
-from dinoseg.backbone.formats import sha256
+from dinoseg.backbone.spec import IMAGENET_MEAN, BackboneSpec
 from dinoseg.backbone.weights import load_file
 from dinoseg.errors import CorruptWeights, WeightsMismatch
+from dinoseg.files import sha256
 
 
 def tiny(family="dino", **changes):

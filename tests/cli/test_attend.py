@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.families import family_of
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.cli import run
 from dinoseg.places import claimed
 from tests.helpers import exhaust_opencv, write_images

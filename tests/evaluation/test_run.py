@@ -43,7 +43,9 @@ class FakeSegmenter:
 
     def __init__(self, **options: Any) -> None:
         spec = SimpleNamespace(sha256="ab", patch=10, mean=(0.5,) * 3, std=(0.5,) * 3)
-        self.backbone = SimpleNamespace(spec=spec, device="cpu") if options["method"] != "prior" else None
+        self.backbone = (
+            SimpleNamespace(spec=spec, device="cpu", runtime="torch") if options["method"] != "prior" else None
+        )
 
     def run(self, sources: Iterable[Source]) -> Iterator[Finished | Failure]:
         for source in sources:

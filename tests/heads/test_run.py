@@ -13,7 +13,7 @@ from dinoseg import heads
 from dinoseg.backbone.formats import read_state
 from dinoseg.errors import InputNotFound, MaskError, OptionError, OutputConflict, TrainingError
 from dinoseg.heads.run import choose, find_masks
-from dinoseg.methods.head_network import load_head
+from dinoseg.methods.head_weights import load_head
 from dinoseg.options import TrainHeadOptions
 from dinoseg.pipeline import Segmenter
 from dinoseg.types import Source
@@ -68,8 +68,8 @@ def test_the_same_seed_gives_the_same_file(train, tmp_path) -> None:
 
 def test_batches_give_the_head_of_single_photographs(train, tmp_path) -> None:
     one, many = (load_head(train(output=f"{n}.pt", labels=tmp_path / "masks", batch=n).file) for n in (1, 5))
-    for name, tensor in one.state_dict().items():
-        np.testing.assert_allclose(many.state_dict()[name], tensor, atol=5e-3)
+    for name, tensor in one.tensors.items():
+        np.testing.assert_allclose(many.tensors[name], tensor, atol=5e-3)
 
 
 def test_what_is_broken_is_listed_and_costs_nothing_else(train, photos, tmp_path) -> None:

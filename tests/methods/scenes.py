@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.base import BackboneSpec
 from dinoseg.backbone.features import FACETS, Features
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.method import Method
 from dinoseg.methods import make_method
 from dinoseg.methods.head_network import HeadNetwork, save_head

@@ -100,7 +100,7 @@ def test_real_photographs_are_cut_as_by_the_published_solver(shared: Path):
     for path, weighted in product(photos, (False, True)):
         pixels, fitted = fit(decode(as_source(str(path)), max_pixels=10**8), backbone.spec.patch, 240)
         with torch.inference_mode():
-            features = backbone(backbone.prepare(pixels, fitted), ("token",)).facets["token"][0].flatten(0, 1)
+            features = backbone(backbone.prepare(pixels, fitted.grid), ("token",)).facets["token"][0].flatten(0, 1)
         cut = cut_of(features.numpy(), weighted=weighted)
         _, vector = reference(graph_of(features.double().numpy(), weighted=weighted))
         vector *= np.sign(vector[cut.seed])

@@ -21,12 +21,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from dinoseg.backbone.base import Backbone, BackboneSpec
+from dinoseg.backbone.base import Backbone
 from dinoseg.backbone.families.family import Family, WeightFile
 from dinoseg.backbone.families.vit import ANCHORS
 from dinoseg.backbone.features import Features
 from dinoseg.backbone.layouts import best_prefix
 from dinoseg.backbone.precision import own_precision
+from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.errors import OptionError, WeightsMismatch
 
 DILATED = 16

@@ -16,7 +16,7 @@ from dinoseg.errors import WeightsMismatch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dinoseg.backbone.base import BackboneSpec
+    from dinoseg.backbone.spec import BackboneSpec
 
 PERIODS = "rope_embed.periods"
 """Where Meta's program stores the periods of its rotary positions."""

@@ -13,7 +13,8 @@ from dinoseg.files import open_regular
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dinoseg.backbone.base import Backbone, BackboneSpec
+    from dinoseg.backbone.base import Backbone
+    from dinoseg.backbone.spec import BackboneSpec
 
 Facet: TypeAlias = Literal["query", "key", "value", "token"]
 

@@ -14,7 +14,8 @@ from dinoseg.errors import WeightsMismatch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dinoseg.backbone.base import Backbone, BackboneSpec
+    from dinoseg.backbone.base import Backbone
+    from dinoseg.backbone.spec import BackboneSpec
 
 ANCHORS = (
     "patch_embed.proj.weight",
@@ -44,7 +45,7 @@ class ViTFamily(Family):
 
     def read(self, state: Mapping[str, Tensor], file: WeightFile) -> tuple[BackboneSpec, dict[str, Tensor]]:
         """See ``Family``."""
-        from dinoseg.backbone.base import BackboneSpec
+        from dinoseg.backbone.spec import BackboneSpec
 
         absent = [key for key in NEEDED if key not in state]
         if absent:

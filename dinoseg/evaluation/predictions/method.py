@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dinoseg.backbone.base import Backbone
+from dinoseg.backbone.spec import Network
 from dinoseg.encoding import PATCH_WITHOUT_NETWORK
 from dinoseg.errors import OptionError
 from dinoseg.evaluation.corruptions import Condition
@@ -59,7 +59,7 @@ class MethodPredictor:
             backbone.spec.sha256,
             str(backbone.device),
             size,
-            values(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std},
+            values(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std, "runtime": backbone.runtime},
             (method, *network_lines(model, backbone)),
             None if head is None else str(head),
         )
@@ -78,8 +78,8 @@ def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
         return Segmenter.of(replace(options, model=str(path)))
 
 
-def network_lines(model: str, backbone: Backbone) -> tuple[str, str]:
+def network_lines(model: str, backbone: Network) -> tuple[str, str]:
     """A network, and the mean and standard deviation of its pixels, for the page of a report."""
     mean, std = (" ".join(f"{x:g}" for x in values) for values in (backbone.spec.mean, backbone.spec.std))
-    network = f"- network: {model} on {backbone.device}, sha256 {backbone.spec.sha256}"
+    network = f"- network: {model} in {backbone.runtime} on {backbone.device}, sha256 {backbone.spec.sha256}"
     return network, f"- pixels: mean {mean}, deviation {std}"

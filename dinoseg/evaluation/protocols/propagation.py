@@ -142,7 +142,7 @@ class PropagationPredictor:
         spec = backbone.spec
         model = model_name(self.options, self.random_weights)
         size = max(frame_fit(DAVIS_SIZE, spec.patch, self.options.size).scaled)
-        options = values(self.options) | {"mean": spec.mean, "std": spec.std}
+        options = values(self.options) | {"mean": spec.mean, "std": spec.std, "runtime": backbone.runtime}
         subject = Subject(
             model,
             spec.sha256,
