@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dinoseg.evaluation import evaluate
     from dinoseg.grouping import group
     from dinoseg.heads import train_head
+    from dinoseg.methods.points import Points
     from dinoseg.pipeline import Segmenter, segment
     from dinoseg.segmentation import Segmentation
     from dinoseg.tracking import track
@@ -30,6 +31,7 @@ _PUBLIC = {
     "Encoded": "encoding",
     "Failure": "types",
     "Photo": "types",
+    "Points": "methods.points",
     "Segmentation": "segmentation",
     "Segmenter": "pipeline",
     "attend": "attention",
@@ -50,6 +52,7 @@ __all__ = [
     "Encoded",
     "Failure",
     "Photo",
+    "Points",
     "Segmentation",
     "Segmenter",
     "__version__",

@@ -19,7 +19,7 @@ from dinoseg.backbone.vit import VisionTransformer, attention_rows
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import ImageError, OptionError, QueryOutside
 from dinoseg.images.decode import as_source, decode
-from dinoseg.images.fit import fit, to_photo
+from dinoseg.images.fit import fit, patch_at, to_photo
 from dinoseg.options import FIGURE_DPI, AttendOptions, identity, with_options
 from dinoseg.types import Failure, Fit, Image, Photo, Source
 
@@ -203,7 +203,7 @@ class Attender:
         if options.query is None and options.layer is None:
             return self.backbone(image).attention[0]
         query, key = self.backbone.attention_inputs(image, options.layer or self.backbone.spec.depth)
-        token = 0 if options.query is None else prefix + patch_of(options.query, fitted, photo)
+        token = 0 if options.query is None else prefix + patch_under(options.query, fitted, photo)
         row = attention_rows(query[:, :, token : token + 1], key)  # (1, heads, 1, T)
         return row[0, :, 0, prefix:].unflatten(-1, fitted.grid)
 
@@ -228,14 +228,13 @@ def with_attention(backbone: Backbone) -> VisionTransformer:
     return backbone
 
 
-def patch_of(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:
+def patch_under(query: tuple[int, int], fitted: Fit, photo: Photo) -> int:
     """Row-major index of the patch under a pixel ``(x, y)`` of the upright photo. Raises ``QueryOutside``."""
-    (x, y), (height, width) = query, fitted.size
-    if not (0 <= x < width and 0 <= y < height):
+    patch = patch_at(query, fitted)
+    if patch is None:
+        (x, y), (height, width) = query, fitted.size
         raise QueryOutside(f"{photo.id}: --query {x} {y} lies outside of its {width} x {height} px.")
-    row = int((y + 0.5) * fitted.scaled[0] / height) // fitted.patch
-    column = int((x + 0.5) * fitted.scaled[1] / width) // fitted.patch
-    return row * fitted.grid[1] + column
+    return patch
 
 
 def rollout(backbone: VisionTransformer, image: Tensor) -> Tensor:

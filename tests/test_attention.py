@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import dinoseg
-from dinoseg.attention import Attender, Attention, fuse, patch_of, rollout
+from dinoseg.attention import Attender, Attention, fuse, rollout
 from dinoseg.backbone.vit import attention_rows
 from dinoseg.errors import NotAnImage, OptionError, QueryOutside
 from dinoseg.images.decode import as_source
@@ -40,20 +40,6 @@ def test_a_query_is_the_patch_under_the_pixel(model):
     assert maps.heads.shape == corner.heads.shape
     assert np.abs(maps.heads - corner.heads).max() > 1e-4
     assert maps.query == (89, 59)
-
-
-@pytest.mark.parametrize(
-    ("query", "patch"),
-    [
-        ((0, 0), 0),  # first pixel, first patch
-        ((99, 0), 7),  # end of the first row: the last column of 8
-        ((0, 69), 5 * 8),  # 70 px become 45, the last rows lie in patch row 5 of 6
-        ((50, 35), 2 * 8 + 4),  # the middle
-    ],
-)
-def test_patch_under_a_pixel(query, patch):
-    photo = Photo("a", np.zeros((70, 100, 3), np.uint8), (70, 100))
-    assert patch_of(query, Fit((70, 100), (45, 64), (6, 8), 8), photo) == patch
 
 
 def test_wrong_queries_and_layers_are_refused(model):

@@ -53,6 +53,16 @@ def to_photo(map_: NDArray[np.float32], fit: Fit, *, nearest: bool = False) -> N
     return interpolate(np.ascontiguousarray(columns.T), y)  # (H, W)
 
 
+def patch_at(pixel: tuple[float, float], fit: Fit) -> int | None:
+    """Row-major index of the patch under a pixel ``(x, y)`` of the upright original; None outside of the picture."""
+    (x, y), (height, width) = pixel, fit.size
+    if not (0 <= x < width and 0 <= y < height):
+        return None
+    row = int((int(y) + 0.5) * fit.scaled[0] / height) // fit.patch
+    column = int((int(x) + 0.5) * fit.scaled[1] / width) // fit.patch
+    return row * fit.grid[1] + column
+
+
 def positions(axis: int, cells: int, fit: Fit) -> NDArray[np.float64]:
     """Where the original's pixel centres lie among the centres of the map's cells, clamped to ``0..cells - 1``."""
     pixels = np.arange(fit.size[axis]) + 0.5

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinoseg.images.fit import fit, to_photo
+from dinoseg.images.fit import fit, patch_at, to_photo
 from dinoseg.types import Fit, Photo
 from tests.helpers import disk_photo, gradient
 
@@ -156,3 +156,20 @@ def test_the_mask_of_a_disk_survives_the_way_there_and_back():
 def test_a_large_photo_from_a_small_map():
     there = fitted(3000, 4000)
     assert to_photo(np.random.default_rng(0).random(there.grid, np.float32), there).shape == (3000, 4000)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "patch"),
+    [
+        ((0, 0), 0),  # first pixel, first patch
+        ((99, 0), 7),  # end of the first row: the last column of 8
+        ((0, 69), 5 * 8),  # 70 px become 45, the last rows lie in patch row 5 of 6
+        ((50, 35), 2 * 8 + 4),  # the middle
+        ((99.9, 69.9), 5 * 8 + 7),  # within the last pixel
+        ((100, 0), None),  # one px too far
+        ((0, 70), None),
+        ((-0.1, 0), None),
+    ],
+)
+def test_patch_under_a_pixel(pixel, patch):
+    assert patch_at(pixel, Fit((70, 100), (45, 64), (6, 8), 8)) == patch
