@@ -29,6 +29,7 @@ SAID = {
     "backbone": "weights to networks",
     "cli": "options in, exit code out",
     "compression": "smaller copies",
+    "correspondence": "what is like what",
     "draw": "colours, overlays, figures",
     "encoding": "photographs to features",
     "evaluation": "protocols, reports",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dinoseg.attention import Attention, attend
     from dinoseg.backbone.zoo import load
     from dinoseg.compression import compress
+    from dinoseg.correspondence import Similarity, similarity
     from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
@@ -34,6 +35,7 @@ _PUBLIC = {
     "Points": "methods.points",
     "Segmentation": "segmentation",
     "Segmenter": "pipeline",
+    "Similarity": "correspondence",
     "attend": "attention",
     "compress": "compression",
     "encode": "encoding",
@@ -41,6 +43,7 @@ _PUBLIC = {
     "group": "grouping",
     "load": "backbone.zoo",
     "segment": "pipeline",
+    "similarity": "correspondence",
     "track": "tracking",
     "train": "training",
     "train_head": "heads",
@@ -55,6 +58,7 @@ __all__ = [
     "Points",
     "Segmentation",
     "Segmenter",
+    "Similarity",
     "__version__",
     "attend",
     "compress",
@@ -63,6 +67,7 @@ __all__ = [
     "group",
     "load",
     "segment",
+    "similarity",
     "track",
     "train",
     "train_head",

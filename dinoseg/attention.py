@@ -50,6 +50,11 @@ class Attention:
     """The pixel ``(x, y)`` whose patch was the query; None for CLS."""
 
     @property
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What a file of arrays holds."""
+        return {"attention": self.heads}
+
+    @property
     def mean(self) -> NDArray[np.float32]:
         """Mean over heads, ``(gh, gw)``."""
         return fuse(self.heads)

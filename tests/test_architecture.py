@@ -22,7 +22,8 @@ GROUND = {
 }
 ROAD = (
     *("runs", "images", "backbone", "learning", "encoding", "propagate", "methods", "refine", "draw", "attention"),
-    *("outputs", "segmentation", "pipeline", "folder", "attention_folder", "heads", "grouping", "tracking"),
+    *("outputs", "segmentation", "pipeline", "folder", "correspondence", "attention_folder", "heads", "grouping"),
+    "tracking",
     "evaluation",
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {

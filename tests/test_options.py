@@ -24,6 +24,7 @@ from dinoseg.options import (
     FrameOptions,
     GroupOptions,
     InputOptions,
+    LikeOptions,
     ModelOptions,
     Options,
     OutputOptions,
@@ -43,6 +44,7 @@ CLASSES = (
     InputOptions,
     SegmentOptions,
     AttendOptions,
+    LikeOptions,
     FigureOptions,
     OutputOptions,
     TrainOptions,
@@ -76,6 +78,7 @@ CLASSES = (
         (AttendOptions, {"layer": 0}, "--layer 0"),
         (AttendOptions, {"rollout": True, "layer": 3}, "leave out --layer"),  # contradiction
         (AttendOptions, {"rollout": True, "query": (1, 2)}, "leave out"),
+        (LikeOptions, {"among": ("a",)}, "--like X Y"),
     ],
 )
 def test_e66_e67_values_are_checked_before_anything_else(options: type, values: dict[str, Any], told: str) -> None:

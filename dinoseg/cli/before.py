@@ -10,12 +10,12 @@ from pathlib import Path
 
 from dinoseg.backbone.names import check_weights
 from dinoseg.cli.console import inform
-from dinoseg.errors import UsageError
+from dinoseg.errors import OptionError, UsageError
 from dinoseg.evaluation import PROTOCOLS
 from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, refuse_missing
 from dinoseg.evaluation.report import check_place
-from dinoseg.images.find import expand, find
+from dinoseg.images.find import expand, find, only_one
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import open_video
 from dinoseg.methods import make_method
@@ -24,6 +24,7 @@ from dinoseg.options import (
     CompressOptions,
     EvaluateOptions,
     InputOptions,
+    LikeOptions,
     OutputOptions,
     SegmentOptions,
     TrackOptions,
@@ -46,11 +47,18 @@ def before_segment(images: Sequence[str], inputs: InputOptions, options: Segment
     check_finding(options, output.wanted)
 
 
-def before_attend(images: Sequence[str], inputs: InputOptions, options: AttendOptions, folder: Path) -> None:
+def before_attend(
+    images: Sequence[str], inputs: InputOptions, options: AttendOptions, like: LikeOptions, folder: Path
+) -> None:
     """What ``attend`` refuses. Raises ``UsageError``."""
     check_named(images, inputs.from_file)
     check_folder(folder)
     find(images, from_file=inputs.from_file, exclude=folder)
+    if like.like is not None and (options.query is not None or options.layer is not None or options.rollout):
+        raise OptionError("--like compares the network's last tokens: leave out --query, --layer and --rollout.")
+    if like.among:
+        only_one(images, inputs.from_file)
+        find(like.among)
     check_weights(options.model, offline=options.offline)
 
 

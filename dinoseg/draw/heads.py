@@ -28,6 +28,7 @@ FOOT = 0.19  # inches, a line below the pictures
 LETTERS = 17  # of such a line in an inch
 LETTER = 0.58  # of its height, the width of a letter
 BAR = 0.8  # inches, the colour bar
+SHARES = "from 0 to the number in each title: share of the attention on one patch"
 GLOW = 0.6  # share of the heat where a photograph lies under it
 WIDE = 2.4  # width : height that the figure comes close to
 
@@ -67,7 +68,7 @@ def heads_figure(
     maps = [*zip(titles, heads, strict=True), *([("mean", heads.mean(axis=0))] if len(heads) > 1 else [])]
     pictures = [(heading, resize(pixels, small.size))]
     pictures += [(f"{title}, up to {100 * float(map_.max()):.2g} %", heat(map_, small)) for title, map_ in maps]
-    figure, axes = empty_figure(len(pictures), small.size, note, dpi)
+    figure, axes = empty_figure(len(pictures), small.size, SHARES, note, dpi)
     for ax, (title, picture) in zip(axes, pictures, strict=True):
         ax.imshow(picture, interpolation="antialiased")
         ax.set_title(title, fontsize=title_size(title, small.size), pad=3)
@@ -98,13 +99,14 @@ def title_size(title: str, size: tuple[int, int]) -> float:
     return min(9.0, max(4.0, width / (LETTER * max(len(title), 1))))
 
 
-def empty_figure(n: int, size: tuple[int, int], note: str, dpi: int) -> tuple[NotebookFigure, list[Axes]]:
-    """A figure with room for ``n`` pictures of ``(H, W)``, and their axes in reading order; below, what is shown."""
+def empty_figure(n: int, size: tuple[int, int], scale: str, note: str, dpi: int) -> tuple[NotebookFigure, list[Axes]]:
+    """A figure with room for ``n`` pictures of ``(H, W)``, and their axes in reading order; below, what is shown: the
+    ``scale`` of the colours, and a ``note``."""
     height, width = (TILE * side / max(size) for side in size)
     columns = choose_columns(n, width / (height + TITLE))
     rows = math.ceil(n / columns)
     across = columns * (width + GAP) + GAP
-    lines = foot_lines(note, across)
+    lines = foot_lines(scale, note, across)
     total = (across, rows * (height + TITLE) + 2 * GAP + len(lines) * FOOT)
     figure = NotebookFigure(figsize=total, dpi=dpi, facecolor="white")
     axes = []
@@ -118,10 +120,9 @@ def empty_figure(n: int, size: tuple[int, int], note: str, dpi: int) -> tuple[No
     return figure, axes
 
 
-def foot_lines(note: str, width: float) -> list[str]:
+def foot_lines(scale: str, note: str, width: float) -> list[str]:
     """What stands below the pictures, in lines of ``width`` inches; the first one leaves room for the bar."""
     room = int(LETTERS * (width - 2 * GAP))
-    scale = "from 0 to the number in each title: share of the attention on one patch"
     lines = textwrap.wrap(scale, room, initial_indent="_" * int(LETTERS * (BAR + GAP)))
     return [lines[0].lstrip("_"), *lines[1:], *textwrap.wrap(note, room)]
 

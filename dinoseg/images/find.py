@@ -73,6 +73,17 @@ def find(inputs: Sequence[str | Path], *, from_file: Path | None = None, exclude
     return Listing(walk_all({real: path for real, path in named.items() if real != output}, {*named, output}))
 
 
+def only_one(inputs: Sequence[str | Path], from_file: Path | None = None) -> Path:
+    """The one photograph that is named. Raises ``OptionError`` for none and for several, and what ``find`` raises."""
+    named = list(find(inputs, from_file=from_file))
+    if len(named) != 1:
+        places = ", ".join(map(str, inputs)) or from_file
+        raise OptionError(f"one photograph has to be named, and there are {len(named)} in {places}.")
+    if isinstance(named[0], Failure):
+        raise named[0].error
+    return Path(str(named[0].content))
+
+
 def holds_results(folder: Path) -> bool:
     """Whether a glob that caught the output folder may pass it over: a run's results lie there, or nothing."""
     return folder.is_dir() and ((folder / "run.json").is_file() or not any(folder.iterdir()))

@@ -7,7 +7,7 @@ in the file of the heir.
 
 from __future__ import annotations
 
-from dinoseg.options.attend import FIGURE_DPI, AttendOptions, FigureOptions
+from dinoseg.options.attend import FIGURE_DPI, AttendOptions, FigureOptions, LikeOptions
 from dinoseg.options.compress import CompressOptions
 from dinoseg.options.declare import (
     FREE,
@@ -43,6 +43,7 @@ __all__ = (
     "FrameOptions",
     "GroupOptions",
     "InputOptions",
+    "LikeOptions",
     "ModelOptions",
     "Options",
     "OutputOptions",

@@ -35,6 +35,22 @@ class AttendOptions(ModelOptions):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class LikeOptions(Options):
+    """Which patch is compared with all, instead of attention."""
+
+    like: tuple[Whole, Whole] | None = None
+    """X Y in px of the upright image: how like each patch is to that one (cosine), instead of attention."""
+    among: Annotated[tuple[str, ...], Parameter(name="--in", negative="", consume_multiple=True)] = ()
+    """Files, folders and globs to compare with that patch of the one image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.among and self.like is None:
+            raise OptionError("--in shows where others are like a patch: name it with --like X Y.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class FigureOptions(Options):
     """Where figures go, and in which form."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +18,18 @@ from dinoseg.types import Fit
 def encode(scene: Scene) -> bytes | None:
     """The arrays of ``npz``; None when the method did not look at attention."""
     attention = scene.segmentation.attention
-    return None if attention is None else npz(attention, scene.segmentation.fit)
+    return None if attention is None else npz({"attention": attention}, scene.segmentation.fit)
 
 
-def npz(attention: NDArray[np.float32], fit: Fit, comment: str = "") -> bytes:
-    """Arrays ``attention`` ``(heads, gh, gw)`` float32, ``grid`` ``(gh, gw)``, ``patch`` px, ``size`` ``(H, W)`` px
-    of the upright original, ``scaled`` ``(h, w)`` px before padding; ``comment`` is the archive's.
+def npz(maps: Mapping[str, NDArray[np.float32]], fit: Fit, comment: str = "") -> bytes:
+    """Maps by name (``attention`` ``(heads, gh, gw)`` float32), ``grid`` ``(gh, gw)``, ``patch`` px, ``size``
+    ``(H, W)`` px of the upright original, ``scaled`` ``(h, w)`` px before padding; ``comment`` is the archive's.
 
     ``numpy.load`` reads it without pickle.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, attention=attention, **asdict(fit))
+    arrays: dict[str, Any] = {**maps, **asdict(fit)}
+    np.savez_compressed(buffer, **arrays)
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.comment = comment.encode("ascii")
     return buffer.getvalue()

@@ -11,8 +11,8 @@ from dinoseg.files import read_back
 from dinoseg.outputs import FORMATS
 
 RUN = "run.json"
-HEADS = "heads"
-"""Folder of what ``attend`` writes; ``segment`` leaves it alone."""
+HEADS, SIMILARITY = "heads", "similarity"
+"""Folders of what ``attend`` writes; ``segment`` leaves them alone."""
 
 
 def read_run(root: Path) -> dict[str, Any] | None:
@@ -22,8 +22,9 @@ def read_run(root: Path) -> dict[str, Any] | None:
 
 
 def refuse_foreign(root: Path) -> None:
-    """Raise ``OutputConflict`` for a folder with files but without our ``run.json``; hidden ones and heads are fine."""
-    if read_run(root) is None and any(not path.name.startswith(".") and path.name != HEADS for path in root.iterdir()):
+    """Raise ``OutputConflict`` for a folder with files but without our ``run.json``; hidden ones and figures may be."""
+    names = [path.name for path in root.iterdir() if not path.name.startswith(".")]
+    if read_run(root) is None and set(names) - {HEADS, SIMILARITY}:
         raise OutputConflict(
             f"{root} holds files that are not dinoseg's; name another folder, or --overwrite to write among them."
         )

@@ -152,7 +152,7 @@ def test_a_bad_file_costs_that_file_only(attend, photos: Path, capsys: pytest.Ca
     assert "failed: bad.jpg: " in err
 
 
-@pytest.mark.parametrize("place", ["dinoseg.attention.fit", "dinoseg.outputs.heads.HeadsFolder.write"])
+@pytest.mark.parametrize("place", ["dinoseg.attention.fit", "dinoseg.outputs.figures.FigureFolder.write"])
 def test_memory_that_opencv_lacks_costs_that_file_only(
     attend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
@@ -200,3 +200,43 @@ def test_attend_and_segment_share_a_folder(attend, photos: Path, tmp_path: Path)
 def test_nothing_named_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["attend", "-o", "out"]) == 2
     assert "--from-file" in capsys.readouterr().err
+
+
+def test_what_is_like_a_patch_of_each_photograph(attend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attend("--like", "10", "20", "--arrays") == 0
+    folder = tmp_path / "out" / "similarity"
+    assert capsys.readouterr() == (f"{folder}\n", "2 done\n")
+    with np.load(folder / "sub" / "photo_000.jpg.npz", allow_pickle=False) as arrays:
+        assert arrays["similarity"].shape == tuple(arrays["grid"])
+        assert arrays["similarity"].max() == pytest.approx(1)
+    before = times(folder)
+    assert attend("--like", "10", "20") == 0
+    assert times(folder) == before
+    assert attend("--like", "11", "20") == 2
+    assert attend() == 0  # heads lie beside them
+    assert times(folder) == before
+
+
+def test_what_is_like_a_patch_in_other_photographs(attend, model: str, photos: Path, tmp_path: Path) -> None:
+    command = ["attend", str(photos / "sub" / "photo_000.jpg"), "-o", str(tmp_path / "out"), "--like", "10", "20"]
+    command += ["--in", str(photos / "sub"), "--model", model, "--size", "64", "--arrays"]
+    assert run(command) == 0
+    folder = tmp_path / "out" / "similarity"
+    best = {}
+    for path in folder.rglob("*.npz"):
+        with np.load(path, allow_pickle=False) as arrays:
+            best[path.name] = float(arrays["similarity"].max())
+    assert best["photo_000.jpg.npz"] == pytest.approx(1)
+    assert 0 < best["photo_001.jpg.npz"] < 1
+    before = times(folder)
+    assert run(command) == 0
+    assert times(folder) == before
+
+
+def test_a_point_outside_of_the_example_ends_the_run(
+    attend, model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["attend", str(photos / "sub" / "photo_000.jpg"), "-o", str(tmp_path / "out"), "--like", "999", "20"]
+    assert run([*command, "--in", str(photos), "--model", model, "--size", "64"]) == 4
+    assert "lies outside" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -100,6 +100,7 @@ def test_help_is_made_from_the_docstrings(capsys: pytest.CaptureFixture[str], ve
         ("segment a -o b --size 3", "16..8192"),
         ("attend a -o b --query 3", "--query"),  # half a point
         ("attend a -o b --rollout --layer 3", "leave out --layer"),
+        ("attend a -o b --in c", "--like X Y"),
         ("train -o b", "--from-file"),
         ("compress builtin -o b", "IMAGES"),
         ("evaluate", "PROTOCOL"),

@@ -32,6 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 VERBS = {
     "segment": "segment photos -o out --size 64 --model MODEL",
     "attend": "attend photos -o out --size 64 --model MODEL",
+    "attend --like": "attend photos -o out --size 64 --like 3 3 --model MODEL",
     "track": "track photos -o out --size 64 --model MODEL",
     "group": "group photos -o out --size 64 --model MODEL",
     "train": "train photos -o out --epochs 1 --batch 4 --global-size 16 --local-size 8 --init MODEL",
@@ -59,6 +60,10 @@ def test_weights_that_cannot_be_used(place: Path, verb: str, model: str) -> None
         "segment photos -o out --method prior --formats descriptors",
         "segment nothing-here -o out",
         "attend photos -o out --layer 99 --model small.safetensors",
+        "attend photos -o out --like 3 3 --layer 1",
+        "attend photos -o out --in photos",
+        "attend photos -o out --like 3 3 --in photos --model small.safetensors",
+        "attend photos/photo_000.jpg -o out --like 3 3 --in nothing-here --model small.safetensors",
         "track photos -o out --mask nothing.png",
         "group photos -o out --method prior",
         "train photos -o out --epochs 1 --batch 64",

@@ -28,7 +28,7 @@ def test_run_id(other, same):
     [
         ([], False),
         ([".DS_Store", ".dinoseg.lock", ".0123456789abcdef.tmp"], False),  # hidden: nobody's results
-        (["heads"], False),  # what attend wrote
+        (["heads", "similarity"], False),  # what attend wrote
         (["holiday.jpg"], True),
         (["manifest.jsonl"], True),
     ],

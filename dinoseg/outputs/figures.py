@@ -1,4 +1,4 @@
-"""``heads/<id>.png`` (or ``.pdf``) and ``.npz``: what ``dinoseg attend`` writes.
+"""``heads/<id>.png`` (or ``.pdf``) and ``.npz``, and ``similarity/`` likewise: what ``dinoseg attend`` writes.
 
 Each file carries of which run and photograph it is.
 
@@ -12,42 +12,64 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from dinoseg.errors import OutputConflict
 from dinoseg.files import open_regular, parsed
 from dinoseg.options import FigureOptions
 from dinoseg.outputs.attention import npz
-from dinoseg.outputs.claim import HEADS
 from dinoseg.outputs.files import Spellings, free_path, write_under
 from dinoseg.outputs.record import is_source
 from dinoseg.runs.done import unchanged
 from dinoseg.runs.identity import run_id
 from dinoseg.strict_json import to_json
-from dinoseg.types import Source
+from dinoseg.types import Fit, Source
 
 if TYPE_CHECKING:
     import matplotlib.figure
-
-    from dinoseg.attention import Attention
 
 KEYS = {".png": "dinoseg", ".pdf": "Keywords"}
 """Of a figure's text that holds its record; PDF knows a few keys only."""
 IN_PDF = re.compile(rb"/Keywords \((\{[^()\\]*\})\)")
 
 
-class HeadsFolder:
-    """The figures, and the maps where they are asked for, of one run below ``root`` (a real path, claimed by this
-    process).
+class Drawable(Protocol):
+    """Maps of one photograph that can be drawn."""
 
-    ``run`` is everything that determines them. Files of other runs, and of somebody else, are replaced only where
-    ``options`` say ``overwrite``.
+    @property
+    def id(self) -> str:
+        """Of the photograph."""
+        ...
+
+    @property
+    def fit(self) -> Fit:
+        """The way from the maps back to pixels."""
+        ...
+
+    @property
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The maps ``(..., gh, gw)``, by the name that they have in an archive."""
+        ...
+
+    def figure(self, dpi: int) -> matplotlib.figure.Figure:
+        """The maps beside the photograph."""
+        ...
+
+
+class FigureFolder:
+    """The figures, and the maps where they are asked for, of one run in a folder below ``root``, a real path that this
+    process has claimed.
+
+    ``folder`` is its name there, ``run`` everything that determines them. Files of other runs, and of somebody else,
+    are replaced only where ``options`` say ``overwrite``.
     """
 
-    def __init__(self, root: Path, run: Mapping[str, Any], options: FigureOptions) -> None:
-        self.root, self.options = root, options
+    def __init__(self, root: Path, folder: str, run: Mapping[str, Any], options: FigureOptions) -> None:
+        self.root, self.folder, self.options = root, folder, options
         self.suffix = f".{options.format}"
         self.id = run_id(run)
         self._spellings = Spellings()
@@ -62,7 +84,7 @@ class HeadsFolder:
     def _paths(self, id_: str) -> list[Path]:
         """What belongs to a photograph; maps that are there already, too, so that they are never stale."""
         suffixes = (".npz", self.suffix)
-        maps, figure = (self.root / free_path(self.root, HEADS, id_, each, self._spellings) for each in suffixes)
+        maps, figure = (self.root / free_path(self.root, self.folder, id_, each, self._spellings) for each in suffixes)
         return [maps, figure] if self.options.arrays or maps.exists() else [figure]
 
     def _is_done(self, source: Source, path: Path) -> bool:
@@ -74,14 +96,14 @@ class HeadsFolder:
             raise OutputConflict(f"{path} {told}: name another folder, or pass --overwrite to replace it.")
         return unchanged(source.content, record.get("source"))
 
-    def write(self, attention: Attention, source: Mapping[str, Any] | None) -> None:
+    def write(self, maps: Drawable, source: Mapping[str, Any] | None) -> None:
         """Write what belongs to a photograph; ``source`` is the file's ``fingerprint`` from before it was decoded."""
         record = to_json({"run": self.id, "source": source})
-        for path in self._paths(attention.id):
+        for path in self._paths(maps.id):
             if path.suffix == ".npz":
-                content = npz(attention.heads, attention.fit, record)
+                content = npz(maps.arrays, maps.fit, record)
             else:
-                content = encoded(attention.figure(self.options.dpi), record, self.suffix)
+                content = encoded(maps.figure(self.options.dpi), record, self.suffix)
             write_under(self.root, path.relative_to(self.root).as_posix(), [content])
 
 

@@ -13,7 +13,7 @@ from dinoseg.attention import Attention
 from dinoseg.errors import OutputConflict
 from dinoseg.images.decode import decode
 from dinoseg.options import FigureOptions
-from dinoseg.outputs.heads import HeadsFolder, record_of
+from dinoseg.outputs.figures import FigureFolder, record_of
 from dinoseg.runs.done import fingerprint
 from dinoseg.runs.identity import run_id
 from dinoseg.types import Fit, Source
@@ -35,7 +35,7 @@ def root(tmp_path):
 
 
 def folder(root, run=RUN, **asked):
-    return HeadsFolder(root, run, FigureOptions(**{"output": root, "arrays": True} | asked))
+    return FigureFolder(root, "heads", run, FigureOptions(**{"output": root, "arrays": True} | asked))
 
 
 def write(folder, source, value=0.25):
