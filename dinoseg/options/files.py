@@ -32,7 +32,8 @@ class OutputOptions(Options):
         "coco",
         "contact-sheet",
     )
-    """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet."""
+    """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet; for labelling tools
+    coco-polygons, yolo, labelme, label-studio, cvat."""
     background: str | None = None
     """What cut-outs stand on: a colour, an image file or `blur` (default: transparent); asks for cutouts."""
     overwrite: Annotated[bool, Flag] = False

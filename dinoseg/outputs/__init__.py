@@ -21,6 +21,11 @@ FORMATS = Registry(
         "attention": "dinoseg.outputs.attention:ATTENTION",
         "descriptors": "dinoseg.outputs.descriptors:DESCRIPTORS",
         "coco": "dinoseg.outputs.coco:COCO",
+        "coco-polygons": "dinoseg.outputs.coco_polygons:COCO_POLYGONS",
+        "yolo": "dinoseg.outputs.yolo:YOLO",
+        "labelme": "dinoseg.outputs.labelme:LABELME",
+        "label-studio": "dinoseg.outputs.label_studio:LABEL_STUDIO",
+        "cvat": "dinoseg.outputs.cvat:CVAT",
         "contact-sheet": "dinoseg.outputs.contact_sheet:CONTACT_SHEET",
         "video": "dinoseg.outputs.video:VIDEO",
     },
@@ -55,6 +60,7 @@ def split_formats(names: Iterable[str]) -> tuple[dict[str, ImageFormat], dict[st
         loaded = load_format(name)
         if isinstance(loaded, ImageFormat):
             per_image[name] = loaded
+            per_folder |= {name: loaded.index} if loaded.index else {}
         else:
             per_folder[name] = loaded
             per_image |= split_formats(loaded.needs)[0]

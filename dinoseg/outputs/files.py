@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,19 +65,31 @@ class Spellings:
         return True
 
 
-def free_path(root: Path, folder: str, id_: str, suffix: str, spellings: Spellings) -> str:
+def free_path(
+    root: Path, folder: str, id_: str, suffix: str, spellings: Spellings, owners: dict[str, str] | None = None
+) -> str:
     """The path of a new file: a marked one where the plain one is taken.
 
     By another id's file, where case does not count; or by a folder where the file belongs or a file where a folder
     does: ``a.jpg`` beside ``a.jpg.png/b.jpg``.
+
+    With ``owners``, ids by the path of their file, it is named by the id's stem where that is no other's: ``a.png`` of
+    ``a.jpg``, ``a.png.png`` of ``a.png`` after it. The new file is added to them.
     """
-    relative = relative_path(folder, id_, suffix)
+    names = [id_] if owners is None else [posixpath.splitext(id_)[0], id_]
+    for relative in (relative_path(folder, name, suffix) for name in names):
+        if is_free(root, relative, spellings) and (owners is None or owners.setdefault(relative, id_) == id_):
+            return relative
+    return relative_path(folder, id_, suffix, marked=True)
+
+
+def is_free(root: Path, relative: str, spellings: Spellings) -> bool:
+    """Whether a file may be written there: no other one in letters of another case, no folder in its place."""
     path = root / relative
     above = path.parents[: relative.count("/")]
-    taken = path.is_dir() or any(parent.is_file() for parent in above)
-    if taken or (path.exists() and not spellings.hold(root, relative)):
-        return relative_path(folder, id_, suffix, marked=True)
-    return relative
+    if path.is_dir() or any(parent.is_file() for parent in above):
+        return False
+    return not path.exists() or spellings.hold(root, relative)
 
 
 def is_place(folder: str, relative: object) -> bool:

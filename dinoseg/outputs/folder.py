@@ -75,6 +75,8 @@ class OutputFolder:
         """Hash of ``run``; results of another id are never mixed in."""
         self._run = {"id": self.id, **run}
         self.spellings = Spellings()
+        self._owners: dict[str, str] = {}
+        """Ids by the paths of files that are named by a stem."""
 
     def __enter__(self) -> OutputFolder:
         output = self.options.output
@@ -85,6 +87,8 @@ class OutputFolder:
             self._claim()
             self._manifest = stack.enter_context(closing(Manifest(self.root / MANIFEST)))
             self._held = stack.pop_all()
+        if any(format_.stem for format_ in self.per_image.values()):
+            self._owners = {path: record.id for record in self._manifest for path in record.files.values() if path}
         return self
 
     def _claim(self) -> None:
@@ -159,7 +163,7 @@ class OutputFolder:
         remove_files(self.root, [path for name, path in had.items() if name not in FORMATS])
         formats = split_formats([*self.per_image, *known])[0]
         scene = Scene(segmentation, photo, soft, self._backdrop)
-        files = write_files(self.root, scene, formats, known, self.spellings)
+        files = write_files(self.root, scene, formats, known, self.spellings, self._owners)
         source = source or fingerprint(segmentation.source.content)
         self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
 

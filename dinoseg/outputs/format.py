@@ -77,13 +77,19 @@ def label_map(size: tuple[int, int], masks: Sequence[tuple[Mapping[str, Any], in
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """One file per image: ``DIR/<name of the format>/<id><suffix>``."""
+    """One file per image: ``DIR/<name of the format>/<id><suffix>``, and with ``index`` one for all of them."""
 
     suffix: str
     encode: Callable[[Scene], bytes | None]
     """The file's content; None where there is nothing to write for this image."""
     draw: Callable[[Scene], PIL.Image.Image] | None = None
     """The picture itself, for formats that are one."""
+    below: str = ""
+    """Folder of the files in that of the format."""
+    stem: bool = False
+    """Whether files are named by the stem of the photograph, as the tool that reads them expects it."""
+    index: FolderFormat | None = None
+    """A file of the whole folder that goes with them."""
 
 
 @dataclass(frozen=True, slots=True)

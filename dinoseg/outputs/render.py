@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,17 +50,21 @@ def write_files(
     formats: Mapping[str, ImageFormat],
     known: Mapping[str, str | None],
     spellings: Spellings,
+    owners: dict[str, str],
 ) -> dict[str, str | None]:
     """Write one image's files below ``root`` (a real path); their paths in it by format.
 
-    ``known`` are the paths that this image has already: they are its own and are written again.
+    ``known`` are the paths that this image has already: they are its own and are written again. ``owners`` are ids by
+    the path of their file, for files that are named by a stem.
     """
     files: dict[str, str | None] = {}
     for name, format_ in formats.items():
         content = format_.encode(scene)
         files[name] = None
         if content is not None:
-            path = known.get(name) or free_path(root, name, scene.segmentation.id, format_.suffix, spellings)
+            folder, id_ = posixpath.join(name, format_.below).rstrip("/"), scene.segmentation.id
+            named = owners if format_.stem else None
+            path = known.get(name) or free_path(root, folder, id_, format_.suffix, spellings, named)
             write_under(root, path, [content])
             files[name] = path
     return files
@@ -73,7 +78,7 @@ def save(segmentation: Segmentation, directory: Path, formats: Iterable[str]) ->
     per_image, per_folder = split_formats(formats)
     directory.mkdir(parents=True, exist_ok=True)
     root = directory.resolve()
-    files = write_files(root, Scene(segmentation), per_image, {}, Spellings())
+    files = write_files(root, Scene(segmentation), per_image, {}, Spellings(), {})
     record = record_of(segmentation, files=files)
     for format_ in per_folder.values():
         write_under(root, format_.file, format_.build([record], root))

@@ -31,7 +31,7 @@ def test_split_formats(names, per_image, per_folder):
     [
         ("mask", "Did you mean masks?"),
         ("contact_sheet", "Did you mean contact-sheet?"),
-        ("yolo", "There are: masks, labels"),
+        ("pascal", "There are: masks, labels"),
     ],
 )
 def test_unknown_format_suggests(name, hint):
