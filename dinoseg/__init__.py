@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dinoseg.attention import Attention, attend
     from dinoseg.backbone.zoo import load
     from dinoseg.compression import compress
-    from dinoseg.correspondence import Similarity, similarity
+    from dinoseg.correspondence import Matches, Similarity, match, similarity
     from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
@@ -31,6 +31,7 @@ _PUBLIC = {
     "DinosegError": "errors",
     "Encoded": "encoding",
     "Failure": "types",
+    "Matches": "correspondence",
     "Photo": "types",
     "Points": "methods.points",
     "Segmentation": "segmentation",
@@ -42,6 +43,7 @@ _PUBLIC = {
     "evaluate": "evaluation",
     "group": "grouping",
     "load": "backbone.zoo",
+    "match": "correspondence",
     "segment": "pipeline",
     "similarity": "correspondence",
     "track": "tracking",
@@ -54,6 +56,7 @@ __all__ = [
     "DinosegError",
     "Encoded",
     "Failure",
+    "Matches",
     "Photo",
     "Points",
     "Segmentation",
@@ -66,6 +69,7 @@ __all__ = [
     "evaluate",
     "group",
     "load",
+    "match",
     "segment",
     "similarity",
     "track",

@@ -159,7 +159,10 @@ HEAVY = "sorted(set(sys.modules) & {'torch', 'torchvision', 'timm', 'cv2', 'nump
     [
         ["--help"],
         ["--version"],
-        *([verb, "--help"] for verb in ("segment", "attend", "track", "group", "train", "compress", "train-head")),
+        *(
+            [verb, "--help"]
+            for verb in ("segment", "attend", "match", "track", "group", "train", "compress", "train-head")
+        ),
         ["evaluate", "--help"],
     ],
     ids=" ".join,

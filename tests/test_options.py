@@ -25,9 +25,11 @@ from dinoseg.options import (
     GroupOptions,
     InputOptions,
     LikeOptions,
+    MatchOptions,
     ModelOptions,
     Options,
     OutputOptions,
+    PictureOptions,
     PropagateOptions,
     SegmentOptions,
     TrackOptions,
@@ -45,6 +47,8 @@ CLASSES = (
     SegmentOptions,
     AttendOptions,
     LikeOptions,
+    MatchOptions,
+    PictureOptions,
     FigureOptions,
     OutputOptions,
     TrainOptions,
@@ -79,6 +83,8 @@ CLASSES = (
         (AttendOptions, {"rollout": True, "layer": 3}, "leave out --layer"),  # contradiction
         (AttendOptions, {"rollout": True, "query": (1, 2)}, "leave out"),
         (LikeOptions, {"among": ("a",)}, "--like X Y"),
+        (MatchOptions, {"pairs": -1}, "--pairs -1"),
+        (PictureOptions, {"output": Path("a.jpg")}, "must end in .png"),
     ],
 )
 def test_e66_e67_values_are_checked_before_anything_else(options: type, values: dict[str, Any], told: str) -> None:
@@ -115,7 +121,7 @@ def docstring_of(owner: type, name: str) -> str:
 @pytest.mark.parametrize("options", CLASSES)
 def test_options_are_frozen_and_by_keyword_only(options: type) -> None:
     needs_output = "output" in inspect.signature(options).parameters and options is not EvaluateOptions
-    made = options(output=Path("out")) if needs_output else options()
+    made = options(output=Path("out.png")) if needs_output else options()
     with pytest.raises(FrozenInstanceError):
         setattr(made, fields(options)[0].name, None)
     with pytest.raises(TypeError):
@@ -129,7 +135,7 @@ def test_all_classes_are_tested_here() -> None:
 
 @pytest.mark.parametrize("options", [*CLASSES, FigureOptions])
 def test_what_is_no_number_is_refused_by_its_name(options: type) -> None:
-    output = {"output": Path("out")} if "output" in inspect.signature(options).parameters else {}
+    output = {"output": Path("out.png")} if "output" in inspect.signature(options).parameters else {}
     wrong: tuple[object, ...] = (math.nan, math.inf, -math.inf, "5", True, [], {})
     for name, hint in number_fields(options).items():
         several = {"mean": 3, "std": 3}.get(name, 2 if "tuple" in str(hint) else 0)
@@ -163,7 +169,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     ],
 )
 def test_absurd_values_are_out_of_range(options: type, values: dict[str, Any]) -> None:
-    output = {"output": Path("out")} if "output" in inspect.signature(options).parameters else {}
+    output = {"output": Path("out.png")} if "output" in inspect.signature(options).parameters else {}
     with pytest.raises(OptionError, match="out of range"):
         options(**output, **values)
 

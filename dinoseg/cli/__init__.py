@@ -20,6 +20,7 @@ from dinoseg.version import __version__
 VERBS = (
     "segment",
     "attend",
+    "match",
     "track",
     "group",
     "train",

@@ -25,7 +25,9 @@ from dinoseg.options import (
     EvaluateOptions,
     InputOptions,
     LikeOptions,
+    MatchOptions,
     OutputOptions,
+    PictureOptions,
     SegmentOptions,
     TrackOptions,
     TrainHeadOptions,
@@ -60,6 +62,17 @@ def before_attend(
         only_one(images, inputs.from_file)
         find(like.among)
     check_weights(options.model, offline=options.offline)
+
+
+def before_match(images: Sequence[Path], options: MatchOptions, output: PictureOptions) -> None:
+    """What ``match`` refuses. Raises ``UsageError``."""
+    for image in images:
+        only_one([image])
+    for place in (output.output, output.output.with_suffix(".json")):
+        check_file(place, replace=output.overwrite)
+    if not make_method(options.method, options.param).needs_network:
+        raise OptionError(f"match compares what a network says: --method {options.method_name} has none.")
+    check_finding(options, ())
 
 
 def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> None:

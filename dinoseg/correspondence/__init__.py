@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dinoseg.correspondence.matching import Matches, match
 from dinoseg.correspondence.similarity import Similarity, similarity
 
-__all__ = ["Similarity", "similarity"]
+__all__ = ["Matches", "Similarity", "match", "similarity"]

@@ -63,6 +63,16 @@ def patch_at(pixel: tuple[float, float], fit: Fit) -> int | None:
     return row * fit.grid[1] + column
 
 
+def middle_of(patch: int, fit: Fit) -> tuple[int, int]:
+    """The pixel ``(x, y)`` of the upright original in the middle of a patch (a row-major index), padding left out."""
+    row, column = divmod(patch, fit.grid[1])
+    x, y = (
+        int((first * fit.patch + min((first + 1) * fit.patch, scaled)) / 2 * size / scaled)
+        for first, scaled, size in ((column, fit.scaled[1], fit.size[1]), (row, fit.scaled[0], fit.size[0]))
+    )
+    return x, y
+
+
 def positions(axis: int, cells: int, fit: Fit) -> NDArray[np.float64]:
     """Where the original's pixel centres lie among the centres of the map's cells, clamped to ``0..cells - 1``."""
     pixels = np.arange(fit.size[axis]) + 0.5

@@ -24,6 +24,7 @@ from dinoseg.options.declare import (
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
+from dinoseg.options.match import MatchOptions, PictureOptions
 from dinoseg.options.model import MAX_PIXELS, ModelOptions
 from dinoseg.options.segment import Parameters, SegmentOptions, as_words
 from dinoseg.options.track import FrameOptions, PropagateOptions, TrackOptions
@@ -44,10 +45,12 @@ __all__ = (
     "GroupOptions",
     "InputOptions",
     "LikeOptions",
+    "MatchOptions",
     "ModelOptions",
     "Options",
     "OutputOptions",
     "Parameters",
+    "PictureOptions",
     "PropagateOptions",
     "SegmentOptions",
     "TrackOptions",

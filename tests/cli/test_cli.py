@@ -147,6 +147,9 @@ segment --from-file nosuch -o o
 attend nowhere -o o
 attend photos -o one.png
 attend photos -o o --model nosuch
+match photos/photo_000.jpg nowhere -o o.png
+match photos/photo_000.jpg photos/photo_001.jpg -o o
+match photos/photo_000.jpg photos/photo_001.jpg -o o.png --method prior
 track nowhere -o o
 track photos -o one.png
 track photos -o o --mask nosuch

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinoseg.images.fit import fit, patch_at, to_photo
+from dinoseg.images.fit import fit, middle_of, patch_at, to_photo
 from dinoseg.types import Fit, Photo
 from tests.helpers import disk_photo, gradient
 
@@ -173,3 +173,19 @@ def test_a_large_photo_from_a_small_map():
 )
 def test_patch_under_a_pixel(pixel, patch):
     assert patch_at(pixel, Fit((70, 100), (45, 64), (6, 8), 8)) == patch
+
+
+@given(height=st.integers(24, 300), width=st.integers(24, 300), patch=PATCHES)
+def test_the_middle_of_a_patch_lies_in_it(height, width, patch):
+    there = fitted(height, width, patch)
+    for index in (0, there.grid[1] - 1, there.grid[0] * there.grid[1] // 2):
+        x, y = middle_of(index, there)
+        assert 0 <= x < width
+        assert 0 <= y < height
+        assert patch_at((x, y), there) in (index, index - 1)  # of the last column a sliver may be in the picture
+
+
+def test_the_middle_of_a_patch_that_is_cut_off():
+    there = Fit((70, 100), (45, 64), (6, 8), 8)  # 5 px of the last row are in the picture
+    assert middle_of(0, there) == (6, 6)
+    assert middle_of(5 * 8 + 7, there) == (93, 66)
