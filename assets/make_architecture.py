@@ -40,6 +40,7 @@ SAID = {
     "learning": "what learners share",
     "methods": "features to proposals",
     "outputs": "formats, manifest",
+    "picture": "one cut-out",
     "pipeline": "the road itself",
     "propagate": "labels, frame to frame",
     "refine": "proposals to masks",

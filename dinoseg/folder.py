@@ -12,11 +12,11 @@ from dinoseg.errors import OptionError, OutOfMemory
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.methods.described import Described
-from dinoseg.options import OutputOptions, SegmentOptions
+from dinoseg.options import OutputOptions, SegmentOptions, SelectOptions, identity
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
-from dinoseg.pipeline import Finished, Segmenter
+from dinoseg.pipeline import Finished, Segmenter, selected
 from dinoseg.runs.done import fingerprint
 from dinoseg.runs.summary import Summary
 from dinoseg.types import Failure, Source
@@ -32,12 +32,14 @@ def segment_folder(
     options: SegmentOptions,
     output: OutputOptions,
     *,
+    select: SelectOptions | None = None,
     from_file: Path | None = None,
     progress: Callable[[Finished | Failure | Source], object] = lambda _: None,
     then: Callable[[OutputFolder], None] = lambda _: None,
 ) -> Summary:
     """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
 
+    ``select`` says which objects are written.
     ``from_file`` lists photographs in the place of ``inputs``, one path a line.
     ``progress`` is told each result, and the source of each photograph that was done before. ``then`` gets the folder
     when all results are in it, before the files per folder are made.
@@ -48,7 +50,10 @@ def segment_folder(
     refuse_results(inputs, output.output)
     listing = find(inputs, from_file=from_file, exclude=output.output)
     segmenter = Segmenter.of(options)
+    select = select or SelectOptions()
     facts = run_of(segmenter)  # whether objects are described as well decides nothing about them
+    if chosen := identity(select):
+        facts["select"] = chosen
     if segmenter.backbone is None:
         refuse_formats(
             output.wanted,
@@ -58,7 +63,8 @@ def segment_folder(
         segmenter = described(segmenter)
     with OutputFolder(output, facts) as folder:
         run = FolderRun(folder, listing, progress)
-        for result in read_ahead(segmenter.run(run.missing()), run.write, workers=1, ahead=WORKERS):
+        results = (selected(result, select) for result in segmenter.run(run.missing()))
+        for result in read_ahead(results, run.write, workers=1, ahead=WORKERS):
             run.count(result)
             progress(result)
         then(folder)

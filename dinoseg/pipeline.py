@@ -28,7 +28,7 @@ from dinoseg.method import Method
 from dinoseg.methods import make_method
 from dinoseg.methods.base import nothing
 from dinoseg.methods.presence import presence
-from dinoseg.options import ModelOptions, Parameters, SegmentOptions, identity, with_options
+from dinoseg.options import ModelOptions, Parameters, SegmentOptions, SelectOptions, identity, with_options
 from dinoseg.refine import REFINEMENTS, REFUSED, has_edge
 from dinoseg.refine import refine as refine_map
 from dinoseg.rle import encode_rle, rle_area, rle_box
@@ -184,6 +184,21 @@ class Segmenter:
                 return refine(self.options.refine, proposed)
         except OutOfMemory as error:
             return Failure(encoded.source.id, error, encoded.source)
+
+
+def selected(result: Finished | Failure, options: SelectOptions) -> Finished | Failure:
+    """The result with those objects only that the options ask for, counted anew; what is left may be none."""
+    if isinstance(result, Failure) or options == SelectOptions():
+        return result
+    every = result.segmentation
+    pixels = every.size[0] * every.size[1]
+    places = [i for i, each in enumerate(every) if each.score >= options.min_score]
+    places = [i for i in places if every[i].area >= options.min_area * pixels][: options.top]
+    if options.largest and places:
+        places = [max(places, key=lambda i: every[i].area)]
+    chosen = every[places]
+    counted = tuple(replace(each, label=number) for number, each in enumerate(chosen, 1))
+    return Finished(replace(chosen, instances=counted), result.photo, result.soft[places])
 
 
 def propose(method: Method, encoded: Sequence[Encoded]) -> list[Proposals]:

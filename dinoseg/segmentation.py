@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dinoseg.errors import DatasetError, MaskError
 from dinoseg.images.decode import decode
 from dinoseg.images.text import read_json
+from dinoseg.options import CutoutOptions
 from dinoseg.outputs import detections, render
 from dinoseg.outputs.coco import coco_dataset
 from dinoseg.refine import refine
@@ -169,9 +170,16 @@ class Segmentation:
         """The photograph with its masks drawn in colour and outlined."""
         return render.render_image("overlays", self)
 
-    def cutout(self, background: str | None = None) -> PIL.Image.Image:
-        """The objects on transparency (RGBA), or over a colour, an image file or ``"blur"`` (RGB)."""
-        return render.render_image("cutouts", self, background=background)
+    def cutout(
+        self, background: str | None = None, *, crop: bool = False, margin: str = "0", square: bool = False
+    ) -> PIL.Image.Image:
+        """The objects on transparency (RGBA), or over a colour, an image file or ``"blur"`` (RGB).
+
+        ``crop``: nothing around them but the ``margin``, px or a share of their long side (``"5%"``); ``square``: what
+        is shown is in the middle of a square.
+        """
+        look = CutoutOptions(background=background, crop=crop, margin=margin, square=square)
+        return render.render_image("cutouts", self, look=look)
 
     def save(self, directory: str | Path, formats: Iterable[str] = ("masks", "overlays")) -> list[Path]:
         """Write the named formats under ``directory`` as a folder run would; returns the paths."""

@@ -22,7 +22,17 @@ GROUND = {
 }
 ROAD = (
     *("runs", "images", "backbone", "learning", "encoding", "propagate", "methods", "refine", "draw", "attention"),
-    *("outputs", "segmentation", "pipeline", "folder", "correspondence", "attention_folder", "heads", "grouping"),
+    *(
+        "outputs",
+        "segmentation",
+        "pipeline",
+        "folder",
+        "picture",
+        "correspondence",
+        "attention_folder",
+        "heads",
+        "grouping",
+    ),
     "tracking",
     "evaluation",
 )

@@ -19,6 +19,7 @@ from dinoseg.errors import OptionError, UsageError
 from dinoseg.options import (
     AttendOptions,
     CompressOptions,
+    CutoutOptions,
     EvaluateOptions,
     FigureOptions,
     FrameOptions,
@@ -32,6 +33,7 @@ from dinoseg.options import (
     PictureOptions,
     PropagateOptions,
     SegmentOptions,
+    SelectOptions,
     TrackOptions,
     TrainHeadOptions,
     TrainOptions,
@@ -50,6 +52,8 @@ CLASSES = (
     MatchOptions,
     PictureOptions,
     FigureOptions,
+    CutoutOptions,
+    SelectOptions,
     OutputOptions,
     TrainOptions,
     CompressOptions,
@@ -240,3 +244,30 @@ def test_options_say_whether_they_decide_a_result() -> None:
     }
     assert identity(options, ModelOptions).keys() <= {field.name for field in fields(ModelOptions)}
     assert identity(options)["size"] == 64
+
+
+def test_an_option_that_was_added_decides_where_it_is_set() -> None:
+    assert identity(SelectOptions()) == {}
+    assert identity(SelectOptions(top=2, min_score=0.0)) == {"top": 2}
+    assert values(SelectOptions()) == {"largest": False, "top": None, "min_area": 0.0, "min_score": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        (SelectOptions, {"top": 0}),
+        (SelectOptions, {"largest": True, "top": 1}),
+        (SelectOptions, {"min_area": 1.5}),
+        (SelectOptions, {"min_score": -0.1}),
+        (CutoutOptions, {"margin": "5%"}),  # around nothing
+        (CutoutOptions, {"crop": True, "margin": "wide"}),
+        (CutoutOptions, {"crop": True, "margin": "101%"}),
+        (CutoutOptions, {"crop": True, "margin": "1e3"}),
+        (CutoutOptions, {"image_format": "jpeg"}),  # on transparency
+        (CutoutOptions, {"image_format": "gif"}),
+        (CutoutOptions, {"quality": 0}),
+    ],
+)
+def test_wrong_looks_and_choices(options: type, wrong: dict[str, object]) -> None:
+    with pytest.raises(OptionError):
+        options(**wrong)

@@ -16,9 +16,10 @@ import dinoseg
 from dinoseg import encoding, pipeline
 from dinoseg.errors import DeviceError, ImageError, NotAnImage, OptionError, WeightsNotFound
 from dinoseg.methods.base import BaseMethod, NetworkMethod
-from dinoseg.pipeline import Segmenter
+from dinoseg.options import SelectOptions
+from dinoseg.pipeline import Finished, Segmenter, selected
 from dinoseg.segmentation import Segmentation
-from dinoseg.types import Failure, Proposal, Proposals
+from dinoseg.types import Failure, Photo, Proposal, Proposals
 from tests.helpers import disk_photo, encode, write_images
 from tests.networks import save_teacher
 
@@ -450,3 +451,30 @@ def test_parameters_may_be_a_dict(model):
     assert by_dict.method == Segmenter(model=model, method="tokencut", param=("tau=0.3", "facet=key")).method
     with pytest.raises(OptionError, match="Did you mean tau"):
         Segmenter(model=model, method="tokencut", param={"tua": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ({}, [1, 2, 3]),
+        ({"top": 2}, [1, 2]),
+        ({"largest": True}, [3]),
+        ({"min_score": 0.8}, [1, 2]),
+        ({"min_area": 0.2}, [1, 3]),
+        ({"min_area": 0.2, "top": 1}, [1]),
+        ({"min_area": 0.2, "min_score": 0.8, "largest": True}, [1]),
+        ({"min_area": 0.9}, []),
+    ],
+)
+def test_objects_are_selected_and_counted_anew(options, labels):
+    shares = (0.25, 0.1, 0.5)
+    masks = [np.arange(100).reshape(10, 10) < 100 * share for share in shares]
+    every = Segmentation.from_masks(masks, [0.9, 0.8, 0.7], id="a.jpg")
+    soft = np.stack(masks).astype(np.float32)
+    result = selected(
+        Finished(every, Photo("a.jpg", np.zeros((10, 10, 3), np.uint8), (10, 10)), soft), SelectOptions(**options)
+    )
+    assert [each.area for each in result.segmentation] == [100 * shares[label - 1] for label in labels]
+    assert [each.label for each in result.segmentation] == list(range(1, len(labels) + 1))
+    np.testing.assert_array_equal(result.soft, soft[[label - 1 for label in labels]])
+    assert (result.segmentation.reason == "filtered") is (not labels)

@@ -79,6 +79,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code (see ``exits``)."""
+    arguments = ["./-" if word == "-" else word for word in arguments]  # the parser takes a - alone for an option
     try:
         refuse_unknown(arguments)
         code: int | None = app.meta(arguments, exit_on_error=False, print_error=False)

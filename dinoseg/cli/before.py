@@ -36,6 +36,7 @@ from dinoseg.options import (
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import check_output
+from dinoseg.outputs.picture import PIPE, is_picture, picture_options
 from dinoseg.places import check_file, check_folder
 from dinoseg.refine import REFINEMENTS
 
@@ -43,10 +44,31 @@ from dinoseg.refine import REFINEMENTS
 def before_segment(images: Sequence[str], inputs: InputOptions, options: SegmentOptions, output: OutputOptions) -> None:
     """What ``segment`` and ``group`` refuse. Raises ``UsageError``."""
     check_named(images, inputs.from_file)
-    check_output(output)
-    refuse_results(images, output.output)
-    find(images, from_file=inputs.from_file, exclude=output.output)
+    if is_picture(output.output) or names_pipe(images):
+        the_photograph(images, inputs, output.output)
+        picture_options(output)
+    else:
+        check_output(output)
+        refuse_results(images, output.output)
+        find(images, from_file=inputs.from_file, exclude=output.output)
     check_finding(options, output.wanted)
+
+
+def names_pipe(images: Sequence[str]) -> bool:
+    """Whether ``-`` alone is named."""
+    return [Path(name) for name in images] == [PIPE]
+
+
+def the_photograph(images: Sequence[str], inputs: InputOptions, place: Path) -> Path:
+    """The one that becomes a picture at ``place``; ``-`` is standard input. Raises ``UsageError``."""
+    if names_pipe(images) and inputs.from_file is None:
+        if is_picture(place):
+            return PIPE
+        raise OptionError(f"standard input is one photograph: name a file for its cut-out, for instance {place}.png.")
+    try:
+        return only_one(images, inputs.from_file)
+    except OptionError as error:
+        raise OptionError(f"{place} is one picture: {error} For several name a folder.") from error
 
 
 def before_attend(

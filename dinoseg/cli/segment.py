@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
 from dinoseg.cli.console import (
     as_json,
+    inform,
     say_counts,
     say_failures,
     say_notes,
     say_nothing_found,
+    tell,
     tell_json,
     tell_table,
 )
-from dinoseg.cli.exits import of_counts
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions
+from dinoseg.cli.exits import DONE, of_counts
+from dinoseg.errors import OptionError
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, SelectOptions
 from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -33,15 +37,20 @@ def segment(
     output: Annotated[OutputOptions, OUTPUT],
     inputs: Annotated[InputOptions | None, INPUT] = None,
     options: Annotated[SegmentOptions | None, MODEL] = None,
+    select: Annotated[SelectOptions | None, OUTPUT] = None,
 ) -> int:
     """Masks, overlays and COCO json of photographs, without labels.
 
-    A second run of the same command does only what is missing.
+    A second run of the same command does only what is missing. One photograph may become one picture: `segment a.jpg
+    -o a.png` writes its cut-out; `-` stands for standard input and output.
     """
-    inputs, options = inputs or InputOptions(), options or SegmentOptions()
-    from dinoseg.cli.before import before_segment, count_images
+    inputs, options, select = inputs or InputOptions(), options or SegmentOptions(), select or SelectOptions()
+    from dinoseg.cli.before import before_segment, count_images, the_photograph
+    from dinoseg.outputs.picture import is_picture
 
     before_segment(images, inputs, options, output)
+    if is_picture(output.output):
+        return one_picture(the_photograph(images, inputs, output.output), options, output, select)
     from dinoseg.folder import segment_folder
     from dinoseg.pipeline import Finished
 
@@ -53,13 +62,31 @@ def segment(
             if isinstance(result, Finished):
                 notes.update(note.partition(":")[0] for note in result.segmentation.notes)
 
-        summary = segment_folder(images, options, output, from_file=inputs.from_file, progress=progress)
+        summary = segment_folder(images, options, output, select=select, from_file=inputs.from_file, progress=progress)
     if summary.done or summary.skipped or summary.failed:
         say_how_it_went(summary, notes, output.output / "manifest.jsonl")
     else:
         say_nothing_found(images or [inputs.from_file], summary.ignored)
     tell_results(summary, notes, output)
     return of_counts(summary.done + summary.skipped, summary.failed)
+
+
+def one_picture(photograph: Path, options: SegmentOptions, output: OutputOptions, select: SelectOptions) -> int:
+    """The cut-out, or another picture, of one photograph; its place on stdout, or the picture itself."""
+    from dinoseg.outputs.picture import PIPE
+    from dinoseg.picture import segment_picture
+
+    if output.output == PIPE and sys.stdout.isatty():
+        raise OptionError("standard output is a terminal: send the picture into a file (> a.png), or name one with -o.")
+    image = sys.stdin.buffer.read() if photograph == PIPE else photograph
+    found, content = segment_picture(image, options, output, select)
+    if not found:
+        inform(f"no object: {found.reason}")
+    if output.output == PIPE:
+        sys.stdout.buffer.write(content)
+    else:
+        tell(output.output)
+    return DONE
 
 
 def say_how_it_went(summary: Summary, notes: Counter[str], manifest: Path) -> None:

@@ -21,6 +21,7 @@ from dinoseg.options.declare import (
     with_options,
     with_options_after_two,
 )
+from dinoseg.options.desk import SUFFIXES, CutoutOptions, SelectOptions
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
@@ -36,8 +37,10 @@ __all__ = (
     "FREE",
     "MAX_PIXELS",
     "SCRATCH",
+    "SUFFIXES",
     "AttendOptions",
     "CompressOptions",
+    "CutoutOptions",
     "EvaluateOptions",
     "FigureOptions",
     "Flag",
@@ -53,6 +56,7 @@ __all__ = (
     "PictureOptions",
     "PropagateOptions",
     "SegmentOptions",
+    "SelectOptions",
     "TrackOptions",
     "TrainHeadOptions",
     "TrainOptions",

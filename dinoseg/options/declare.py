@@ -41,6 +41,9 @@ Flag = Parameter(negative="")
 FREE = {"decides": False}
 """Metadata of a field that says how a result comes about, not what it is: a run may go on with another value of it."""
 
+WHERE_SET = {"decides": "where set"}
+"""Metadata of a field that decides results where it is not its default: runs from before it was added go on."""
+
 
 def countable(kind: type, value: object) -> bool:
     """Whether a value is a number of that kind, ``int`` or ``float``: finite, and whole ones within 64 bits."""
@@ -91,8 +94,9 @@ def values(options: Options, kind: type[Options] | None = None) -> dict[str, Any
 
 
 def identity(options: Options, kind: type[Options] | None = None) -> dict[str, Any]:
-    """``values`` of the options that decide a result: all but those that are ``FREE``."""
-    return {name: value for name, value in values(options, kind).items() if name not in free(type(options))}
+    """``values`` of the options that decide a result: all but those that are ``FREE``, or ``WHERE_SET`` and not set."""
+    unset = {x.name for x in fields(options) if x.metadata == WHERE_SET and getattr(options, x.name) == x.default}
+    return {name: value for name, value in values(options, kind).items() if name not in free(type(options)) | unset}
 
 
 def free(options: type[Options]) -> frozenset[str]:

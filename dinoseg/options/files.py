@@ -1,13 +1,14 @@
 """Which files are read, and where results go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Flag, Options
+from dinoseg.options.declare import WHERE_SET, Flag, Options, require
+from dinoseg.options.desk import CutoutOptions
 
 
 @Parameter(name="*")
@@ -21,11 +22,13 @@ class InputOptions(Options):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class OutputOptions(Options):
+class OutputOptions(CutoutOptions):
     """Where results go."""
 
     output: Annotated[Path, Parameter(alias="-o")]
     """Folder of the results; created if missing."""
+    names: Literal["id", "stem"] = field(default="id", metadata=WHERE_SET)
+    """Of files: the photograph's name with its extension (`a.jpg.png`), or its stem where no other has it (`a.png`)."""
     formats: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (
         "masks",
         "overlays",
@@ -34,8 +37,6 @@ class OutputOptions(Options):
     )
     """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet; for labelling tools
     coco-polygons, yolo, labelme, label-studio, cvat."""
-    background: str | None = None
-    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent); asks for cutouts."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the results that are in the folder."""
     json: Annotated[bool, Flag] = False
@@ -45,8 +46,9 @@ class OutputOptions(Options):
         super().__post_init__()
         if not self.wanted:
             raise OptionError("--formats needs at least one format, for instance masks.")
+        require(self.names in ("id", "stem"), "--names", self.names, "id or stem")
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The formats, and cutouts where a background is named."""
-        return self.formats if self.background is None else (*self.formats, "cutouts")
+        """The formats, and cutouts where an option of theirs is set."""
+        return (*self.formats, "cutouts") if self.asks_for_cutouts else self.formats

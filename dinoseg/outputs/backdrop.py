@@ -17,6 +17,7 @@ from PIL import ImageColor, ImageOps
 from dinoseg.errors import ImageError, OptionError
 from dinoseg.files import open_regular
 from dinoseg.images.decode import decode
+from dinoseg.options import CutoutOptions, identity
 from dinoseg.types import Source
 
 Backdrop: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.uint8]]
@@ -49,12 +50,13 @@ def make_backdrop(background: str | None) -> Backdrop | None:
     raise OptionError(f"--background {background!r} is no colour, no image file and not 'blur'.")
 
 
-def describe_backdrop(background: str | None) -> dict[str, str | None]:
-    """What of the option determines cut-outs: its text, and the content of an image file."""
+def describe_cutouts(options: CutoutOptions) -> dict[str, object]:
+    """What of the options determines cut-outs: their values, and the content of an image file."""
+    facts, background = identity(options, CutoutOptions), options.background
     if background is None or background == "blur" or parse_colour(background) is not None:
-        return {"background": background}
+        return facts
     with open_regular(Path(background)) as file:
-        return {"background": background, "background_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return facts | {"background_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def parse_colour(text: str) -> tuple[int, int, int] | None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
-from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
+from dinoseg.outputs.backdrop import describe_cutouts, make_backdrop
 from dinoseg.outputs.claim import RUN, read_run, refuse_foreign
 from dinoseg.outputs.files import Spellings, existing, remove_files, write_under
 from dinoseg.outputs.format import Scene
@@ -71,9 +71,10 @@ class OutputFolder:
         self.options = options
         self.per_image, self.per_folder = split_formats(options.wanted)
         self._backdrop = make_backdrop(options.background)
-        self.id = run_id(run)
+        facts = {**run, **({"names": options.names} if options.names != "id" else {})}
+        self.id = run_id(facts)
         """Hash of ``run``; results of another id are never mixed in."""
-        self._run = {"id": self.id, **run}
+        self._run = {"id": self.id, **facts}
         self.spellings = Spellings()
         self._owners: dict[str, str] = {}
         """Ids by the paths of files that are named by a stem."""
@@ -87,14 +88,14 @@ class OutputFolder:
             self._claim()
             self._manifest = stack.enter_context(closing(Manifest(self.root / MANIFEST)))
             self._held = stack.pop_all()
-        if any(format_.stem for format_ in self.per_image.values()):
+        if self.options.names == "stem" or any(format_.stem for format_ in self.per_image.values()):
             self._owners = {path: record.id for record in self._manifest for path in record.files.values() if path}
         return self
 
     def _claim(self) -> None:
         """Make the folder this run's: go on with what it holds, or start with nothing of ours in it.
 
-        The background is part of the run from the first cut-outs on: without them it decides nothing.
+        How cut-outs look is part of the run from the first of them on: without them it decides nothing.
         """
         known = read_run(self.root)
         if self.options.overwrite:
@@ -102,11 +103,12 @@ class OutputFolder:
                 self._clear()
                 known = None
             write_under(self.root, MANIFEST, [])
-        background = describe_backdrop(self.options.background)
+        cutouts = describe_cutouts(self.options)
         if known is not None:
             remedy = "name another folder, or --overwrite to replace them."
-            refuse_other_run(self.root, background | known, self._run | background, remedy)
-        run = (known or {}) | self._run | (background if "cutouts" in self.per_image else {})
+            before = known if "background" in known else cutouts | known
+            refuse_other_run(self.root, before, self._run | cutouts, remedy)
+        run = (known or {}) | self._run | (cutouts if "cutouts" in self.per_image else {})
         if known != plain(run):
             write_under(self.root, RUN, [to_json(run, indent=2).encode() + b"\n"])
 
@@ -162,8 +164,8 @@ class OutputFolder:
         known = {name: path for name, path in had.items() if name in FORMATS}
         remove_files(self.root, [path for name, path in had.items() if name not in FORMATS])
         formats = split_formats([*self.per_image, *known])[0]
-        scene = Scene(segmentation, photo, soft, self._backdrop)
-        files = write_files(self.root, scene, formats, known, self.spellings, self._owners)
+        scene = Scene(segmentation, photo, soft, self._backdrop, self.options)
+        files = write_files(self.root, scene, formats, known, self.spellings, self._owners, self.options.names)
         source = source or fingerprint(segmentation.source.content)
         self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
 

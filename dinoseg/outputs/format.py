@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
 from dinoseg.images.fit import resize
+from dinoseg.options import CutoutOptions
 from dinoseg.rle import decode_rle
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ class Scene:
         photo: Photo | None = None,
         soft: NDArray[np.float32] | None = None,
         backdrop: Backdrop | None = None,
+        look: CutoutOptions | None = None,
     ) -> None:
         self.segmentation, self.backdrop = segmentation, backdrop
+        self.look = look or CutoutOptions()
+        """How cut-outs look, but for what they stand on."""
         self._photo, self._soft = photo, soft
 
     @property
@@ -79,7 +83,8 @@ def label_map(size: tuple[int, int], masks: Sequence[tuple[Mapping[str, Any], in
 class ImageFormat:
     """One file per image: ``DIR/<name of the format>/<id><suffix>``, and with ``index`` one for all of them."""
 
-    suffix: str
+    suffix: str | Callable[[CutoutOptions], str]
+    """Of the file's name; where cut-outs are it depends on how they look."""
     encode: Callable[[Scene], bytes | None]
     """The file's content; None where there is nothing to write for this image."""
     draw: Callable[[Scene], PIL.Image.Image] | None = None
@@ -107,6 +112,15 @@ class FolderFormat:
 def picture(draw: Callable[[Scene], PIL.Image.Image]) -> ImageFormat:
     """The format whose PNG files hold what ``draw`` draws."""
     return ImageFormat(".png", lambda scene: png_bytes(draw(scene)), draw)
+
+
+def encoded(image: PIL.Image.Image, kind: str, quality: int) -> bytes:
+    """The picture as ``png``, ``webp`` or ``jpeg``, the last two at a quality of 1..100."""
+    if kind == "png":
+        return png_bytes(image)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=quality)
+    return buffer.getvalue()
 
 
 def png_bytes(image: PIL.Image.Image) -> bytes:

@@ -12,6 +12,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from dinoseg.errors import OptionError
+from dinoseg.options import CutoutOptions
 from dinoseg.outputs import load_format, split_formats
 from dinoseg.outputs.backdrop import make_backdrop
 from dinoseg.outputs.files import Spellings, free_path, write_under
@@ -31,7 +32,7 @@ def render_image(
     *,
     photo: Photo | None = None,
     soft: NDArray[np.float32] | None = None,
-    background: str | None = None,
+    look: CutoutOptions | None = None,
 ) -> PIL.Image.Image:
     """One format's picture of a segmentation, as its file would hold it.
 
@@ -41,7 +42,7 @@ def render_image(
     loaded = load_format(format)
     if not isinstance(loaded, ImageFormat) or loaded.draw is None:
         raise OptionError(f"the format {format!r} is not a picture; masks, labels, overlays and cutouts are.")
-    return loaded.draw(Scene(segmentation, photo, soft, make_backdrop(background)))
+    return loaded.draw(Scene(segmentation, photo, soft, make_backdrop(look.background if look else None), look))
 
 
 def write_files(
@@ -51,11 +52,12 @@ def write_files(
     known: Mapping[str, str | None],
     spellings: Spellings,
     owners: dict[str, str],
+    names: str = "id",
 ) -> dict[str, str | None]:
     """Write one image's files below ``root`` (a real path); their paths in it by format.
 
     ``known`` are the paths that this image has already: they are its own and are written again. ``owners`` are ids by
-    the path of their file, for files that are named by a stem.
+    the path of their file, for files that are named by a stem: those of some formats, or all where ``names`` say so.
     """
     files: dict[str, str | None] = {}
     for name, format_ in formats.items():
@@ -63,8 +65,9 @@ def write_files(
         files[name] = None
         if content is not None:
             folder, id_ = posixpath.join(name, format_.below).rstrip("/"), scene.segmentation.id
-            named = owners if format_.stem else None
-            path = known.get(name) or free_path(root, folder, id_, format_.suffix, spellings, named)
+            named = owners if format_.stem or names == "stem" else None
+            suffix = format_.suffix if isinstance(format_.suffix, str) else format_.suffix(scene.look)
+            path = known.get(name) or free_path(root, folder, id_, suffix, spellings, named)
             write_under(root, path, [content])
             files[name] = path
     return files

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dinoseg.cli import run
 from dinoseg.errors import ImageError, NotAnImage, OutputConflict, TruncatedImage
-from dinoseg.options import OutputOptions, SegmentOptions
+from dinoseg.options import OutputOptions, SegmentOptions, SelectOptions
 from dinoseg.runs.summary import Summary
 from dinoseg.types import Failure
 from tests.helpers import write_images
@@ -25,10 +25,11 @@ class Road:
 
     def __init__(self) -> None:
         self.asked: tuple[Any, ...] = ()
+        self.more: dict[str, Any] = {}
         self.summary = summary(done=2)
 
-    def __call__(self, *asked: Any, from_file: Path | None, progress: Callable[[str], object]) -> Summary:
-        self.asked = (*asked, from_file)
+    def __call__(self, *asked: Any, progress: Callable[[str], object], **more: Any) -> Summary:
+        self.asked, self.more = asked, more
         for _ in range(self.summary.done):
             progress("a result")
         return self.summary
@@ -53,19 +54,19 @@ def test_the_options_reach_the_road(road: Road) -> None:
         "segment a b/*.png -o out --formats masks coco --overwrite --method tokencut --param tau=0.3 --param facet=key"
     )
     assert run([*line.split(), "--model", "dino-vits8", "--batch", "4", "--offline", "--max-pixels", "1000"]) == 0
-    images, options, output, from_file = road.asked
+    images, options, output = road.asked
     assert images == ("a", "b/*.png")
     assert options == SegmentOptions(
         method="tokencut", param=("tau=0.3", "facet=key"), model="dino-vits8", batch=4, offline=True, max_pixels=1000
     )
-    assert from_file is None
+    assert road.more == {"from_file": None, "select": SelectOptions()}
     assert output == OutputOptions(output=Path("out"), formats=("masks", "coco"), overwrite=True)
 
 
 def test_a_list_file_stands_for_images(road: Road) -> None:
     assert run(["segment", "--from-file", "list.txt", "-o", "out"]) == 0
     assert road.asked[0] == ()
-    assert road.asked[-1] == Path("list.txt")
+    assert road.more["from_file"] == Path("list.txt")
 
 
 def test_results_go_to_stdout_and_the_rest_to_stderr(road: Road, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,8 @@ import PIL.Image
 import pytest
 
 from dinoseg.errors import OptionError
-from dinoseg.outputs.backdrop import describe_backdrop, make_backdrop
+from dinoseg.options import CutoutOptions
+from dinoseg.outputs.backdrop import describe_cutouts, make_backdrop
 from tests.helpers import gradient
 
 PIXELS = gradient(40, 60)
@@ -83,9 +84,15 @@ def test_description_follows_the_content_of_a_file(tmp_path):
     path = tmp_path / "sea.png"
     path.write_bytes(b"water")
     name = str(path)
-    assert describe_backdrop(name) == {"background": name, "background_sha256": hashlib.sha256(b"water").hexdigest()}
+    facts = {"background": name, "background_sha256": hashlib.sha256(b"water").hexdigest()}
+    assert describe_cutouts(CutoutOptions(background=name)) == facts
 
 
 @pytest.mark.parametrize("background", [None, "blur", "red"])
 def test_description_without_a_file(background):
-    assert describe_backdrop(background) == {"background": background}
+    assert describe_cutouts(CutoutOptions(background=background)) == {"background": background}
+
+
+def test_description_of_how_cutouts_look():
+    look = CutoutOptions(background="red", crop=True, margin="5%", image_format="jpeg")
+    assert describe_cutouts(look) == {"background": "red", "crop": True, "margin": "5%", "image_format": "jpeg"}

@@ -1,10 +1,14 @@
 import numpy as np
+import PIL.Image
 import pytest
 
+from dinoseg.errors import OutputConflict
+from dinoseg.options import SUFFIXES, CutoutOptions
 from dinoseg.outputs.backdrop import make_backdrop
-from dinoseg.outputs.cutouts import draw, soft_alpha
+from dinoseg.outputs.cutouts import draw, encode, soft_alpha
 from dinoseg.outputs.format import Scene
-from tests.outputs.scenes import box_mask, photo_of, segmentation
+from tests.helpers import disk_photo
+from tests.outputs.scenes import box_mask, disk, folder, photo_of, segmentation, write_disk
 
 MASK = box_mask((24, 32), 8, 4, 24, 20)
 
@@ -47,3 +51,78 @@ def test_no_object_is_all_background():
     nothing = np.zeros((0, 24, 32), np.float32)
     assert draw(Scene(segmentation(), soft=nothing)).getextrema()[3] == (0, 0)
     assert draw(Scene(segmentation(), soft=nothing, backdrop=make_backdrop("red"))).getcolors() == [(768, (255, 0, 0))]
+
+
+TALL = box_mask((24, 32), 8, 4, 14, 20)  # 6 x 16
+
+
+@pytest.mark.parametrize(
+    ("look", "size"),
+    [
+        ({}, (32, 24)),
+        ({"crop": True}, (6, 16)),
+        ({"crop": True, "margin": "2"}, (10, 20)),
+        ({"crop": True, "margin": "25%"}, (14, 24)),  # of the long side
+        ({"crop": True, "square": True}, (16, 16)),
+        ({"square": True}, (32, 32)),
+        ({"crop": True, "margin": "10"}, (26, 36)),  # beyond the photograph
+    ],
+)
+def test_what_is_shown(look, size):
+    image = draw(Scene(segmentation([TALL]), soft=TALL[None].astype(np.float32), look=CutoutOptions(**look)))
+    assert image.size == size
+    alpha = np.asarray(image)[..., 3]
+    assert (alpha > 0).sum() == TALL.sum()
+    rows, columns = (np.flatnonzero((alpha > 0).any(axis=axis)) for axis in (1, 0))
+    if look.get("crop"):
+        assert abs((rows[0] + rows[-1] + 1) - image.height) <= 1  # in the middle
+        assert abs((columns[0] + columns[-1] + 1) - image.width) <= 1
+
+
+def test_nothing_to_crop_to():
+    nothing = np.zeros((0, 24, 32), np.float32)
+    assert draw(Scene(segmentation(), soft=nothing, look=CutoutOptions(crop=True))).size == (32, 24)
+
+
+@pytest.mark.parametrize("background", ["white", "blur"])
+def test_a_backdrop_goes_on_beyond_the_photograph(background):
+    look = CutoutOptions(background=background, square=True)
+    soft = MASK[None].astype(np.float32)
+    image = draw(Scene(segmentation([MASK]), soft=soft, backdrop=make_backdrop(background), look=look))
+    assert (image.size, image.getpixel((0, 0))) == ((32, 32), (255,) * 3 if background == "white" else (90,) * 3)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("png", "RGBA"), ("webp", "RGBA"), ("jpeg", "RGB")])
+def test_image_formats(kind, mode, tmp_path):
+    background = "white" if kind == "jpeg" else None
+    with folder(tmp_path / "out", "cutouts", image_format=kind, background=background) as run:
+        run.write(*disk(write_disk(tmp_path / "a.png"), "a.png"))
+    path = tmp_path / "out" / "cutouts" / ("a.png" + SUFFIXES[kind])
+    with PIL.Image.open(path) as image:
+        assert (image.format, image.mode) == (kind.upper(), mode)
+        assert not image.getexif()
+
+
+def test_quality_makes_smaller_files():
+    result = segmentation([MASK], content=PIL.Image.fromarray(disk_photo(24, 32)[0]))
+    soft = MASK[None].astype(np.float32)
+    good, bad = (
+        encode(Scene(result, soft=soft, look=CutoutOptions(image_format="webp", quality=quality)))
+        for quality in (95, 5)
+    )
+    assert len(bad) < len(good)
+
+
+def test_cutouts_that_look_otherwise_are_refused(tmp_path):
+    photo = disk(write_disk(tmp_path / "a.png"), "a.png")
+    with folder(tmp_path / "out", "masks") as run:
+        run.write(*photo)
+    for _ in range(2):  # from the first cut-outs on
+        with folder(tmp_path / "out", "masks", crop=True) as run:
+            run.write(*photo)
+    with pytest.raises(OutputConflict, match="crop: there true, now null"), folder(tmp_path / "out", "cutouts"):
+        pass
+    with folder(tmp_path / "plain", "cutouts"):
+        pass
+    with pytest.raises(OutputConflict, match="crop: there null, now true"), folder(tmp_path / "plain", crop=True):
+        pass

@@ -205,3 +205,13 @@ def test_d55_removing_takes_files_and_empty_folders_only(tmp_path):
     assert not (root / "masks/sub").exists()
     remove_files(root, ["masks/b.png"])
     assert root.is_dir()  # the folder itself stays
+
+
+def test_names_by_stem(tmp_path):
+    owners = {}
+    ids = ("a.jpg", "a.png", "a.png.png", "b/a.jpg", "noend", ".hidden")
+    paths = [free_path(tmp_path, "masks", id_, ".png", Spellings(), owners) for id_ in ids]
+    assert paths[:2] == ["masks/a.png", "masks/a.png.png"]
+    assert paths[2] not in paths[:2]
+    assert paths[3:] == ["masks/b/a.png", "masks/noend.png", "masks/.hidden.png"]
+    assert [free_path(tmp_path, "masks", id_, ".png", Spellings(), owners) for id_ in ids] == paths  # its own again

@@ -3,6 +3,7 @@ import PIL.Image
 import pytest
 
 from dinoseg.errors import ImageVanished, OptionError
+from dinoseg.options import CutoutOptions
 from dinoseg.outputs.render import png_bytes, render_image, save
 from dinoseg.types import Photo
 from tests.helpers import gradient
@@ -21,7 +22,9 @@ def test_pictures(format_, mode):
 def test_what_is_handed_in_is_used():
     photo = Photo("a.jpg", gradient(24, 32), (24, 32))
     soft = MASK[None].astype(np.float32)
-    image = render_image("cutouts", segmentation([MASK]), photo=photo, soft=soft, background="white")
+    image = render_image(
+        "cutouts", segmentation([MASK]), photo=photo, soft=soft, look=CutoutOptions(background="white")
+    )
     np.testing.assert_array_equal(np.asarray(image), np.where(MASK[..., None], photo.pixels, 255))
 
 

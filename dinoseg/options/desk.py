@@ -1,0 +1,81 @@
+"""Which objects are written, and how cut-outs look."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from dinoseg.errors import OptionError
+from dinoseg.options.declare import WHERE_SET, Flag, Options, Whole, require
+
+SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
+"""Of files, by image format."""
+MARGIN = re.compile(r"(\d+(?:\.\d+)?)%|\d+")
+"""A share of a length, or px."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SelectOptions(Options):
+    """Which objects are written."""
+
+    largest: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
+    """Only the object with most pixels."""
+    top: Whole | None = field(default=None, metadata=WHERE_SET)
+    """Only so many objects, those with the highest scores."""
+    min_area: float = field(default=0.0, metadata=WHERE_SET)
+    """Only objects of at least this share of the photograph, 0..1."""
+    min_score: float = field(default=0.0, metadata=WHERE_SET)
+    """Only objects of at least this score, 0..1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.top is None or self.top >= 1, "--top", self.top, "1 or more")
+        require(0 <= self.min_area <= 1, "--min-area", self.min_area, "0..1")
+        require(0 <= self.min_score <= 1, "--min-score", self.min_score, "0..1")
+        if self.largest and self.top is not None:
+            raise OptionError("--largest leaves one object: leave out --top.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CutoutOptions(Options):
+    """How cut-outs look; each of these asks for cut-outs."""
+
+    background: str | None = None
+    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent); asks for cutouts."""
+    crop: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
+    """Cut-outs show the objects and nothing around them; asks for cutouts."""
+    margin: str = field(default="0", metadata=WHERE_SET)
+    """Around a crop: px, or a share of the objects' long side (`5%`)."""
+    square: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
+    """Cut-outs have a square canvas, with what they show in the middle; asks for cutouts."""
+    image_format: Literal["png", "webp", "jpeg"] = field(default="png", metadata=WHERE_SET)
+    """Of cut-outs; jpeg needs a --background; asks for cutouts."""
+    quality: Whole = field(default=90, metadata=WHERE_SET)
+    """Of webp and jpeg, 1..100."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        margin = MARGIN.fullmatch(self.margin)
+        most = 100 if self.margin.endswith("%") else 2000
+        require(
+            margin is not None and self.margin_of(100) <= most, "--margin", self.margin, "0%..100%, or 0..2000 whole px"
+        )
+        require(self.image_format in SUFFIXES, "--image-format", self.image_format, "png, webp or jpeg")
+        require(1 <= self.quality <= 100, "--quality", self.quality, "1..100")
+        if self.margin != CutoutOptions.margin and not self.crop:
+            raise OptionError("--margin is around a crop: add --crop.")
+        if self.image_format == "jpeg" and self.background is None:
+            raise OptionError("jpeg has no transparency: name a --background, or choose webp.")
+
+    def margin_of(self, length: int) -> int:
+        """The margin in px around what is ``length`` px long."""
+        number = float(self.margin.rstrip("%"))
+        return round(number / 100 * length if self.margin.endswith("%") else number)
+
+    @property
+    def asks_for_cutouts(self) -> bool:
+        """Whether one of the options is set that cut-outs alone have."""
+        return self.background is not None or self.crop or self.square or self.image_format != "png"
