@@ -35,7 +35,7 @@ class OutputOptions(CutoutOptions):
         "coco",
         "contact-sheet",
     )
-    """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet; for labelling tools
+    """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet, report; for labelling tools
     coco-polygons, yolo, labelme, label-studio, cvat."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the results that are in the folder."""

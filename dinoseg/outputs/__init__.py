@@ -27,6 +27,7 @@ FORMATS = Registry(
         "label-studio": "dinoseg.outputs.label_studio:LABEL_STUDIO",
         "cvat": "dinoseg.outputs.cvat:CVAT",
         "contact-sheet": "dinoseg.outputs.contact_sheet:CONTACT_SHEET",
+        "report": "dinoseg.outputs.report:REPORT",
         "video": "dinoseg.outputs.video:VIDEO",
     },
 )
