@@ -55,6 +55,8 @@ class CutoutOptions(Options):
     """Of cut-outs; jpeg needs a --background; asks for cutouts."""
     quality: Whole = field(default=90, metadata=WHERE_SET)
     """Of webp and jpeg, 1..100."""
+    keep_profile: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
+    """Cut-outs keep the colour profile of an RGB photograph (default: they are sRGB); asks for cutouts."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,4 +80,5 @@ class CutoutOptions(Options):
     @property
     def asks_for_cutouts(self) -> bool:
         """Whether one of the options is set that cut-outs alone have."""
-        return self.background is not None or self.crop or self.square or self.image_format != "png"
+        shape = self.crop or self.square
+        return self.background is not None or shape or self.image_format != "png" or self.keep_profile

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from dinoseg.images.profile import read_profiled
 from dinoseg.options import SUFFIXES, CutoutOptions
 from dinoseg.outputs.format import ImageFormat, Scene, encoded
 
@@ -18,13 +19,26 @@ Wider ramps keep the guided filter's haze around objects, narrower ones lose hai
 
 
 def draw(scene: Scene) -> PIL.Image.Image:
-    """Mode RGBA with soft alpha, or RGB over the scene's backdrop; ``(H, W)``, or what the look makes of it."""
-    pixels, alpha = framed(scene.pixels, soft_alpha(scene.soft), scene.look)
+    """Mode RGBA with soft alpha, or RGB over the scene's backdrop; ``(H, W)``, or what the look makes of it.
+
+    A profile that is kept is the image's ``icc_profile``; without one its colours are sRGB.
+    """
+    opacity = soft_alpha(scene.soft)
+    profiled = read_profiled(scene.segmentation.source.content) if scene.look.keep_profile else None
+    if profiled is not None and profiled.pixels.shape[:2] != scene.size:  # another photograph by now
+        profiled = None
+    pixels, alpha = framed(profiled.pixels if profiled else scene.pixels, opacity, scene.look)
     if scene.backdrop is None:
-        return PIL.Image.fromarray(np.dstack([pixels, np.round(255 * alpha).astype(np.uint8)]))
-    behind = scene.backdrop(pixels, alpha)
-    mixed = behind + alpha[..., None] * (pixels.astype(np.float32) - behind)  # (H, W, 3)
-    return PIL.Image.fromarray(np.round(mixed).astype(np.uint8))
+        image = PIL.Image.fromarray(np.dstack([pixels, np.round(255 * alpha).astype(np.uint8)]))
+    else:
+        shown = framed(scene.pixels, opacity, scene.look)[0] if profiled else pixels  # a backdrop is sRGB
+        behind = scene.backdrop(shown, alpha)
+        behind = profiled.from_srgb(behind) if profiled else behind
+        mixed = behind + alpha[..., None] * (pixels.astype(np.float32) - behind)  # (H, W, 3)
+        image = PIL.Image.fromarray(np.round(mixed).astype(np.uint8))
+    if profiled:
+        image.info["icc_profile"] = profiled.profile
+    return image
 
 
 def soft_alpha(soft: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,13 +1,16 @@
+import io
+
 import numpy as np
 import PIL.Image
 import pytest
+from PIL import ImageCms
 
 from dinoseg.errors import OutputConflict
 from dinoseg.options import SUFFIXES, CutoutOptions
 from dinoseg.outputs.backdrop import make_backdrop
 from dinoseg.outputs.cutouts import draw, encode, soft_alpha
 from dinoseg.outputs.format import Scene
-from tests.helpers import disk_photo
+from tests.helpers import disk_photo, exif_of
 from tests.outputs.scenes import box_mask, disk, folder, photo_of, segmentation, write_disk
 
 MASK = box_mask((24, 32), 8, 4, 24, 20)
@@ -126,3 +129,35 @@ def test_cutouts_that_look_otherwise_are_refused(tmp_path):
         pass
     with pytest.raises(OutputConflict, match="crop: there null, now true"), folder(tmp_path / "plain", crop=True):
         pass
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_profile_is_kept(kind, orientation, tmp_path):
+    """Red of a profile whose red and green are swapped: as numbers it stays, on a background that looks white."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"?").replace(b"gXYZ", b"rXYZ").replace(b"?", b"gXYZ")
+    pixels = np.full((24, 32, 3), (200, 40, 40), np.uint8)
+    size = (24, 32) if orientation == 1 else (32, 24)
+    PIL.Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=swapped, exif=exif_of(orientation))
+    mask = box_mask(size, 4, 4, 20, 20)
+    result = segmentation([mask], content=tmp_path / "a.png")
+    look = CutoutOptions(background="white", keep_profile=True, image_format=kind, quality=100)
+    soft, backdrop = mask[None].astype(np.float32), make_backdrop("white")
+    with PIL.Image.open(io.BytesIO(encode(Scene(result, soft=soft, backdrop=backdrop, look=look)))) as image:
+        assert image.info["icc_profile"] == swapped
+        assert image.size == size[::-1]
+        assert np.abs(np.asarray(image.convert("RGB")).astype(int)[12, 12] - (200, 40, 40)).max() < 5
+        assert np.asarray(image.convert("RGB"))[0, 0].min() > 245
+    plain = CutoutOptions(background="white", image_format=kind)
+    with PIL.Image.open(io.BytesIO(encode(Scene(result, soft=soft, backdrop=backdrop, look=plain)))) as image:
+        assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_no_profile_to_keep(mode, tmp_path):
+    PIL.Image.new(mode, (32, 24)).save(tmp_path / "a.tif", icc_profile=b"damaged" if mode == "RGB" else None)
+    result = segmentation([MASK], content=tmp_path / "a.tif")
+    soft = MASK[None].astype(np.float32)
+    kept, usual = (encode(Scene(result, soft=soft, look=CutoutOptions(keep_profile=keep))) for keep in (True, False))
+    assert kept == usual
