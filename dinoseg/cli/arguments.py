@@ -18,8 +18,9 @@ DEFAULTS = Parameter(show_default=show_default, negative_iterable=())
 
 INPUT = Parameter(group=Group("Input", sort_key=1))
 OUTPUT = Parameter(group=Group("Output", sort_key=2))
-MODEL = Parameter(group=Group("Model", sort_key=3))
-RECIPE = Parameter(group=Group("Recipe", sort_key=3))
+OBJECTS = Parameter(group=Group("Objects", sort_key=4))
+MODEL = Parameter(group=Group("Model", sort_key=5))
+RECIPE = Parameter(group=Group("Recipe", sort_key=5))
 
 IMAGES = Parameter(help="Files, folders and globs ('photos/**/*.jpg').")
 Json = Annotated[bool, OUTPUT, Parameter(negative="", help="Print one machine-readable summary on stdout.")]

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OUTPUT
+from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OBJECTS, OUTPUT
 from dinoseg.cli.console import (
     as_json,
     inform,
@@ -37,12 +37,12 @@ def segment(
     output: Annotated[OutputOptions, OUTPUT],
     inputs: Annotated[InputOptions | None, INPUT] = None,
     options: Annotated[SegmentOptions | None, MODEL] = None,
-    select: Annotated[SelectOptions | None, OUTPUT] = None,
+    select: Annotated[SelectOptions | None, OBJECTS] = None,
 ) -> int:
     """Masks, overlays and COCO json of photographs, without labels.
 
-    A second run of the same command does only what is missing. One photograph may become one picture: `segment a.jpg
-    -o a.png` writes its cut-out; `-` stands for standard input and output.
+    A second run of the same command does only what is missing.
+    One photograph makes one picture: `segment a.jpg -o a.png` writes its cut-out, `segment - -o -` is a filter.
     """
     inputs, options, select = inputs or InputOptions(), options or SegmentOptions(), select or SelectOptions()
     from dinoseg.cli.before import before_segment, count_images, the_photograph

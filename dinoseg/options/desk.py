@@ -1,16 +1,18 @@
 """Which objects are written, and how cut-outs look."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from dinoseg.errors import OptionError
 from dinoseg.options.declare import WHERE_SET, Flag, Options, Whole, require
 
 SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 """Of files, by image format."""
+CUTOUTS = Parameter(group=Group("Cut-outs (each asks for them)", sort_key=3))
+"""Their panel of ``--help``."""
 MARGIN = re.compile(r"(\d+(?:\.\d+)?)%|\d+")
 """A share of a length, or px."""
 
@@ -43,20 +45,20 @@ class SelectOptions(Options):
 class CutoutOptions(Options):
     """How cut-outs look; each of these asks for cut-outs."""
 
-    background: str | None = None
-    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent); asks for cutouts."""
-    crop: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
-    """Cut-outs show the objects and nothing around them; asks for cutouts."""
-    margin: str = field(default="0", metadata=WHERE_SET)
+    background: Annotated[str | None, CUTOUTS] = None
+    """What cut-outs stand on: a colour, an image file or `blur` (default: transparent)."""
+    crop: Annotated[bool, Flag, CUTOUTS] = field(default=False, metadata=WHERE_SET)
+    """Cut-outs show the objects and nothing around them."""
+    margin: Annotated[str, CUTOUTS] = field(default="0", metadata=WHERE_SET)
     """Around a crop: px, or a share of the objects' long side (`5%`)."""
-    square: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
-    """Cut-outs have a square canvas, with what they show in the middle; asks for cutouts."""
-    image_format: Literal["png", "webp", "jpeg"] = field(default="png", metadata=WHERE_SET)
-    """Of cut-outs; jpeg needs a --background; asks for cutouts."""
-    quality: Whole = field(default=90, metadata=WHERE_SET)
+    square: Annotated[bool, Flag, CUTOUTS] = field(default=False, metadata=WHERE_SET)
+    """Cut-outs have a square canvas, with what they show in the middle."""
+    image_format: Annotated[Literal["png", "webp", "jpeg"], CUTOUTS] = field(default="png", metadata=WHERE_SET)
+    """Of cut-outs; jpeg needs a --background."""
+    quality: Annotated[Whole, CUTOUTS] = field(default=90, metadata=WHERE_SET)
     """Of webp and jpeg, 1..100."""
-    keep_profile: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
-    """Cut-outs keep the colour profile of an RGB photograph (default: they are sRGB); asks for cutouts."""
+    keep_profile: Annotated[bool, Flag, CUTOUTS] = field(default=False, metadata=WHERE_SET)
+    """Cut-outs keep the colour profile of an RGB photograph (default: they are sRGB)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,6 +81,5 @@ class CutoutOptions(Options):
 
     @property
     def asks_for_cutouts(self) -> bool:
-        """Whether one of the options is set that cut-outs alone have."""
-        shape = self.crop or self.square
-        return self.background is not None or shape or self.image_format != "png" or self.keep_profile
+        """Whether one of these options is set."""
+        return any(getattr(self, each.name) != each.default for each in fields(CutoutOptions))

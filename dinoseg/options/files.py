@@ -10,6 +10,12 @@ from dinoseg.errors import OptionError
 from dinoseg.options.declare import WHERE_SET, Flag, Options, require
 from dinoseg.options.desk import CutoutOptions
 
+FORMATS = (
+    "Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet, report; for labelling tools "
+    "coco-polygons, yolo, labelme, label-studio, cvat."
+)
+"""What ``--help`` says of them."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +35,13 @@ class OutputOptions(CutoutOptions):
     """Folder of the results; created if missing."""
     names: Literal["id", "stem"] = field(default="id", metadata=WHERE_SET)
     """Of files: the photograph's name with its extension (`a.jpg.png`), or its stem where no other has it (`a.png`)."""
-    formats: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (
+    formats: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True, help=FORMATS)] = (
         "masks",
         "overlays",
         "coco",
         "contact-sheet",
     )
-    """Any of masks, labels, overlays, cutouts, coco, attention, descriptors, contact-sheet, report; for labelling tools
-    coco-polygons, yolo, labelme, label-studio, cvat."""
+    """What is written: names of formats, see the page on folders."""
     overwrite: Annotated[bool, Flag] = False
     """Replace the results that are in the folder."""
     json: Annotated[bool, Flag] = False
