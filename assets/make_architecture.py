@@ -33,6 +33,7 @@ SAID = {
     "draw": "colours, overlays, figures",
     "encoding": "photographs to features",
     "evaluation": "protocols, reports",
+    "extraction": "features as files",
     "folder": "runs over folders",
     "grouping": "labels over a folder",
     "heads": "segmentation heads",

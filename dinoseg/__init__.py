@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
+    from dinoseg.extraction import PhotoFeatures, features
     from dinoseg.grouping import group
     from dinoseg.heads import train_head
     from dinoseg.methods.points import Points
@@ -33,6 +34,7 @@ _PUBLIC = {
     "Failure": "types",
     "Matches": "correspondence",
     "Photo": "types",
+    "PhotoFeatures": "extraction",
     "Points": "methods.points",
     "Segmentation": "segmentation",
     "Segmenter": "pipeline",
@@ -41,6 +43,7 @@ _PUBLIC = {
     "compress": "compression",
     "encode": "encoding",
     "evaluate": "evaluation",
+    "features": "extraction",
     "group": "grouping",
     "load": "backbone.zoo",
     "match": "correspondence",
@@ -58,6 +61,7 @@ __all__ = [
     "Failure",
     "Matches",
     "Photo",
+    "PhotoFeatures",
     "Points",
     "Segmentation",
     "Segmenter",
@@ -67,6 +71,7 @@ __all__ = [
     "compress",
     "encode",
     "evaluate",
+    "features",
     "group",
     "load",
     "match",

@@ -28,6 +28,7 @@ ROAD = (
         "pipeline",
         "folder",
         "picture",
+        "extraction",
         "correspondence",
         "attention_folder",
         "heads",
@@ -171,7 +172,7 @@ HEAVY = "sorted(set(sys.modules) & {'torch', 'torchvision', 'timm', 'cv2', 'nump
         ["--version"],
         *(
             [verb, "--help"]
-            for verb in ("segment", "attend", "match", "track", "group", "train", "compress", "train-head")
+            for verb in ("segment", "attend", "match", "features", "track", "group", "train", "compress", "train-head")
         ),
         ["evaluate", "--help"],
     ],
@@ -190,6 +191,9 @@ FUNCTIONS = {
     "train": "training",
     "evaluate": "evaluation",
     "attend": "attention",
+    "features": "extraction",
+    "match": "correspondence",
+    "similarity": "correspondence",
     "group": "grouping",
     "segment": "pipeline",
     "track": "tracking",

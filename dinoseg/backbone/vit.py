@@ -85,13 +85,17 @@ class VisionTransformer(Backbone):
         """The CLS token after the final norm, ``(B, d)``."""
         return self.tokens(images)[:, 0]
 
-    def forward(self, images: Tensor, facets: Collection[str] = (), cls: bool = False) -> Features:
-        """CLS attention of the last layer, and only those facets (of ``FACETS``) that were asked for."""
+    def forward(
+        self, images: Tensor, facets: Collection[str] = (), cls: bool = False, layer: int | None = None
+    ) -> Features:
+        """CLS attention of layer ``layer`` (1..depth, default the last), and only those facets (of ``FACETS``) that
+        were asked for; tokens of any layer pass the final norm."""
+        index = (layer or self.spec.depth) - 1
         x, rope = self.embed(images)
-        for index in range(self.spec.depth - 1):
-            x = self.block(index, x, rope)
+        for before in range(index):
+            x = self.block(before, x, rope)
         grid = (images.shape[-2] // self.spec.patch, images.shape[-1] // self.spec.patch)
-        return LastBlock(self, x, rope, grid).features(facets, cls)
+        return LastBlock(self, x, rope, grid, index).features(facets, cls)
 
     def attention_inputs(self, images: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         """Queries and keys ``(B, heads, T, c)`` as layer ``layer`` (1..depth) multiplies them, RoPE included."""
@@ -138,11 +142,13 @@ class VisionTransformer(Backbone):
 
 
 class LastBlock:
-    """The last block, computed as far as it is needed."""
+    """The last block that runs, computed as far as it is needed: block ``index`` from 0 (default: the last of all)."""
 
-    def __init__(self, backbone: VisionTransformer, x: Tensor, rope: Tensor | None, grid: tuple[int, int]) -> None:
+    def __init__(
+        self, backbone: VisionTransformer, x: Tensor, rope: Tensor | None, grid: tuple[int, int], index: int = -1
+    ) -> None:
         self.backbone, self.x, self.rope, self.grid = backbone, x, rope, grid
-        self.index = backbone.spec.depth - 1
+        self.index = index % backbone.spec.depth
         self.block = backbone.vit.blocks[self.index]
         self.normed = self.block.norm1(x)  # (B, T, d)
 

@@ -21,6 +21,7 @@ VERBS = (
     "segment",
     "attend",
     "match",
+    "features",
     "track",
     "group",
     "train",

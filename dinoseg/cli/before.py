@@ -23,6 +23,8 @@ from dinoseg.options import (
     AttendOptions,
     CompressOptions,
     EvaluateOptions,
+    FeatureFileOptions,
+    FeatureOptions,
     InputOptions,
     LikeOptions,
     MatchOptions,
@@ -33,8 +35,9 @@ from dinoseg.options import (
     TrainHeadOptions,
     TrainOptions,
 )
-from dinoseg.outputs import refuse_formats
+from dinoseg.outputs import FEATURES, refuse_formats
 from dinoseg.outputs.claim import refuse_results
+from dinoseg.outputs.features import check_parquet
 from dinoseg.outputs.folder import check_output
 from dinoseg.outputs.picture import PIPE, is_picture, picture_options
 from dinoseg.places import check_file, check_folder
@@ -95,6 +98,19 @@ def before_match(images: Sequence[Path], options: MatchOptions, output: PictureO
     if not make_method(options.method, options.param).needs_network:
         raise OptionError(f"match compares what a network says: --method {options.method_name} has none.")
     check_finding(options, ())
+
+
+def before_features(
+    images: Sequence[str], inputs: InputOptions, options: FeatureOptions, output: FeatureFileOptions
+) -> None:
+    """What ``features`` refuses. Raises ``UsageError``."""
+    check_named(images, inputs.from_file)
+    check_output(output.folder(output.formats), FEATURES)
+    if "parquet" in output.formats:
+        check_parquet()
+    refuse_results(images, output.output, FEATURES.keys())
+    find(images, from_file=inputs.from_file, exclude=output.output)
+    check_weights(options.model, offline=options.offline)
 
 
 def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> None:

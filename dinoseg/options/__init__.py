@@ -23,6 +23,7 @@ from dinoseg.options.declare import (
 )
 from dinoseg.options.desk import SUFFIXES, CutoutOptions, SelectOptions
 from dinoseg.options.evaluate import EvaluateOptions
+from dinoseg.options.features import FeatureFileOptions, FeatureOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
 from dinoseg.options.match import MatchOptions, PictureOptions
@@ -42,6 +43,8 @@ __all__ = (
     "CompressOptions",
     "CutoutOptions",
     "EvaluateOptions",
+    "FeatureFileOptions",
+    "FeatureOptions",
     "FigureOptions",
     "Flag",
     "FrameOptions",

@@ -33,6 +33,17 @@ FORMATS = Registry(
 )
 """Every format by its name: ``module:attribute`` of an ``ImageFormat`` or a ``FolderFormat``."""
 
+FEATURES = Registry(
+    "--formats",
+    {
+        "patches": "dinoseg.outputs.features:PATCHES",
+        "embedding": "dinoseg.outputs.features:EMBEDDING",
+        "objects": "dinoseg.outputs.features:OBJECTS",
+        "parquet": "dinoseg.outputs.features:EMBEDDINGS",
+        "pca": "dinoseg.outputs.features:PCA",
+    },
+)
+"""The same of ``dinoseg features``; beside the file of ``pca``, which is its basis, there are pictures."""
 
 OF_NETWORKS = ("attention", "descriptors")
 """Formats of what a network says."""
@@ -45,24 +56,26 @@ def refuse_formats(names: Iterable[str], why: str) -> None:
             raise OptionError(f"there would be no {name} to write: {why}.")
 
 
-def load_format(name: str) -> ImageFormat | FolderFormat:
+def load_format(name: str, registry: Registry = FORMATS) -> ImageFormat | FolderFormat:
     """The format of that name. Raises ``OptionError`` for a name that is not there."""
-    loaded: ImageFormat | FolderFormat = FORMATS.load(name)
+    loaded: ImageFormat | FolderFormat = registry.load(name)
     return loaded
 
 
-def split_formats(names: Iterable[str]) -> tuple[dict[str, ImageFormat], dict[str, FolderFormat]]:
+def split_formats(
+    names: Iterable[str], registry: Registry = FORMATS
+) -> tuple[dict[str, ImageFormat], dict[str, FolderFormat]]:
     """The named formats: those with a file per image (also those that another one needs), and those per folder."""
     from dinoseg.outputs.format import ImageFormat
 
     per_image: dict[str, ImageFormat] = {}
     per_folder: dict[str, FolderFormat] = {}
     for name in names:
-        loaded = load_format(name)
+        loaded = load_format(name, registry)
         if isinstance(loaded, ImageFormat):
             per_image[name] = loaded
             per_folder |= {name: loaded.index} if loaded.index else {}
         else:
             per_folder[name] = loaded
-            per_image |= split_formats(loaded.needs)[0]
+            per_image |= split_formats(loaded.needs, registry)[0]
     return per_image, per_folder

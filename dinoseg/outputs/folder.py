@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from dinoseg.outputs.manifest import Manifest
 from dinoseg.outputs.record import Record, failure_record, record_of
 from dinoseg.outputs.render import write_files
 from dinoseg.places import check_folder, claimed, refusing
+from dinoseg.registry import Registry
 from dinoseg.runs.done import fingerprint, unchanged
 from dinoseg.runs.identity import refuse_other_run, run_id
 from dinoseg.strict_json import plain, to_json
@@ -39,13 +41,13 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.jsonl"
 
 
-def check_output(options: OutputOptions) -> None:
+def check_output(options: OutputOptions, registry: Registry = FORMATS) -> None:
     """Refuse what ``OutputFolder`` would refuse whatever its run: to be asked before a network is loaded for it.
 
     Raises ``OptionError`` for unknown formats and for a background that is unknown or cannot be read, and
     ``OutputConflict`` for a folder that is not writable or not ours. Nothing is created.
     """
-    split_formats(options.wanted)
+    split_formats(options.wanted, registry)
     make_backdrop(options.background)
     check_folder(options.output)
     if options.output.exists() and not options.overwrite:
@@ -67,9 +69,11 @@ class OutputFolder:
     Afterwards ``OSError`` with the file's name when the disk is full or fails.
     """
 
-    def __init__(self, options: OutputOptions, run: Mapping[str, Any]) -> None:
+    def __init__(self, options: OutputOptions, run: Mapping[str, Any], registry: Registry = FORMATS) -> None:
+        """``registry``: the formats that there are for what is written here."""
         self.options = options
-        self.per_image, self.per_folder = split_formats(options.wanted)
+        self.per_image, self.per_folder = split_formats(options.wanted, registry)
+        self._formats, self._folder_formats = split_formats(registry, registry)  # all that there may be
         self._backdrop = make_backdrop(options.background)
         facts = {**run, **({"names": options.names} if options.names != "id" else {})}
         self.id = run_id(facts)
@@ -118,7 +122,7 @@ class OutputFolder:
         for record in manifest:
             remove_files(self.root, record.files.values())
         manifest.close()
-        remove_files(self.root, [format_.file for format_ in split_formats(FORMATS)[1].values()])
+        remove_files(self.root, [format_.file for format_ in self._folder_formats.values()])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,15 +163,18 @@ class OutputFolder:
         Formats that earlier runs wrote for this image are written too, so that none of them is left stale; what else
         was added to it is removed.
         """
-        earlier = self._manifest.get(segmentation.id)
-        had = {} if earlier is None else earlier.files
-        known = {name: path for name, path in had.items() if name in FORMATS}
-        remove_files(self.root, [path for name, path in had.items() if name not in FORMATS])
-        formats = split_formats([*self.per_image, *known])[0]
-        scene = Scene(segmentation, photo, soft, self._backdrop, self.options)
-        files = write_files(self.root, scene, formats, known, self.spellings, self._owners, self.options.names)
         source = source or fingerprint(segmentation.source.content)
-        self._manifest.append(record_of(segmentation, run=self.id, source=source, files=files))
+        self.put(record_of(segmentation, source=source), Scene(segmentation, photo, soft, self._backdrop, self.options))
+
+    def put(self, record: Record, scene: Any) -> None:
+        """Write the files of one image, which formats make of a ``scene`` with an ``id``, and its line."""
+        earlier = self._manifest.get(record.id)
+        had = {} if earlier is None else earlier.files
+        known = {name: path for name, path in had.items() if name in self._formats}
+        remove_files(self.root, [path for name, path in had.items() if name not in self._formats])
+        formats = {name: self._formats[name] for name in dict.fromkeys((*self.per_image, *known))}
+        files = write_files(self.root, scene, formats, known, self.spellings, self._owners, self.options.names)
+        self._manifest.append(replace(record, run=self.id, files=files))
 
     def known(self, id_: str) -> Record | None:
         """What the folder holds of an input, by this run or an earlier one."""
@@ -191,6 +198,6 @@ class OutputFolder:
     def finish(self) -> None:
         """Bring the manifest in order and make the files per folder, also those that earlier runs had made."""
         self._manifest.compact()
-        for name, format_ in split_formats(FORMATS)[1].items():
+        for name, format_ in self._folder_formats.items():
             if name in self.per_folder or existing(self.root, format_.file):
                 write_under(self.root, format_.file, format_.build(self._manifest, self.root))

@@ -48,6 +48,11 @@ class Scene:
         self._photo, self._soft = photo, soft
 
     @property
+    def id(self) -> str:
+        """Of the photograph."""
+        return self.segmentation.id
+
+    @property
     def size(self) -> tuple[int, int]:
         """``(H, W)`` px of the upright original."""
         return self.segmentation.size
@@ -85,8 +90,8 @@ class ImageFormat:
 
     suffix: str | Callable[[CutoutOptions], str]
     """Of the file's name; where cut-outs are it depends on how they look."""
-    encode: Callable[[Scene], bytes | None]
-    """The file's content; None where there is nothing to write for this image."""
+    encode: Callable[[Any], bytes | None]
+    """The file's content, from a ``Scene`` or what else is written of an image; None: there is nothing to write."""
     draw: Callable[[Scene], PIL.Image.Image] | None = None
     """The picture itself, for formats that are one."""
     below: str = ""

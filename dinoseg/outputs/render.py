@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
@@ -47,7 +47,7 @@ def render_image(
 
 def write_files(
     root: Path,
-    scene: Scene,
+    scene: Any,
     formats: Mapping[str, ImageFormat],
     known: Mapping[str, str | None],
     spellings: Spellings,
@@ -64,7 +64,7 @@ def write_files(
         content = format_.encode(scene)
         files[name] = None
         if content is not None:
-            folder, id_ = posixpath.join(name, format_.below).rstrip("/"), scene.segmentation.id
+            folder, id_ = posixpath.join(name, format_.below).rstrip("/"), scene.id
             named = owners if format_.stem or names == "stem" else None
             suffix = format_.suffix if isinstance(format_.suffix, str) else format_.suffix(scene.look)
             path = known.get(name) or free_path(root, folder, id_, suffix, spellings, named)

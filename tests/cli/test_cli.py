@@ -150,6 +150,10 @@ attend photos -o o --model nosuch
 match photos/photo_000.jpg nowhere -o o.png
 match photos/photo_000.jpg photos/photo_001.jpg -o o
 match photos/photo_000.jpg photos/photo_001.jpg -o o.png --method prior
+features nowhere -o o
+features photos -o one.png
+features photos -o o --formats masks
+features photos -o o --model nosuch
 track nowhere -o o
 track photos -o one.png
 track photos -o o --mask nosuch

@@ -1,0 +1,8 @@
+"""Features of photographs and videos as arrays and pictures: one vector a patch, one a photograph."""
+
+from __future__ import annotations
+
+from dinoseg.extraction.extractor import PhotoFeatures, features
+from dinoseg.extraction.run import features_folder
+
+__all__ = ["PhotoFeatures", "features", "features_folder"]
