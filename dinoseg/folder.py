@@ -11,6 +11,7 @@ from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import OptionError, OutOfMemory
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
+from dinoseg.images.watch import watch
 from dinoseg.methods.described import Described
 from dinoseg.options import OutputOptions, SegmentOptions, SelectOptions, identity
 from dinoseg.outputs import refuse_formats
@@ -34,6 +35,7 @@ def segment_folder(
     *,
     select: SelectOptions | None = None,
     from_file: Path | None = None,
+    watched: bool = False,
     progress: Callable[[Finished | Failure | Source], object] = lambda _: None,
     then: Callable[[OutputFolder], None] = lambda _: None,
 ) -> Summary:
@@ -42,7 +44,8 @@ def segment_folder(
     ``select`` says which objects are written.
     ``from_file`` lists photographs in the place of ``inputs``, one path a line.
     ``progress`` is told each result, and the source of each photograph that was done before. ``then`` gets the folder
-    when all results are in it, before the files per folder are made.
+    when all results are in it, before the files per folder are made. ``watched``: the inputs are looked at again and
+    again, until the run is interrupted; the files per folder are made whenever new photographs are done.
     Raises ``UsageError`` before anything is written; photographs that fail are in the summary and the manifest.
     """
     start = time.perf_counter()
@@ -63,12 +66,13 @@ def segment_folder(
         segmenter = described(segmenter)
     with OutputFolder(output, facts) as folder:
         run = FolderRun(folder, listing, progress)
-        results = (selected(result, select) for result in segmenter.run(run.missing()))
-        for result in read_ahead(results, run.write, workers=1, ahead=WORKERS):
-            run.count(result)
-            progress(result)
-        then(folder)
-        folder.finish()
+        for run.listing in watch(inputs, exclude=output.output) if watched else [listing]:
+            results = (selected(result, select) for result in segmenter.run(run.missing()))
+            for result in read_ahead(results, run.write, workers=1, ahead=WORKERS):
+                run.count(result)
+                progress(result)
+            then(folder)
+            folder.finish()
     device = str(segmenter.backbone.device) if segmenter.backbone else "cpu"
     return run.summary(device, time.perf_counter() - start)
 

@@ -1,13 +1,16 @@
 """Runs over folders: everything is written, failures are named, nothing is done twice, a kill costs nothing."""
 
 import json
+from functools import partial
 
 import pytest
 
 from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.folder import segment_folder
+from dinoseg.images.watch import watch
 from dinoseg.options import OutputOptions, SegmentOptions
-from dinoseg.pipeline import Segmenter
+from dinoseg.pipeline import Finished, Segmenter
+from dinoseg.types import Failure, Source
 from tests.helpers import write_images
 from tests.networks import save_teacher
 
@@ -130,3 +133,32 @@ def test_a04_the_pixel_limit_of_the_input_options_holds(model, tmp_path):
     output = OutputOptions(output=tmp_path / "out")
     summary = segment_folder([tmp_path / "photos"], options(model, max_pixels=100), output)
     assert summary.failures[0].reason == "too_large"
+
+
+def test_a_watched_folder(tmp_path, monkeypatch):
+    """Photographs that come later are done, a restart goes on, and every round leaves whole files of the folder."""
+    quick = SegmentOptions(method="prior", refine="none")
+    photos, output, told = tmp_path / "photos", OutputOptions(output=tmp_path / "out", formats=("masks", "coco")), []
+    write_images(photos, 1)
+
+    def day(*events):
+        events = list(events)
+
+        def wait(_):
+            if not events:
+                raise KeyboardInterrupt
+            events.pop(0)()
+
+        monkeypatch.setattr("dinoseg.folder.watch", partial(watch, wait=wait))
+        with pytest.raises(KeyboardInterrupt):
+            segment_folder([photos], quick, output, watched=True, progress=lambda result: told.append(type(result)))
+        return [image["file_name"] for image in json.loads((tmp_path / "out" / "coco.json").read_text())["images"]]
+
+    assert day(list, lambda: write_images(photos, 2), list, list) == ["photo_000.jpg", "photo_001.jpg"]
+    assert told == [Finished, Source, Finished]  # the test wrote the first one again: its content is the same
+    told.clear()
+    assert day(list, lambda: (photos / "half.jpg").write_bytes(b"\xff\xd8\xff"), list) == [
+        "photo_000.jpg",
+        "photo_001.jpg",
+    ]
+    assert told == [Source, Source, Failure]

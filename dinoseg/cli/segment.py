@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+from cyclopts import Parameter
 
 from dinoseg.cli.arguments import IMAGES, INPUT, MODEL, OBJECTS, OUTPUT
 from dinoseg.cli.console import (
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from dinoseg.runs.summary import Summary
     from dinoseg.types import Failure, Source
 
+WATCH = "Do photographs as they come into the folders, until Ctrl-C."
 FACTS = ("done", "empty", "skipped", "ignored", "device", "seconds", "stages")
 """Of the road's summary, for ``--json``."""
 
@@ -36,6 +40,7 @@ def segment(
     *images: Annotated[str, IMAGES],
     output: Annotated[OutputOptions, OUTPUT],
     inputs: Annotated[InputOptions | None, INPUT] = None,
+    watch: Annotated[bool, INPUT, Parameter(negative="", help=WATCH)] = False,
     options: Annotated[SegmentOptions | None, MODEL] = None,
     select: Annotated[SelectOptions | None, OBJECTS] = None,
 ) -> int:
@@ -49,6 +54,8 @@ def segment(
     from dinoseg.outputs.picture import is_picture
 
     before_segment(images, inputs, options, output)
+    if watch:
+        watch_folders(images, inputs, options, output, select)
     if is_picture(output.output):
         return one_picture(the_photograph(images, inputs, output.output), options, output, select)
     from dinoseg.folder import segment_folder
@@ -69,6 +76,32 @@ def segment(
         say_nothing_found(images or [inputs.from_file], summary.ignored)
     tell_results(summary, notes, output)
     return of_counts(summary.done + summary.skipped, summary.failed)
+
+
+def watch_folders(
+    images: Sequence[str], inputs: InputOptions, options: SegmentOptions, output: OutputOptions, select: SelectOptions
+) -> NoReturn:
+    """Do photographs as they come, a line on stderr for each, until the command is interrupted."""
+    from dinoseg.outputs.picture import is_picture
+
+    if inputs.from_file or is_picture(output.output) or output.json:
+        raise OptionError(
+            "--watch looks into folders and writes into one: leave out --from-file, --json, and name both."
+        )
+    from dinoseg.folder import segment_folder
+    from dinoseg.pipeline import Finished
+    from dinoseg.types import Failure
+
+    def progress(result: Finished | Failure | Source) -> None:
+        if isinstance(result, Finished):
+            found = result.segmentation
+            inform(f"done: {found.id}" + (f" ({found.reason})" if found.reason else ""))
+        elif isinstance(result, Failure):
+            say_failures([result], 1, "")
+
+    inform("Watching; Ctrl-C ends it, and the same command goes on.")
+    segment_folder(images, options, output, select=select, watched=True, progress=progress)
+    raise KeyboardInterrupt
 
 
 def one_picture(photograph: Path, options: SegmentOptions, output: OutputOptions, select: SelectOptions) -> int:

@@ -63,6 +63,22 @@ def test_the_options_reach_the_road(road: Road) -> None:
     assert output == OutputOptions(output=Path("out"), formats=("masks", "coco"), overwrite=True)
 
 
+@pytest.mark.parametrize(
+    "line", ["in -o a.png --watch", "in -o out --watch --json", "--from-file list.txt -o out --watch"]
+)
+def test_what_cannot_be_watched(road: Road, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    assert run(["segment", *line.split()]) == 2
+    assert not road.asked
+    assert capsys.readouterr().err.startswith("dinoseg: ")
+
+
+def test_watching_ends_with_an_interruption(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.summary = summary()
+    assert run(["segment", "--watch", "in", "-o", "out"]) == 130
+    assert (road.asked[0], road.more["watched"]) == (("in",), True)
+    assert "Watching; Ctrl-C ends it" in capsys.readouterr().err
+
+
 def test_a_list_file_stands_for_images(road: Road) -> None:
     assert run(["segment", "--from-file", "list.txt", "-o", "out"]) == 0
     assert road.asked[0] == ()
