@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dinoseg.backbone.memory import within_memory
-from dinoseg.errors import OptionError, OutOfMemory
+from dinoseg.errors import ImageError, OptionError
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
 from dinoseg.images.watch import watch
@@ -112,7 +112,7 @@ class FolderRun:
         try:
             with within_memory(unwritable(found.id)):
                 self.folder.write(found, result.photo, result.soft, self.prints[found.id])
-        except OutOfMemory as error:
+        except ImageError as error:  # memory, or the photograph is read again and is gone
             return self.write(Failure(found.id, error, found.source))
         self.prints.pop(found.id)
         found.timings["write"] = time.perf_counter() - start

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from dinoseg.errors import OptionError, OutputConflict
+from dinoseg.errors import ImageVanished, OptionError, OutputConflict
 from dinoseg.folder import segment_folder
 from dinoseg.images.watch import watch
 from dinoseg.options import OutputOptions, SegmentOptions
@@ -162,3 +162,14 @@ def test_a_watched_folder(tmp_path, monkeypatch):
         "photo_001.jpg",
     ]
     assert told == [Source, Source, Failure]
+
+
+def test_a_photograph_that_is_gone_when_its_profile_is_read(model, tmp_path, monkeypatch):
+    def gone(content):
+        raise ImageVanished("is not there any more")
+
+    write_images(tmp_path / "photos", 2)
+    monkeypatch.setattr("dinoseg.outputs.cutouts.read_profiled", gone)
+    output = OutputOptions(output=tmp_path / "out", formats=("cutouts",), keep_profile=True)
+    summary = segment_folder([tmp_path / "photos"], SegmentOptions(method="prior", refine="none"), output)
+    assert (summary.done, summary.failed) == (0, 2)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from dinoseg.images.decode import open_file, read_orientation, typed_errors
+from dinoseg.images.deep import is_deep
 from dinoseg.images.formats import open_image
 from dinoseg.images.turns import TURNS
 from dinoseg.types import Image
@@ -45,7 +46,7 @@ def read_profiled(content: Image) -> Profiled | None:
         stream = io.BytesIO(content) if isinstance(content, bytes) else stack.enter_context(open_file(content))
         _, image = open_image(stream)
         profile = image.info.get("icc_profile")
-        if image.mode != "RGB" or not profile:
+        if image.mode != "RGB" or is_deep(image) or not profile:
             return None
         try:
             known = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -51,6 +51,8 @@ class Spellings:
     """
 
     def __init__(self) -> None:
+        self.owners: dict[str, str] = {}
+        """Ids by the paths of files that are named by a stem: two photographs may share one."""
         self._names: dict[Path, set[str]] = {}
 
     def hold(self, root: Path, relative: str) -> bool:
@@ -65,20 +67,18 @@ class Spellings:
         return True
 
 
-def free_path(
-    root: Path, folder: str, id_: str, suffix: str, spellings: Spellings, owners: dict[str, str] | None = None
-) -> str:
+def free_path(root: Path, folder: str, id_: str, suffix: str, spellings: Spellings, *, stem: bool = False) -> str:
     """The path of a new file: a marked one where the plain one is taken.
 
     By another id's file, where case does not count; or by a folder where the file belongs or a file where a folder
     does: ``a.jpg`` beside ``a.jpg.png/b.jpg``.
 
-    With ``owners``, ids by the path of their file, it is named by the id's stem where that is no other's: ``a.png`` of
-    ``a.jpg``, ``a.png.png`` of ``a.png`` after it. The new file is added to them.
+    With ``stem`` it is named by the id's stem where that is no other's: ``a.png`` of ``a.jpg``, ``a.png.png`` of
+    ``a.png`` after it. The new file is added to the ``owners``.
     """
-    names = [id_] if owners is None else [posixpath.splitext(id_)[0], id_]
-    for relative in (relative_path(folder, name, suffix) for name in names):
-        if is_free(root, relative, spellings) and (owners is None or owners.setdefault(relative, id_) == id_):
+    for name in [posixpath.splitext(id_)[0], id_] if stem else [id_]:
+        relative = relative_path(folder, name, suffix)
+        if is_free(root, relative, spellings) and (not stem or spellings.owners.setdefault(relative, id_) == id_):
             return relative
     return relative_path(folder, id_, suffix, marked=True)
 

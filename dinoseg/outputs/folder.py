@@ -75,13 +75,12 @@ class OutputFolder:
         self.per_image, self.per_folder = split_formats(options.wanted, registry)
         self._formats, self._folder_formats = split_formats(registry, registry)  # all that there may be
         self._backdrop = make_backdrop(options.background)
-        facts = {**run, **({"names": options.names} if options.names != "id" else {})}
+        self._stems = options.names == "stem"
+        facts = {**run, "names": "stem"} if self._stems else run
         self.id = run_id(facts)
         """Hash of ``run``; results of another id are never mixed in."""
         self._run = {"id": self.id, **facts}
         self.spellings = Spellings()
-        self._owners: dict[str, str] = {}
-        """Ids by the paths of files that are named by a stem."""
 
     def __enter__(self) -> OutputFolder:
         output = self.options.output
@@ -92,8 +91,9 @@ class OutputFolder:
             self._claim()
             self._manifest = stack.enter_context(closing(Manifest(self.root / MANIFEST)))
             self._held = stack.pop_all()
-        if self.options.names == "stem" or any(format_.stem for format_ in self.per_image.values()):
-            self._owners = {path: record.id for record in self._manifest for path in record.files.values() if path}
+        if self._stems or any(format_.stem for format_ in self.per_image.values()):
+            owners = ((path, record.id) for record in self._manifest for path in record.files.values() if path)
+            self.spellings.owners.update(owners)
         return self
 
     def _claim(self) -> None:
@@ -173,7 +173,7 @@ class OutputFolder:
         known = {name: path for name, path in had.items() if name in self._formats}
         remove_files(self.root, [path for name, path in had.items() if name not in self._formats])
         formats = {name: self._formats[name] for name in dict.fromkeys((*self.per_image, *known))}
-        files = write_files(self.root, scene, formats, known, self.spellings, self._owners, self.options.names)
+        files = write_files(self.root, scene, formats, known, self.spellings, stems=self._stems)
         self._manifest.append(replace(record, run=self.id, files=files))
 
     def known(self, id_: str) -> Record | None:

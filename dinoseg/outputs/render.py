@@ -51,13 +51,13 @@ def write_files(
     formats: Mapping[str, ImageFormat],
     known: Mapping[str, str | None],
     spellings: Spellings,
-    owners: dict[str, str],
-    names: str = "id",
+    *,
+    stems: bool = False,
 ) -> dict[str, str | None]:
     """Write one image's files below ``root`` (a real path); their paths in it by format.
 
-    ``known`` are the paths that this image has already: they are its own and are written again. ``owners`` are ids by
-    the path of their file, for files that are named by a stem: those of some formats, or all where ``names`` say so.
+    ``known`` are the paths that this image has already: they are its own and are written again. ``stems``: all files
+    are named by the stem of the image, not only those of formats that are.
     """
     files: dict[str, str | None] = {}
     for name, format_ in formats.items():
@@ -65,9 +65,9 @@ def write_files(
         files[name] = None
         if content is not None:
             folder, id_ = posixpath.join(name, format_.below).rstrip("/"), scene.id
-            named = owners if format_.stem or names == "stem" else None
             suffix = format_.suffix if isinstance(format_.suffix, str) else format_.suffix(scene.look)
-            path = known.get(name) or free_path(root, folder, id_, suffix, spellings, named)
+            stem = stems or format_.stem
+            path = known.get(name) or free_path(root, folder, id_, suffix, spellings, stem=stem)
             write_under(root, path, [content])
             files[name] = path
     return files
@@ -81,7 +81,7 @@ def save(segmentation: Segmentation, directory: Path, formats: Iterable[str]) ->
     per_image, per_folder = split_formats(formats)
     directory.mkdir(parents=True, exist_ok=True)
     root = directory.resolve()
-    files = write_files(root, Scene(segmentation), per_image, {}, Spellings(), {})
+    files = write_files(root, Scene(segmentation), per_image, {}, Spellings())
     record = record_of(segmentation, files=files)
     for format_ in per_folder.values():
         write_under(root, format_.file, format_.build([record], root))

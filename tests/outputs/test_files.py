@@ -208,10 +208,10 @@ def test_d55_removing_takes_files_and_empty_folders_only(tmp_path):
 
 
 def test_names_by_stem(tmp_path):
-    owners = {}
+    spellings = Spellings()
     ids = ("a.jpg", "a.png", "a.png.png", "b/a.jpg", "noend", ".hidden")
-    paths = [free_path(tmp_path, "masks", id_, ".png", Spellings(), owners) for id_ in ids]
+    paths = [free_path(tmp_path, "masks", id_, ".png", spellings, stem=True) for id_ in ids]
     assert paths[:2] == ["masks/a.png", "masks/a.png.png"]
     assert paths[2] not in paths[:2]
     assert paths[3:] == ["masks/b/a.png", "masks/noend.png", "masks/.hidden.png"]
-    assert [free_path(tmp_path, "masks", id_, ".png", Spellings(), owners) for id_ in ids] == paths  # its own again
+    assert [free_path(tmp_path, "masks", id_, ".png", spellings, stem=True) for id_ in ids] == paths  # its own again
