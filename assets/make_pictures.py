@@ -2,8 +2,8 @@
 
     python assets/make_pictures.py
 
-Writes hero.jpg (photograph, attention, mask, cut-out), heads.jpg (every head of one photograph) and contact_sheet.jpg
-(as `dinoseg segment` writes it) beside this file.
+Writes hero.jpg (photograph, attention, mask, cut-out), heads.jpg (every head of one photograph), contact_sheet.jpg (as
+`dinoseg segment` writes it) and components.jpg (of `dinoseg features --formats pca`) beside this file.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SHOWN = ("china.jpg", "flower.jpg", "motorcycle_left.png", "astronaut.png")
 CELL = (216, 162)  # width, height px
 GAP = 6
 HEAD = 22
+COLOURED = ("chelsea.png", "coffee.png", "china.jpg", "flower.jpg")
 TITLES = ("photograph", "CLS attention", "mask", "cut-out")
 
 
@@ -64,6 +65,13 @@ def hero(photos: Sequence[bytes]) -> PIL.Image.Image:
     return sheet(TITLES, rows)
 
 
+def components(pairs: Sequence[PIL.Image.Image]) -> PIL.Image.Image:
+    """Photographs above, what is right of each below."""
+    photos = [pair.crop((0, 0, pair.width // 2, pair.height)) for pair in pairs]
+    coloured = [pair.crop((pair.width // 2, 0, pair.width, pair.height)) for pair in pairs]
+    return sheet(COLOURED, [photos, coloured])
+
+
 def main() -> None:
     photos = {sample.name: sample.file().read_bytes() for sample in SAMPLES}
     hero([photos[name] for name in SHOWN]).save(HERE / "hero.jpg", quality=85)
@@ -71,9 +79,15 @@ def main() -> None:
     dinoseg.attend(photos["chelsea.png"]).figure().savefig(figure, format="png", dpi=100)
     PIL.Image.open(figure).convert("RGB").save(HERE / "heads.jpg", quality=85)
     with TemporaryDirectory() as folder:
-        commands = (["samples", f"{folder}/photos"], ["segment", f"{folder}/photos", "-o", f"{folder}/out"])
+        commands = (
+            ["samples", f"{folder}/photos"],
+            ["segment", f"{folder}/photos", "-o", f"{folder}/out"],
+            ["features", f"{folder}/photos", "-o", f"{folder}/features", "--formats", "pca"],
+        )
         assert not any(run(command) for command in commands)
         PIL.Image.open(f"{folder}/out/contact_sheet.png").convert("RGB").save(HERE / "contact_sheet.jpg", quality=80)
+        pairs = [PIL.Image.open(f"{folder}/features/pca/{name}.png") for name in COLOURED]
+        components(pairs).save(HERE / "components.jpg", quality=85)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ RUNS: dict[str, str] = {
     "attend": "attend few -o OUT --arrays",
     "attend-query": "attend few -o OUT --arrays --query 30 40 --layer 6",
     "attend-rollout": "attend few -o OUT --arrays --rollout",
+    "attend-like": "attend few -o OUT --arrays --like 30 40",
+    "features": "features few -o OUT --formats patches embedding objects pca",
+    "features-layer": "features few -o OUT --layer 6 --facet key --dtype float32",
     "track": "track eval/DAVIS/JPEGImages/480p/SEQUENCE -o OUT --size 160",
     "track-mask": "track eval/DAVIS/JPEGImages/480p/SEQUENCE -o OUT --size 160 "
     "--mask eval/DAVIS/Annotations/480p/SEQUENCE/00000.png",

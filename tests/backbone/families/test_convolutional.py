@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from dinoseg import Segmenter, attend, evaluate, group, segment
+from dinoseg import Segmenter, attend, evaluate, features, group, match, segment, similarity
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.families.convolutional import CONVOLUTIONAL, RESNETS, ConvolutionalNetwork, measured
 from dinoseg.backbone.weights import load_file
@@ -248,3 +248,17 @@ def test_protocols_of_attention_are_refused(resnet18, tmp_path):
         PIL.Image.fromarray(pixels).save(tmp_path / name / "a.png")
     with pytest.raises(OptionError, match="has no CLS attention"):
         evaluate("attention-jaccard", (tmp_path / "images", tmp_path / "masks"), model=str(resnet18), size=64)
+
+
+def test_features_and_what_is_like_what(resnet18):
+    photo = disk_photo(192, 256)[0]
+    network = {"model": str(resnet18), "device": "cpu"}
+    found = features(photo, **network)
+    assert found.patches.shape == (*found.fit.grid, 512)
+    assert found.embedding.shape == (512,)
+    assert (found.objects == 1).all()  # nothing says what an object is
+    for wrong, told in (({"facet": "key"}, "has token"), ({"layer": 1}, "no layers to choose")):
+        with pytest.raises(OptionError, match=told):
+            features(photo, **network, **wrong)
+    assert similarity(photo, (128, 96), **network).map.max() == pytest.approx(1)
+    assert match(photo, photo, method="tokencut", refine="none", pairs=3, **network).found >= 3
