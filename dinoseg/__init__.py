@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
-    from dinoseg.extraction import PhotoFeatures, features
+    from dinoseg.extraction import Extractor, PhotoFeatures, features
     from dinoseg.grouping import group
     from dinoseg.heads import train_head
     from dinoseg.methods.points import Points
@@ -31,6 +31,7 @@ _PUBLIC = {
     "Attention": "attention",
     "DinosegError": "errors",
     "Encoded": "encoding",
+    "Extractor": "extraction",
     "Failure": "types",
     "Matches": "correspondence",
     "Photo": "types",
@@ -58,6 +59,7 @@ __all__ = [
     "Attention",
     "DinosegError",
     "Encoded",
+    "Extractor",
     "Failure",
     "Matches",
     "Photo",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinoseg.extraction.extractor import PhotoFeatures, features
+from dinoseg.extraction.extractor import Extractor, PhotoFeatures, features
 from dinoseg.extraction.run import features_folder
 
-__all__ = ["PhotoFeatures", "features", "features_folder"]
+__all__ = ["Extractor", "PhotoFeatures", "features", "features_folder"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -19,6 +20,7 @@ from dinoseg.backbone.spec import RGB
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.encoding import Encoded, Encoder, sources_of
 from dinoseg.errors import OptionError
+from dinoseg.extraction.photographs import Photographs
 from dinoseg.images.decode import as_source
 from dinoseg.methods.attention_cut import AttentionCut
 from dinoseg.options import FeatureOptions, identity, with_options
@@ -62,19 +64,28 @@ def features(image: Image | list[Image], options: FeatureOptions) -> PhotoFeatur
     Keywords are those of ``FeatureOptions``. Raises ``ImageError`` for one image that cannot be read, ``UsageError``
     for wrong options.
     """
-    extractor = Extractor(options, objects=True)
-    if isinstance(image, list):
-        return list(extractor.stream(sources_of(image)))
-    (found,) = extractor.stream([as_source(image)])
-    if isinstance(found, Failure):
-        raise found.error
-    return found
+    extractor = Extractor.of(options)
+    return list(extractor.stream(image)) if isinstance(image, list) else extractor(image)
 
 
 class Extractor:
-    """A network with the features that are asked of it. It never changes."""
+    """A network with the features that are asked of it. It never changes. Keywords are those of ``FeatureOptions``.
 
-    def __init__(self, options: FeatureOptions, *, objects: bool) -> None:
+    Raises ``OptionError``, ``WeightsError`` or ``DeviceError`` before it touches any photograph.
+    """
+
+    @with_options(FeatureOptions)
+    def __init__(self, options: FeatureOptions) -> None:
+        self._open(options, objects=True)
+
+    @classmethod
+    def of(cls, options: FeatureOptions, *, objects: bool = True) -> Extractor:
+        """An extractor of options that are made already; ``objects``: whether it says where they are."""
+        extractor = cls.__new__(cls)
+        extractor._open(options, objects=objects)
+        return extractor
+
+    def _open(self, options: FeatureOptions, *, objects: bool) -> None:
         if options.model.endswith(EXPORTED):
             raise OptionError(f"{options.model} is an exported network, of the last layer only: name its weights.")
         self.options, self.backbone = options, load_backbone(options)
@@ -95,8 +106,24 @@ class Extractor:
         pixels = {"mean": self.spec.mean, "std": self.spec.std, "runtime": self.backbone.runtime}
         return {**identity(self.options, FeatureOptions), **pixels}
 
-    def stream(self, sources: Iterable[Source | Failure]) -> Iterator[PhotoFeatures | Failure]:
-        """Features in the order of the sources, a ``Failure`` in the place of a bad one; memory stays bounded."""
+    def __call__(self, image: Image) -> PhotoFeatures:
+        """The features of one image. Raises ``ImageError`` if it cannot be read."""
+        (found,) = self.run([as_source(image)])
+        if isinstance(found, Failure):
+            raise found.error
+        return found
+
+    def stream(self, inputs: str | Path | Iterable[Image]) -> Iterator[PhotoFeatures | Failure]:
+        """Features in the order of the inputs, whatever their number: memory stays bounded.
+
+        ``inputs``: a folder, file, glob or video file, or an iterable of paths, encoded bytes, PIL images or arrays.
+        """
+        if isinstance(inputs, str | Path):
+            return self.run(Photographs([inputs], None, None, self.options.max_pixels))
+        return self.run(sources_of(inputs))
+
+    def run(self, sources: Iterable[Source | Failure]) -> Iterator[PhotoFeatures | Failure]:
+        """Features in the order of the sources, a ``Failure`` in the place of a bad one."""
         return self.encoder.stream(sources, self.extract)
 
     def extract(self, encoded: Sequence[Encoded]) -> list[PhotoFeatures]:

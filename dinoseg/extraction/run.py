@@ -58,13 +58,13 @@ def features_folder(
         check_parquet()
     refuse_results(inputs, output.output, FEATURES.keys())
     photographs = Photographs(inputs, from_file, output.output, options.max_pixels)
-    extractor = Extractor(options, objects=bool({"objects", PICTURES} & set(output.formats)))
+    extractor = Extractor.of(options, objects=bool({"objects", PICTURES} & set(output.formats)))
     facts = {"options": extractor.identity(), "weights": extractor.spec.sha256, "version": __version__}
     pictures = PICTURES in output.formats
     arrays = tuple(name for name in output.formats if name != PICTURES) + (PCA.needs if pictures else ())
     with OutputFolder(output.folder(arrays), facts, FEATURES) as folder:
         run = Run(folder, photographs, extractor.spec.patch, progress)
-        for _ in read_ahead(extractor.stream(run.missing()), run.write, workers=1, ahead=WORKERS):
+        for _ in read_ahead(extractor.run(run.missing()), run.write, workers=1, ahead=WORKERS):
             progress()
         place = existing(folder.root, BASIS)
         before = place.read_bytes() if place else b""
@@ -151,7 +151,6 @@ class Run:
                     self.folder.amend(self.drawn(source.with_values(options.value_range), record, basis, options))
             except ImageError as error:  # gone or changed since the first pass
                 self.fail(Failure(source.id, error, source))
-                self.done -= 1
 
     def drawn(self, source: Source, record: Record, basis: Basis, options: FeatureOptions) -> Record:
         """Draw one photograph; its record with the picture. Raises ``ImageError``."""

@@ -7,7 +7,8 @@ import torch
 import dinoseg
 from dinoseg.errors import NotAnImage, OptionError
 from dinoseg.types import Failure
-from tests.helpers import disk_photo
+from tests.extraction.test_photographs import write_video
+from tests.helpers import disk_photo, write_images
 from tests.networks import save_teacher, small_teacher
 
 
@@ -67,6 +68,16 @@ def test_objects_are_of_the_last_layer_whatever_is_asked_of_the_patches():
     assert (last.objects[inside] > 0.5).all()
     assert not (last.objects[:3] > 0.5).any()
     assert mask[120, 160]
+
+
+def test_a_stream_of_a_folder_and_of_a_video(model, tmp_path):
+    write_images(tmp_path / "photos", 2)
+    write_video(tmp_path / "clip.mp4", 2)
+    extractor = dinoseg.Extractor(model=model, size=64, device="cpu")
+    assert [each.id for each in extractor.stream(tmp_path / "photos")] == ["photo_000.jpg", "photo_001.jpg"]
+    frames = list(extractor.stream(str(tmp_path / "clip.mp4")))
+    assert [each.id for each in frames] == ["clip.mp4/frame-000000", "clip.mp4/frame-000001"]
+    np.testing.assert_array_equal(extractor(frames[0].photo.pixels).patches, frames[0].patches)
 
 
 def test_a_list_has_failures_in_their_places(model):
