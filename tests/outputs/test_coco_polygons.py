@@ -8,7 +8,7 @@ from dinoseg.outputs.coco_polygons import build
 from dinoseg.outputs.record import record_of
 from dinoseg.segmentation import Segmentation
 from tests.outputs.scenes import segmentation
-from tests.outputs.test_polygons import MASKS, SIZE, iou
+from tests.outputs.shapes import MASKS, SIZE, iou
 
 NAMES = ["a hole", "two parts"]
 

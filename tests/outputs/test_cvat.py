@@ -7,7 +7,7 @@ import pytest
 from dinoseg.outputs.cvat import build
 from dinoseg.outputs.record import record_of
 from tests.outputs.scenes import segmentation
-from tests.outputs.test_polygons import MASKS
+from tests.outputs.shapes import MASKS
 
 NAMES = list(MASKS)[:9]
 

@@ -8,7 +8,7 @@ from dinoseg.outputs.label_studio import brush, build
 from dinoseg.outputs.record import failure_record, record_of
 from dinoseg.types import Failure
 from tests.outputs.scenes import segmentation
-from tests.outputs.test_polygons import MASKS
+from tests.outputs.shapes import MASKS
 
 LARGE = np.zeros((300, 400), bool)
 LARGE[20:280, 30:] = True  # runs of more than 2**16 values

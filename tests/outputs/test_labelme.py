@@ -8,7 +8,7 @@ import pytest
 from dinoseg.outputs.format import Scene
 from dinoseg.outputs.labelme import encode
 from tests.outputs.scenes import segmentation
-from tests.outputs.test_polygons import MASKS, drawn, iou
+from tests.outputs.shapes import MASKS, drawn, iou
 
 NAMES = ["a hole", "two parts"]
 

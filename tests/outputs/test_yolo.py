@@ -7,7 +7,7 @@ from dinoseg.outputs.format import Scene
 from dinoseg.outputs.yolo import DATA, encode
 from tests.outputs.scenes import disk as disk_on
 from tests.outputs.scenes import folder, segmentation, write_disk
-from tests.outputs.test_polygons import MASKS, drawn, iou
+from tests.outputs.shapes import MASKS, drawn, iou
 
 NAMES = ["a hole", "two parts"]
 
