@@ -20,8 +20,8 @@ from dinoseg.rle import decode_rle
 from dinoseg.strict_json import to_json
 from dinoseg.version import __version__
 
-LOCAL = "/data/local-files/?d="
-"""Before a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, where Label Studio serves photographs itself."""
+LOCAL = "/data/local-files/?d=photos/"
+"""Before an id: Label Studio itself serves folders below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, never that one."""
 CHANNELS = 4
 """Its brushes are RGBA pictures, 255 in all four where the object is."""
 LONGEST = 2**16

@@ -51,7 +51,7 @@ def test_tasks():
     done = record_of(segmentation([MASKS["a hole"]], id_="b/a c.jpg"))
     empty = record_of(segmentation(id_="z\udce9.jpg"))
     first, second = json.loads(b"".join(build([failed, done, empty], None)))
-    assert first["data"] == {"image": "/data/local-files/?d=b/a%20c.jpg"}
+    assert first["data"] == {"image": "/data/local-files/?d=photos/b/a%20c.jpg"}
     assert second["data"]["image"].endswith("z%E9.jpg")
     assert second["predictions"][0]["result"] == []
     (region,) = first["predictions"][0]["result"]
