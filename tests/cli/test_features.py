@@ -126,6 +126,28 @@ def test_pictures_are_drawn_anew_when_their_basis_changes(features, tmp_path: Pa
     assert (folder / "pca.npz").read_bytes() != basis
 
 
+def test_a_run_that_is_stopped_while_it_draws_ends_as_an_undisturbed_one(
+    features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert features(*ALL) == 0
+    folder = tmp_path / "out"
+    undisturbed = {name: (folder / name).read_bytes() for name in files(folder)}
+    assert features(*ALL[:-1], "--overwrite") == 0
+    drawn: list[object] = []
+
+    def stop_at_the_second(*arguments: object) -> Image.Image:
+        drawn.append(arguments)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+        return Image.new("RGB", (1, 1))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dinoseg.draw.components.components_picture", stop_at_the_second)
+        assert features(*ALL) == 130
+    assert features(*ALL) == 0
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == undisturbed
+
+
 def test_bad_files_cost_those_files_only(features, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"no image")
     (tmp_path / "clip.mp4").write_bytes(b"no video")
