@@ -19,7 +19,7 @@ from dinoseg.backbone.precision import inference
 from dinoseg.backbone.spec import RGB
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.encoding import Encoded, Encoder, sources_of
-from dinoseg.errors import OptionError
+from dinoseg.errors import NumericalFailure, OptionError
 from dinoseg.extraction.photographs import Photographs
 from dinoseg.images.decode import as_source
 from dinoseg.methods.attention_cut import AttentionCut
@@ -137,7 +137,7 @@ class Extractor:
         embedding = to_numpy(encoded.features.cls, np.float32)[0]  # (d,)
         return PhotoFeatures(
             encoded.photo.id,
-            patches.astype(self.options.dtype),
+            as_type(patches, self.options.dtype, encoded.photo.id),
             embedding,
             self.mask(encoded, encoded.features) if self.objects else None,
             encoded.fit,
@@ -153,6 +153,15 @@ class Extractor:
         last = {name.removeprefix(OF_OBJECTS): x for name, x in features.facets.items() if name.startswith(OF_OBJECTS)}
         (proposals,) = self.method(replace(features, facets=last), [encoded.photo], [encoded.fit])
         return proposals.objects[0].soft if proposals.objects else np.zeros(encoded.fit.grid, np.float32)
+
+
+def as_type(patches: NDArray[np.float32], dtype: str, id_: str) -> NDArray[np.floating[Any]]:
+    """Features in another type. Raises ``NumericalFailure`` where it does not hold them."""
+    with np.errstate(over="ignore"):
+        cast: NDArray[np.floating[Any]] = patches.astype(dtype)
+    if not np.isfinite(cast).all():
+        raise NumericalFailure(f"{id_}: its features are beyond {dtype}; use --dtype float32.")
+    return cast
 
 
 class Reader:

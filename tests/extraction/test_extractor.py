@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import dinoseg
-from dinoseg.errors import NotAnImage, OptionError
+from dinoseg.errors import NotAnImage, NumericalFailure, OptionError
+from dinoseg.extraction.extractor import as_type
 from dinoseg.types import Failure
 from tests.extraction.test_photographs import write_video
 from tests.helpers import disk_photo, write_images
@@ -78,6 +79,13 @@ def test_a_stream_of_a_folder_and_of_a_video(model, tmp_path):
     frames = list(extractor.stream(str(tmp_path / "clip.mp4")))
     assert [each.id for each in frames] == ["clip.mp4/frame-000000", "clip.mp4/frame-000001"]
     np.testing.assert_array_equal(extractor(frames[0].photo.pixels).patches, frames[0].patches)
+
+
+def test_what_float16_does_not_hold_is_told():
+    large = np.array([1.0, 70000.0], np.float32)
+    assert as_type(large, "float32", "a").dtype == np.float32
+    with pytest.raises(NumericalFailure, match=r"a: .* --dtype float32"):
+        as_type(large, "float16", "a")
 
 
 def test_a_list_has_failures_in_their_places(model):
