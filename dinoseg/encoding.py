@@ -6,11 +6,13 @@ import heapq
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from dinoseg.backbone.features import FACETS, Features, to_numpy
 from dinoseg.backbone.memory import on_device, release, within_memory
@@ -72,7 +74,9 @@ class Encoder:
         """``facets``: the patch features to keep. Without a ``backbone`` photographs are fitted to a grid only."""
         self.options, self.backbone, self.facets = options, backbone, tuple(facets)
         self.device = backbone.device if backbone else "cpu"
-        self.batch = options.batch or (1 if str(self.device) == "cpu" else 32)
+        self.parallel = backbone.parallel if backbone else 1
+        """Photographs that are encoded beside each other, each in a thread of its own."""
+        self.batch = 1 if self.parallel > 1 else options.batch or (1 if str(self.device) == "cpu" else 32)
         """Photographs of one pass, where they fit into memory."""
 
     def __call__(self, image: Image) -> Encoded:
@@ -96,6 +100,8 @@ class Encoder:
         window = 1 if self.batch == 1 else 2 * self.batch
         prepared = read_ahead(sources, self.prepare, workers=WORKERS, ahead=self.batch + WORKERS)
         run = BatchRun(self, then)
+        if self.parallel > 1:
+            return one_thread_each(read_ahead(prepared, run.alone, workers=self.parallel, ahead=self.parallel))
         groups = batches(prepared, grid_of, self.batch, window)
         return in_order(result for group in groups for result in run(group))
 
@@ -162,6 +168,11 @@ class BatchRun(Generic[T]):
         else:
             yield from zip((index for index, _ in group), results, strict=True)
 
+    def alone(self, item: Prepared | Failure) -> T | Failure:
+        """The result of one photograph."""
+        ((_, result),) = self([(0, item)])
+        return result
+
     def attempt(self, batch: Sequence[Prepared]) -> list[T | Failure] | DinosegError:
         """The results, or why there are none. When this returns, nothing holds the tensors of a pass that failed."""
         name = batch[0].source.id
@@ -204,6 +215,18 @@ def sources_of(inputs: str | Path | Iterable[Image]) -> Iterable[Source | Failur
     if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, np.ndarray)):
         raise OptionError(f"stream takes a folder or many images, not one {type(inputs).__name__}: put it into a list.")
     return (as_source(image, index) for index, image in enumerate(inputs))
+
+
+def one_thread_each(results: Iterator[T]) -> Iterator[T]:
+    """The same while numpy's matrix products take one thread each: the photographs have taken the others."""
+    with blas().limit(limits=1, user_api="blas"):
+        yield from results
+
+
+@lru_cache(maxsize=1)
+def blas() -> ThreadpoolController:
+    """The matrix libraries of this process, which takes milliseconds to find out."""
+    return ThreadpoolController()
 
 
 def too_large(photo: Photo) -> str:

@@ -62,6 +62,11 @@ class Backbone(nn.Module):
         return "torch"
 
     @property
+    def parallel(self) -> int:
+        """See ``Network``: a pass takes all cores."""
+        return 1
+
+    @property
     def device(self) -> torch.device:
         """The torch device on which the weights lie."""
         return self.mean.device

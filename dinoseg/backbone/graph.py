@@ -51,12 +51,12 @@ class Graph:
         self.facets: tuple[str, ...] = tuple(facts["facets"])
         self.layers: tuple[int, ...] = tuple(facts["layers"])
         self.path = path
-        self.threads = threads()
-        self.compiled, kind = compile_graph(path, self.threads)
+        self.parallel = threads()
+        self.compiled, kind = compile_graph(path, self.parallel)
         self.runtime = f"openvino {'int8 ' if facts['int8'] else ''}{kind}"
         self.outputs = {name: output for output in self.compiled.outputs for name in output.names}
         self.requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.threads):
+        for _ in range(self.parallel):
             self.requests.put(self.compiled.create_infer_request())
 
     @property

@@ -62,6 +62,11 @@ class Network(Protocol):
         ...
 
     @property
+    def parallel(self) -> int:
+        """How many photographs it encodes beside each other, called from as many threads."""
+        ...
+
+    @property
     def device(self) -> Any:
         """Where it runs: ``str`` of it is the name that ``--device`` takes."""
         ...

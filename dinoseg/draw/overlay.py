@@ -25,13 +25,15 @@ def overlay(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[n
     if not labels.any():
         return pixels.copy()
     colours = np.vstack([np.zeros((1, 3), np.uint8), object_colours(int(labels.max()))])  # (1 + n, 3)
-    share = np.where(labels > 0, np.float32(FILL), np.float32(0))[..., None]  # (H, W, 1)
-    drawn = pixels * np.where(labels > 0, np.float32(1), np.float32(DIM))[..., None]  # (H, W, 3)
-    drawn = drawn * (1 - share) + colours[labels] * share
+    bright = np.arange(256, dtype=np.float32)
+    drawn = np.asarray(cv2.LUT(pixels, np.round(bright * np.float32(DIM)).astype(np.uint8)))  # (H, W, 3)
+    inside = labels > 0
+    filled = bright[:, None] * np.float32(1 - FILL) + colours[:, None] * np.float32(FILL)  # (1 + n, 256, 3)
+    drawn[inside] = np.round(filled).astype(np.uint8)[labels[inside][:, None], pixels[inside], np.arange(3)]
     edge = outline(labels)
-    drawn[edge] = (1 - LIGHT) * colours[labels[edge]] + LIGHT * 255
-    drawn[(labels == 0) & (cv2.dilate(edge.astype(np.uint8), brush(labels)) > 0)] = 0
-    return np.round(drawn).astype(np.uint8)
+    drawn[edge] = np.round((1 - LIGHT) * colours[labels[edge]] + LIGHT * 255)
+    drawn[~inside & (cv2.dilate(edge.astype(np.uint8), brush(labels)) > 0)] = 0
+    return drawn
 
 
 def brush(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
