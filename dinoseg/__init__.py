@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinoseg.encoding import Encoded, encode
     from dinoseg.errors import DinosegError
     from dinoseg.evaluation import evaluate
+    from dinoseg.exporting import export
     from dinoseg.extraction import Extractor, PhotoFeatures, features
     from dinoseg.grouping import group
     from dinoseg.heads import train_head
@@ -45,6 +46,7 @@ _PUBLIC = {
     "encode": "encoding",
     "evaluate": "evaluation",
     "features": "extraction",
+    "export": "exporting",
     "group": "grouping",
     "load": "backbone.zoo",
     "match": "correspondence",
@@ -73,6 +75,7 @@ __all__ = [
     "compress",
     "encode",
     "evaluate",
+    "export",
     "features",
     "group",
     "load",

@@ -27,6 +27,7 @@ VERBS = (
     "train",
     "compress",
     "train-head",
+    "export",
     "evaluate",
     "compare",
     "methods",

@@ -23,6 +23,7 @@ from dinoseg.options import (
     AttendOptions,
     CompressOptions,
     EvaluateOptions,
+    ExportOptions,
     FeatureFileOptions,
     FeatureOptions,
     InputOptions,
@@ -147,6 +148,14 @@ def before_compress(model: str, images: Sequence[str], options: CompressOptions)
     """What ``compress`` refuses. Raises ``UsageError``."""
     find(images)
     check_file(options.output, replace=options.overwrite or options.resume)
+    check_weights(model, offline=options.offline)
+
+
+def before_export(model: str, options: ExportOptions) -> None:
+    """What ``export`` refuses. Raises ``UsageError``."""
+    check_file(options.output, replace=options.overwrite)
+    if options.int8:
+        find(options.int8)
     check_weights(model, offline=options.offline)
 
 

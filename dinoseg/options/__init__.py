@@ -23,6 +23,7 @@ from dinoseg.options.declare import (
 )
 from dinoseg.options.desk import SUFFIXES, CutoutOptions, SelectOptions
 from dinoseg.options.evaluate import EvaluateOptions
+from dinoseg.options.export import ExportOptions
 from dinoseg.options.features import FeatureFileOptions, FeatureOptions
 from dinoseg.options.files import InputOptions, OutputOptions
 from dinoseg.options.group import GroupOptions
@@ -43,6 +44,7 @@ __all__ = (
     "CompressOptions",
     "CutoutOptions",
     "EvaluateOptions",
+    "ExportOptions",
     "FeatureFileOptions",
     "FeatureOptions",
     "FigureOptions",
