@@ -72,7 +72,7 @@ def looked_at(
     options: ExportOptions, backbone: VisionTransformer, failed: list[Failure]
 ) -> Iterator[tuple[NDArray[np.uint8], tuple[int, int]]]:
     """Photographs as the network sees them, with their grids; those that cannot be read go into ``failed``."""
-    sources = list(find([options.int8] if isinstance(options.int8, str) else options.int8))
+    sources = list(find(options.int8))
     encoder = Encoder(ModelOptions(size=options.size), backbone)
     for index in np.unique(np.linspace(0, len(sources) - 1, min(options.photographs, len(sources))).astype(int)):
         prepared = encoder.prepare(sources[index])
