@@ -36,6 +36,7 @@ SAID = {
     "extraction": "features as files",
     "folder": "runs over folders",
     "grouping": "labels over a folder",
+    "exporting": "networks as ONNX",
     "heads": "segmentation heads",
     "images": "find, decode, fit",
     "learning": "what learners share",

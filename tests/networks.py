@@ -13,8 +13,9 @@ from dinoseg.backbone.spec import BackboneSpec
 
 def small_teacher(family: str = "dinov2", hidden: int = 96) -> Backbone:
     """Width 32, depth 2, patch 8; LayerScale signed and partly tiny, as in real files."""
-    registers, rule = (4, "rope") if family == "dinov3" else (0, "offset")
-    spec = BackboneSpec("small", family, 8, 32, 2, 2, hidden, registers, rule, family == "dinov2")
+    kinds = {"dinov3": (4, "rope"), "dinov2-registers": (4, "antialias")}
+    registers, rule = kinds.get(family, (0, "offset"))
+    spec = BackboneSpec("small", family, 8, 32, 2, 2, hidden, registers, rule, family.startswith("dinov2"))
     backbone = family_of(spec.family).new(spec).eval()
     torch.manual_seed(0)  # after it was built: what timm and torch draw differs from version to version
     for name, parameter in backbone.vit.named_parameters():

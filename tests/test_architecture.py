@@ -51,7 +51,8 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "places": {"errors", "atomic"},
     "training": {"runs", "images", "backbone", "learning", "draw", "evaluation", "training"},
     "compression": {"runs", "images", "backbone", "learning", "methods", "compression"},
-    "cli": {*ROAD, "training", "compression", "cli"},
+    "exporting": {"images", "backbone", "encoding", "exporting"},
+    "cli": {*ROAD, "training", "compression", "exporting", "cli"},
     "__main__": {"cli"},
     "__init__": {"version"},
 }

@@ -21,6 +21,7 @@ from dinoseg.options import (
     CompressOptions,
     CutoutOptions,
     EvaluateOptions,
+    ExportOptions,
     FeatureFileOptions,
     FeatureOptions,
     FigureOptions,
@@ -67,6 +68,7 @@ CLASSES = (
     TrackOptions,
     FrameOptions,
     TrainHeadOptions,
+    ExportOptions,
 )
 
 
@@ -131,7 +133,8 @@ def docstring_of(owner: type, name: str) -> str:
 @pytest.mark.parametrize("options", CLASSES)
 def test_options_are_frozen_and_by_keyword_only(options: type) -> None:
     needs_output = "output" in inspect.signature(options).parameters and options is not EvaluateOptions
-    made = options(output=Path("out.png")) if needs_output else options()
+    name = "out.onnx" if options is ExportOptions else "out.png"
+    made = options(output=Path(name)) if needs_output else options()
     with pytest.raises(FrozenInstanceError):
         setattr(made, fields(options)[0].name, None)
     with pytest.raises(TypeError):
@@ -145,7 +148,8 @@ def test_all_classes_are_tested_here() -> None:
 
 @pytest.mark.parametrize("options", [*CLASSES, FigureOptions])
 def test_what_is_no_number_is_refused_by_its_name(options: type) -> None:
-    output = {"output": Path("out.png")} if "output" in inspect.signature(options).parameters else {}
+    name = "out.onnx" if options is ExportOptions else "out.png"
+    output = {"output": Path(name)} if "output" in inspect.signature(options).parameters else {}
     wrong: tuple[object, ...] = (math.nan, math.inf, -math.inf, "5", True, [], {})
     for name, hint in number_fields(options).items():
         several = {"mean": 3, "std": 3}.get(name, 2 if "tuple" in str(hint) else 0)
@@ -179,7 +183,8 @@ def test_numbers_of_numpy_are_numbers() -> None:
     ],
 )
 def test_absurd_values_are_out_of_range(options: type, values: dict[str, Any]) -> None:
-    output = {"output": Path("out.png")} if "output" in inspect.signature(options).parameters else {}
+    name = "out.onnx" if options is ExportOptions else "out.png"
+    output = {"output": Path(name)} if "output" in inspect.signature(options).parameters else {}
     with pytest.raises(OptionError, match="out of range"):
         options(**output, **values)
 

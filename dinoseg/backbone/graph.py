@@ -6,6 +6,7 @@ on neither. Photographs run beside each other, in as many threads as there are c
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -14,6 +15,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 KEY = "dinoseg"
 """Of the metadata that our exports carry."""
+FORKED = Lock()
+"""Held while a process that was forked opens a network again."""
 METADATA, NAME, VALUE = 14, 1, 2
 """Fields of ONNX's ``ModelProto`` and ``StringStringEntryProto`` (onnx.proto3)."""
 
@@ -52,12 +56,18 @@ class Graph:
         self.layers: tuple[int, ...] = tuple(facts["layers"])
         self.path = path
         self.parallel = threads()
-        self.compiled, kind = compile_graph(path, self.parallel)
+        kind = self.open()
         self.runtime = f"openvino {'int8 ' if facts['int8'] else ''}{kind}"
+
+    def open(self) -> str:
+        """Compile it for this process and say in which precision; a process that was forked has to do it again."""
+        self.compiled, kind = compile_graph(self.path, self.parallel)
         self.outputs = {name: output for output in self.compiled.outputs for name in output.names}
         self.requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.parallel):
             self.requests.put(self.compiled.create_infer_request())
+        self.process = os.getpid()
+        return kind
 
     @property
     def sha256(self) -> str:
@@ -97,6 +107,11 @@ class Graph:
     @contextmanager
     def request(self) -> Iterator[Any]:
         """One of the requests, for this thread alone."""
+        if self.process != os.getpid():
+            with FORKED:
+                if self.process != os.getpid():
+                    keep_for_ever(self.compiled, self.requests)
+                    self.open()
         request = self.requests.get()
         try:
             yield request
@@ -149,6 +164,12 @@ def compile_graph(path: Path, streams: int) -> tuple[Any, str]:
             failures.append(error)
     told = first_line(failures[-1])
     raise CorruptWeights(f"{path} is no network that OpenVINO can run ({told}): export it again.") from failures[-1]
+
+
+def keep_for_ever(*inherited: object) -> None:
+    """Never free what a process was forked with: that would wait for threads which are not here."""
+    for each in inherited:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
 
 
 def threads() -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import warnings
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,9 +154,10 @@ def quantised(model: onnx.ModelProto, examples: list[Inputs]) -> onnx.ModelProto
     silence_telemetry()
     nncf = needed("nncf")
     nncf.set_log_level(30)  # warnings
-    return nncf.quantize(
-        model, nncf.Dataset(examples), subset_size=len(examples), model_type=nncf.ModelType.TRANSFORMER
-    )
+    with redirect_stdout(sys.stderr):  # its bars
+        return nncf.quantize(
+            model, nncf.Dataset(examples), subset_size=len(examples), model_type=nncf.ModelType.TRANSFORMER
+        )
 
 
 def silence_telemetry() -> None:

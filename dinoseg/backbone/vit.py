@@ -42,7 +42,7 @@ class VisionTransformer(Backbone):
             raise ValueError(f"image of {height}x{width} px does not lie on the grid of {patch} px patches")
         grid = (height // patch, width // patch)
         patches = vit.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, N, d)
-        prefix = [vit.cls_token.expand(len(images), -1, -1)]
+        prefix = [vit.cls_token.expand(images.shape[0], -1, -1)]
         if self.spec.positions != "rope":
             table = (
                 resized_by(vit.pos_embed, *positions)
@@ -52,7 +52,7 @@ class VisionTransformer(Backbone):
             prefix[0] = prefix[0] + table[:, :1]
             patches = patches + table[:, 1:]
         if self.spec.registers:
-            prefix.append(vit.reg_token.expand(len(images), -1, -1))
+            prefix.append(vit.reg_token.expand(images.shape[0], -1, -1))
         rope = None
         if self.spec.positions == "rope":
             rope = positions[0] if positions else vit.rope.get_embed(shape=grid)

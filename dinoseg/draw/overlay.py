@@ -26,7 +26,7 @@ def overlay(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[n
         return pixels.copy()
     colours = np.vstack([np.zeros((1, 3), np.uint8), object_colours(int(labels.max()))])  # (1 + n, 3)
     bright = np.arange(256, dtype=np.float32)
-    drawn = np.asarray(cv2.LUT(pixels, np.round(bright * np.float32(DIM)).astype(np.uint8)))  # (H, W, 3)
+    drawn = np.asarray(cv2.LUT(pixels, np.round(bright * np.float32(DIM)).astype(np.uint8)), np.uint8)  # (H, W, 3)
     inside = labels > 0
     filled = bright[:, None] * np.float32(1 - FILL) + colours[:, None] * np.float32(FILL)  # (1 + n, 256, 3)
     drawn[inside] = np.round(filled).astype(np.uint8)[labels[inside][:, None], pixels[inside], np.arange(3)]

@@ -169,6 +169,9 @@ train photos -o o --distil-from nosuch
 compress builtin nowhere -o o
 compress builtin photos -o photos
 compress nosuch photos -o o
+export nosuch -o o.onnx
+export builtin -o o.pt
+export builtin -o o.onnx --int8 nowhere
 train-head nowhere -o o
 train-head photos -o photos
 train-head photos -o o --labels nosuch

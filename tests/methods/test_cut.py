@@ -10,7 +10,7 @@ import scipy.linalg
 import torch
 from torch.nn.functional import normalize
 
-from dinoseg import Segmenter
+from dinoseg.backbone.zoo import load
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit
 from dinoseg.methods import cut as cut_module
@@ -94,7 +94,7 @@ def test_golden_third_vector_and_sides(case, name):
 @pytest.mark.shared
 @pytest.mark.slow
 def test_real_photographs_are_cut_as_by_the_published_solver(shared: Path):
-    backbone = Segmenter().backbone
+    backbone = load("builtin")
     photos = sorted((shared / "data" / "eval" / "duts" / "images").glob("*.jpg"))[::25][:12]
     assert len(photos) == 12
     for path, weighted in product(photos, (False, True)):
