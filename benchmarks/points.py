@@ -31,7 +31,7 @@ from dinoseg.evaluation.report import versions
 from dinoseg.methods.points import Points
 
 DISK = 0.22
-"""Radius of the disk, of the root of the picture's area: the best on the even half."""
+"""Radius of the disk, of the root of the picture's area. One value was tried, not the best looked for."""
 POINT = "points: a click"
 ROWS = {
     POINT: "one click inside",

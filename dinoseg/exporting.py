@@ -44,7 +44,7 @@ def run_export(model: str, options: ExportOptions) -> ExportReport:
     the keywords of ``ExportOptions``. Raises ``UsageError`` for wrong options, ``WeightsError`` for weights that cannot
     be used.
     """
-    check_file(options.output, replace=options.overwrite)
+    check_file(options.output, replace=options.overwrite, example="new.onnx")
     if model.endswith(EXPORTED):
         raise OptionError(f"{model} is an exported network already: name the weights that it was made from.")
     backbone = load(model, heads=options.heads, positions=options.positions, offline=options.offline)

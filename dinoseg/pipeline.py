@@ -110,10 +110,10 @@ class Segmenter:
 
     def identity(self) -> dict[str, object]:
         """What decides its results, by name, for ``run.json``."""
-        spec = self.backbone.spec if self.backbone else None
-        network = (
-            {"mean": spec.mean, "std": spec.std, "runtime": self.backbone.runtime} if self.backbone and spec else {}
-        )
+        network: dict[str, object] = {}
+        if self.backbone:
+            spec, runtime, graph = self.backbone.spec, self.backbone.runtime, self.backbone.graph
+            network = {"mean": spec.mean, "std": spec.std, "runtime": runtime, "graph": graph}
         return {**identity(self.options, SegmentOptions), **self.method.identity(), **network}
 
     def __call__(self, image: Image | Encoded) -> Segmentation:

@@ -32,10 +32,10 @@ def check_folder(folder: Path) -> None:
             pass
 
 
-def check_file(path: Path, *, replace: bool) -> None:
+def check_file(path: Path, *, replace: bool, example: str = "new.safetensors") -> None:
     """Raise ``OutputConflict`` unless a file can be made there: an older one may be lost only with ``replace``."""
     if path.is_dir():
-        raise OutputConflict(f"{path} is a folder, and the result is a file: for instance {path / 'new.safetensors'}.")
+        raise OutputConflict(f"{path} is a folder, and the result is a file: for instance {path / example}.")
     refuse_special(path)
     if path.exists() and not replace:
         raise OutputConflict(f"{path} exists: pass --overwrite to replace it or name another file.")

@@ -62,6 +62,11 @@ class Backbone(nn.Module):
         return "torch"
 
     @property
+    def graph(self) -> str:
+        """See ``Network``."""
+        return ""
+
+    @property
     def parallel(self) -> int:
         """See ``Network``: a pass takes all cores."""
         return 1

@@ -70,8 +70,8 @@ class Graph:
         return kind
 
     @property
-    def sha256(self) -> str:
-        """Of the exported file; that of the weights it was made from is ``spec.sha256``."""
+    def graph(self) -> str:
+        """See ``Network``."""
         return sha256(self.path)
 
     def normalising(self, mean: RGB | None, std: RGB | None) -> Graph:

@@ -62,6 +62,11 @@ class Network(Protocol):
         ...
 
     @property
+    def graph(self) -> str:
+        """SHA-256 of the exported file that runs; empty where weights do. ``spec.sha256`` is that of the weights."""
+        ...
+
+    @property
     def parallel(self) -> int:
         """How many photographs it encodes beside each other, called from as many threads."""
         ...

@@ -95,7 +95,7 @@ def before_match(images: Sequence[Path], options: MatchOptions, output: PictureO
     for image in images:
         only_one([image])
     for place in (output.output, output.output.with_suffix(".json")):
-        check_file(place, replace=output.overwrite)
+        check_file(place, replace=output.overwrite, example="new.png")
     if not make_method(options.method, options.param).needs_network:
         raise OptionError(f"match compares what a network says: --method {options.method_name} has none.")
     check_finding(options, ())
@@ -153,7 +153,7 @@ def before_compress(model: str, images: Sequence[str], options: CompressOptions)
 
 def before_export(model: str, options: ExportOptions) -> None:
     """What ``export`` refuses. Raises ``UsageError``."""
-    check_file(options.output, replace=options.overwrite)
+    check_file(options.output, replace=options.overwrite, example="new.onnx")
     if options.int8:
         find(options.int8)
     check_weights(model, offline=options.offline)

@@ -167,7 +167,7 @@ def as_type(patches: NDArray[np.float32], dtype: str, id_: str) -> NDArray[np.fl
 class Reader:
     """A network read at one layer, with the embedding, and with what finds objects in the last layer (``Network``)."""
 
-    parallel = 1
+    parallel, graph = 1, ""
 
     def __init__(self, backbone: Backbone, layer: int | None, objects: Collection[str]) -> None:
         self.backbone, self.spec, self.objects = backbone, backbone.spec, tuple(objects)

@@ -42,5 +42,5 @@ def picture_options(options: OutputOptions) -> OutputOptions:
     options = replace(options, formats=formats, image_format=kind)
     make_backdrop(options.background)
     if place != PIPE:
-        check_file(place, replace=options.overwrite)
+        check_file(place, replace=options.overwrite, example="new.png")
     return options
