@@ -5,8 +5,8 @@
 Speed: `dinoseg segment` of the photographs of the first data set into a folder, in a process of its own, its start
 included; the variants take turns, the median of --rounds with the least and the most. Quality: foreground IoU on both,
 even and odd halves, and the paired difference from float32 in PyTorch with its 95 % bootstrap interval. Start: a
-process that segments one photograph, from call to exit, and its largest memory. Processors: one pass of the network,
-PyTorch against OpenVINO, under what oneDNN may use. CHECKOUT is another version, timed by the same command.
+process that segments one photograph, from call to exit, and its largest memory. Processors: four photographs through
+the network, PyTorch against OpenVINO, under what oneDNN may use. CHECKOUT is another version, timed likewise.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from command import quoted
@@ -43,20 +44,23 @@ VARIANTS: dict[str, list[str]] = {
 PROCESSORS = ("", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_CORE", "AVX2_VNNI", "AVX2")
 """Values of ONEDNN_MAX_CPU_ISA; the first is all that there is."""
 PASS = """
-import time, sys, numpy as np
-import dinoseg
+import time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
 from dinoseg.backbone.runtime import load_network
 from dinoseg.backbone.processor import precision
 from dinoseg.options import ModelOptions
 pixels = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
 networks = [load_network(ModelOptions(runtime=name)) for name in ("torch", "openvino")]
-seconds = ([], [])
-for _ in range(12):
-    for network, taken in zip(networks, seconds):
-        begun = time.perf_counter()
-        network.encode([pixels], (24, 32), ("token",))
-        taken.append(time.perf_counter() - begun)
-print(networks[1].runtime, precision(), *(np.median(taken[2:]) for taken in seconds), sep="|")
+taken = ([], [])
+with ThreadPoolExecutor(networks[1].parallel) as threads:
+    for _ in range(6):
+        for network, seconds in zip(networks, taken):
+            run = map if network.parallel == 1 else threads.map
+            begun = time.perf_counter()
+            list(run(lambda _: network.encode([pixels], (24, 32), ("token",)), range(4)))
+            seconds.append(time.perf_counter() - begun)
+print(networks[1].runtime, precision(), *(np.median(seconds[1:]) for seconds in taken), sep="|")
 """
 
 
@@ -148,6 +152,37 @@ def quality_page(name: str, ious: dict[str, list[float]]) -> list[str]:
     return lines
 
 
+def page(facts: dict[str, Any]) -> str:
+    """The results as a page."""
+    lines = [
+        "# Speed and quality\n",
+        f"`{facts['command']}` on {facts['cores']} cores. Ratios count: the machine is shared.\n",
+        "| | images/s (least, most) | against torch |",
+        "| --- | --- | --- |",
+    ]
+    base = median(facts["speed"][TORCH])
+    for name, found in facts["speed"].items():
+        middle = median(found)
+        lines.append(f"| {name} | {middle:.1f} ({min(found):.1f}, {max(found):.1f}) | {middle / base:.2f} x |")
+    lines += ["\n## Start\n", "| | seconds (least, most) | MiB |", "| --- | --- | --- |"]
+    for name, rows in facts["start"].items():
+        seconds, memory = zip(*rows, strict=True)
+        lines.append(
+            f"| {name} | {median(seconds):.2f} ({min(seconds):.2f}, {max(seconds):.2f}) | {median(memory):.0f} |"
+        )
+    lines += ["\n## Processors: four photographs through the network\n"]
+    lines += [
+        "| ONEDNN_MAX_CPU_ISA | OpenVINO as | OpenVINO against torch | `auto` takes |",
+        "| --- | --- | --- | --- |",
+    ]
+    for isa, (kind, chosen, torch_seconds, seconds) in facts["passes"].items():
+        takes = "torch" if chosen == "None" else "openvino"
+        lines.append(f"| {isa or 'all'} | {kind} | {float(torch_seconds) / float(seconds):.2f} x | {takes} |")
+    for name, ious in facts["quality"].items():
+        lines += quality_page(name, ious)
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+", help="data sets of the protocol `foreground`")
@@ -163,35 +198,10 @@ def main() -> None:
     passes = {isa: run(["-c", PASS], ONEDNN_MAX_CPU_ISA=isa)[0].strip().split("|") for isa in PROCESSORS}
     quality = {data.name: dict(qualities(data)) for data in arguments.data}
 
-    lines = [
-        "# Speed and quality\n",
-        f"`{quoted('speed.py', sys.argv[1:])}` on {os.cpu_count()} cores. Ratios count: the machine is shared.\n",
-        "| | images/s (least, most) | against torch |",
-        "| --- | --- | --- |",
-    ]
-    base = median(speed[TORCH])
-    for name, found in speed.items():
-        middle = median(found)
-        lines.append(f"| {name} | {middle:.1f} ({min(found):.1f}, {max(found):.1f}) | {middle / base:.2f} x |")
-    lines += ["\n## Start\n", "| | seconds (least, most) | MiB |", "| --- | --- | --- |"]
-    for name, rows in start.items():
-        seconds, memory = zip(*rows, strict=True)
-        lines.append(
-            f"| {name} | {median(seconds):.2f} ({min(seconds):.2f}, {max(seconds):.2f}) | {median(memory):.0f} |"
-        )
-    lines += ["\n## Processors: one photograph through the network\n"]
-    lines += [
-        "| ONEDNN_MAX_CPU_ISA | OpenVINO as | torch over OpenVINO, one photograph | `auto` takes |",
-        "| --- | --- | --- | --- |",
-    ]
-    for isa, (kind, chosen, torch_seconds, seconds) in passes.items():
-        takes = "torch" if chosen == "None" else "openvino"
-        lines.append(f"| {isa or 'all'} | {kind} | {float(torch_seconds) / float(seconds):.2f} x | {takes} |")
-    for name, ious in quality.items():
-        lines += quality_page(name, ious)
-    arguments.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
-    facts = {"speed": speed, "start": start, "passes": passes, "quality": quality, "versions": versions()}
+    facts = {"command": quoted("speed.py", sys.argv[1:]), "cores": os.cpu_count(), "versions": versions()}
+    facts |= {"speed": speed, "start": start, "passes": passes, "quality": quality}
     arguments.output.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
+    arguments.output.with_suffix(".md").write_text(page(facts))
 
 
 if __name__ == "__main__":
