@@ -19,7 +19,7 @@ from dinoseg.backbone.families import family_of
 from dinoseg.backbone.features import Features, concat
 from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.runtime import load_network
-from dinoseg.backbone.spec import Network
+from dinoseg.backbone.spec import Network, network_identity
 from dinoseg.encoding import Encoded, Encoder, sources_of, too_large
 from dinoseg.errors import NumericalFailure, OptionError, OutOfMemory
 from dinoseg.images.decode import as_source
@@ -110,10 +110,7 @@ class Segmenter:
 
     def identity(self) -> dict[str, object]:
         """What decides its results, by name, for ``run.json``."""
-        network: dict[str, object] = {}
-        if self.backbone:
-            spec, runtime, graph = self.backbone.spec, self.backbone.runtime, self.backbone.graph
-            network = {"mean": spec.mean, "std": spec.std, "runtime": runtime, "graph": graph}
+        network = network_identity(self.backbone) if self.backbone else {}
         return {**identity(self.options, SegmentOptions), **self.method.identity(), **network}
 
     def __call__(self, image: Image | Encoded) -> Segmentation:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.features import Features, concat
-from dinoseg.backbone.positions import rotary_table, table_matrices
+from dinoseg.backbone.positions import position_inputs
 from dinoseg.backbone.processor import precision
 from dinoseg.backbone.spec import RGB, BackboneSpec
 from dinoseg.errors import CorruptWeights, OptionError, WeightsMismatch, first_line
@@ -47,8 +47,11 @@ class Graph:
     def __init__(self, path: Path, positions: str | None = None) -> None:
         """``positions``: ``timm`` to resize a table of positions as timm does. Raises ``WeightsError``."""
         facts = graph_facts(path)
-        spec = facts["spec"]
-        self.spec = BackboneSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])})
+        try:
+            spec = facts["spec"]
+            self.spec = BackboneSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])})
+        except (KeyError, TypeError) as error:
+            raise WeightsMismatch(f"{path} is of another version of dinoseg ({error}): export it again.") from error
         if positions == "timm" and self.spec.positions != "rope":
             self.spec = replace(self.spec, positions="antialias")
         self.rope_temperature: float = facts["rope_temperature"]
@@ -129,11 +132,9 @@ class Graph:
 
     def positions(self, grid: tuple[int, int]) -> dict[str, NDArray[np.float32]]:
         """The inputs that tell where the patches lie."""
-        if self.spec.positions == "rope":
-            return {"rope": rotary_table(self.spec.width // self.spec.heads, grid, self.rope_temperature)}
-        side = self.compiled.input("rows").partial_shape[1].get_length()
-        rows, columns = table_matrices(side, grid, self.spec.positions)
-        return {"rows": rows, "columns": columns}
+        spec, rotary = self.spec, self.spec.positions == "rope"
+        side = 0 if rotary else self.compiled.input("rows").partial_shape[1].get_length()
+        return position_inputs(spec.positions, grid, side, spec.width // spec.heads, self.rope_temperature)
 
 
 def load_graph(path: Path, options: ModelOptions) -> Graph:

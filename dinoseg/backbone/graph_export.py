@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import warnings
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from dinoseg.atomic import atomic_write
 from dinoseg.backbone.features import FACETS
 from dinoseg.backbone.graph import KEY
-from dinoseg.backbone.positions import rotary_table, table_matrices
+from dinoseg.backbone.positions import position_inputs
 from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import LastBlock, VisionTransformer, attention_rows
 from dinoseg.errors import OptionError
@@ -131,17 +132,11 @@ def traced(module: Exported, facets: Sequence[str], layers: Sequence[int]) -> by
 
 def inputs_of(backbone: VisionTransformer, pixels: NDArray[np.uint8], grid: tuple[int, int]) -> Inputs:
     """What the graph takes for one scaled photograph ``(h, w, 3)``."""
-    return {"images": backbone.prepare(pixels, grid).numpy(), **position_inputs(backbone, grid)}
-
-
-def position_inputs(backbone: VisionTransformer, grid: tuple[int, int]) -> Inputs:
-    """The same but for its pixels."""
-    spec = backbone.spec
-    if spec.positions == "rope":
-        return {"rope": rotary_table(spec.width // spec.heads, grid, rope_temperature(backbone))}
-    side = round((backbone.vit.pos_embed.shape[1] - 1) ** 0.5)
-    rows, columns = table_matrices(side, grid, spec.positions)
-    return {"rows": rows, "columns": columns}
+    spec, table = backbone.spec, backbone.vit.pos_embed
+    side = 0 if table is None else math.isqrt(table.shape[1] - 1)
+    temperature = rope_temperature(backbone)
+    positions = position_inputs(spec.positions, grid, side, spec.width // spec.heads, temperature)
+    return {"images": backbone.prepare(pixels, grid).numpy(), **positions}
 
 
 def rope_temperature(backbone: VisionTransformer) -> float:
@@ -151,8 +146,8 @@ def rope_temperature(backbone: VisionTransformer) -> float:
 
 def quantised(model: onnx.ModelProto, examples: list[Inputs]) -> onnx.ModelProto:
     """The graph with int8 matrices, scales chosen by what the examples make of them."""
-    silence_telemetry()
     nncf = needed("nncf")
+    silence_telemetry()
     nncf.set_log_level(30)  # warnings
     with redirect_stdout(sys.stderr):  # its bars
         return nncf.quantize(

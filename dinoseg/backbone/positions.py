@@ -13,6 +13,19 @@ CUBIC, ANTIALIASED = -0.75, -0.5
 """The free parameter of the bicubic kernel (Keys 1981), as PyTorch has it without and with antialias."""
 
 
+def position_inputs(
+    rule: str, grid: tuple[int, int], side: int, channels: int, temperature: float
+) -> dict[str, Matrix]:
+    """What an exported network takes beside its images: ``rope``, or ``rows`` and ``columns``, by its family's rule.
+
+    ``side`` is that of a table of positions, ``channels`` those of a head, ``temperature`` that of rotary positions.
+    """
+    if rule == "rope":
+        return {"rope": rotary_table(channels, grid, temperature)}
+    rows, columns = table_matrices(side, grid, rule)
+    return {"rows": rows, "columns": columns}
+
+
 def table_matrices(side: int, grid: tuple[int, int], rule: str) -> tuple[Matrix, Matrix]:
     """How a square table of positions is resized: ``R @ table @ C.T``, R ``(gh, side)`` and C ``(gw, side)``.
 

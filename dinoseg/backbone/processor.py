@@ -18,9 +18,9 @@ CAPS = {
 
 
 def precision() -> Literal["bf16", "f32"] | None:
-    """In which precision an exported network runs fastest here; None where PyTorch is as fast (benchmarks/runtimes.py).
+    """In which precision an exported network runs fastest here; None where PyTorch is as fast (benchmarks/speed.py).
 
-    bf16 pays with AMX only: AVX-512's bf16 is slower than integers with float32, and emulated it is 20 times slower.
+    bf16 pays with AMX only: with AVX-512's own bf16, or emulated, it is slower than integers with float32.
     """
     if has("amx_bf16"):
         return "bf16"

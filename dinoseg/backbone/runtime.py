@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dinoseg.backbone.names import BUILTIN, EXPORTED, builtin_graph, find_weights
 from dinoseg.backbone.processor import precision
-from dinoseg.errors import DeviceError, OptionError
+from dinoseg.errors import DeviceError, OptionError, WeightsNotFound
 
 if TYPE_CHECKING:
     from dinoseg.backbone.spec import Network
@@ -42,10 +42,17 @@ def graph_of(options: ModelOptions) -> Path | None:
         return None
     if exported or options.runtime == "openvino":
         check_openvino(options)
-        return find_weights(options.model, offline=options.offline) if exported else builtin_graph()
+        return find_weights(options.model, offline=options.offline) if exported else there(builtin_graph())
     usable = options.model == BUILTIN and options.heads is None and builtin_graph().is_file()
     on_cpu = options.device == "cpu" or (options.device == "auto" and not gpu())
     return builtin_graph() if usable and on_cpu and installed() and precision() else None
+
+
+def there(graph: Path) -> Path:
+    """The graph of the built-in. Raises ``WeightsNotFound`` where the package lacks it."""
+    if not graph.is_file():
+        raise WeightsNotFound(f"{graph} is not there: the installation is broken, install dinoseg again.")
+    return graph
 
 
 def check_openvino(options: ModelOptions) -> None:

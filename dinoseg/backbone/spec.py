@@ -51,6 +51,12 @@ class BackboneSpec:
         return 1 + self.registers
 
 
+def network_identity(network: Network) -> dict[str, object]:
+    """What of a network decides results beside its options and weights, by name, for a run's record."""
+    spec = network.spec
+    return {"mean": spec.mean, "std": spec.std, "runtime": network.runtime, "graph": network.graph}
+
+
 class Network(Protocol):
     """A network that encodes photographs, in whatever runtime."""
 

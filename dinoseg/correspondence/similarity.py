@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dinoseg.backbone.features import to_numpy
 from dinoseg.backbone.runtime import load_network
+from dinoseg.backbone.spec import network_identity
 from dinoseg.encoding import Encoded, Encoder
 from dinoseg.errors import OptionError, QueryOutside
 from dinoseg.images.decode import as_source
@@ -87,9 +88,7 @@ class Comparer:
 
     def identity(self) -> dict[str, object]:
         """What decides its maps, by name, for a run's record."""
-        spec = self.network.spec
-        pixels = {"mean": spec.mean, "std": spec.std, "runtime": self.network.runtime}
-        return {**identity(self.encoder.options, ModelOptions), **pixels}
+        return {**identity(self.encoder.options, ModelOptions), **network_identity(self.network)}
 
     def encode(self, source: Source) -> Encoded:
         """What the network gives for one source. Raises ``ImageError``."""

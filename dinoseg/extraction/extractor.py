@@ -16,13 +16,14 @@ from dinoseg.backbone.families import family_of
 from dinoseg.backbone.features import FACETS, Features, to_numpy
 from dinoseg.backbone.names import EXPORTED
 from dinoseg.backbone.precision import inference
-from dinoseg.backbone.spec import RGB
+from dinoseg.backbone.spec import RGB, network_identity
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.encoding import Encoded, Encoder, sources_of
 from dinoseg.errors import NumericalFailure, OptionError
 from dinoseg.extraction.photographs import Photographs
 from dinoseg.images.decode import as_source
 from dinoseg.methods.attention_cut import AttentionCut
+from dinoseg.methods.in_torch import ask
 from dinoseg.options import FeatureOptions, identity, with_options
 from dinoseg.types import Failure, Fit, Image, Photo, Source
 
@@ -103,8 +104,7 @@ class Extractor:
 
     def identity(self) -> dict[str, object]:
         """What decides its results, by name, for a run's record."""
-        pixels = {"mean": self.spec.mean, "std": self.spec.std, "runtime": self.backbone.runtime}
-        return {**identity(self.options, FeatureOptions), **pixels}
+        return {**identity(self.options, FeatureOptions), **network_identity(self.backbone)}
 
     def __call__(self, image: Image) -> PhotoFeatures:
         """The features of one image. Raises ``ImageError`` if it cannot be read."""
@@ -151,7 +151,7 @@ class Extractor:
         if self.method is None:
             return np.ones(encoded.fit.grid, np.float32)
         last = {name.removeprefix(OF_OBJECTS): x for name, x in features.facets.items() if name.startswith(OF_OBJECTS)}
-        (proposals,) = self.method(replace(features, facets=last), [encoded.photo], [encoded.fit])
+        (proposals,) = ask(self.method, replace(features, facets=last), [encoded.photo], [encoded.fit])
         return proposals.objects[0].soft if proposals.objects else np.zeros(encoded.fit.grid, np.float32)
 
 

@@ -16,7 +16,7 @@ from dinoseg.backbone.features import FACETS
 from dinoseg.backbone.graph_export import export_graph, save_graph
 from dinoseg.backbone.names import builtin_file, builtin_graph
 from dinoseg.cli import run
-from dinoseg.errors import CorruptWeights, DeviceError, OptionError, WeightsMismatch
+from dinoseg.errors import CorruptWeights, DeviceError, OptionError, WeightsMismatch, WeightsNotFound
 from dinoseg.exporting import export
 from dinoseg.files import sha256
 from dinoseg.options import ModelOptions
@@ -85,6 +85,10 @@ def test_files_that_are_no_export(tmp_path: Path) -> None:
     del foreign.metadata_props[:]
     path.write_bytes(foreign.SerializeToString())
     with pytest.raises(WeightsMismatch, match="not made by `dinoseg export`"):
+        Graph(path)
+    foreign.metadata_props.add(key="dinoseg", value='{"spec": {"name": "later"}}')
+    path.write_bytes(foreign.SerializeToString())
+    with pytest.raises(WeightsMismatch, match="another version of dinoseg"):
         Graph(path)
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises((CorruptWeights, WeightsMismatch), match=r"small\.onnx"):
@@ -169,6 +173,13 @@ def test_auto_takes_what_is_fast_and_sound(tmp_path: Path, monkeypatch: pytest.M
         with monkeypatch.context() as patch:
             patch.setattr(runtime, name, lambda answer=answer: answer)
             assert runtime.graph_of(options) is None
+
+
+def test_a_package_without_its_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "builtin_graph", lambda: tmp_path / "model.onnx")
+    assert runtime.graph_of(ModelOptions()) is None
+    with pytest.raises(WeightsNotFound, match="install dinoseg again"):
+        runtime.graph_of(ModelOptions(runtime="openvino"))
 
 
 def test_what_openvino_cannot_do_is_refused(tmp_path: Path) -> None:
