@@ -146,6 +146,7 @@ def rope_temperature(backbone: VisionTransformer) -> float:
 
 def quantised(model: onnx.ModelProto, examples: list[Inputs]) -> onnx.ModelProto:
     """The graph with int8 matrices, scales chosen by what the examples make of them."""
+    needed("onnxruntime")  # by which NNCF runs the graph on the examples
     nncf = needed("nncf")
     silence_telemetry()
     nncf.set_log_level(30)  # warnings
