@@ -31,6 +31,7 @@ from dinoseg.methods.presence import presence
 from dinoseg.options import ModelOptions, Parameters, SegmentOptions, SelectOptions, identity, with_options
 from dinoseg.refine import REFINEMENTS, REFUSED, has_edge
 from dinoseg.refine import refine as refine_map
+from dinoseg.refine.pieces import connected_parts, own_part
 from dinoseg.rle import encode_rle, rle_area, rle_box
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Image, Instance, Photo, Proposal, Proposals, Source
@@ -178,7 +179,7 @@ class Segmenter:
         encoded = proposed.encoded
         try:
             with within_memory(too_large(encoded.photo)):
-                return refine(self.options.refine, proposed)
+                return refine(self.options.refine, proposed, self.options.parts)
         except OutOfMemory as error:
             return Failure(encoded.source.id, error, encoded.source)
 
@@ -213,17 +214,22 @@ def propose(method: Method, encoded: Sequence[Encoded]) -> list[Proposals]:
     return ask(method, features, photos, fits)
 
 
-def refine(name: str, proposed: Proposed) -> Finished:
-    """Fit the proposals of one photograph to its edges at full size and threshold them; ``name``: see ``--refine``."""
+def refine(name: str, proposed: Proposed, parts: bool = False) -> Finished:
+    """Fit the proposals of one photograph to its edges at full size and threshold them.
+
+    ``name``: see ``--refine``; ``parts``: see ``parts_of``.
+    """
     start = time.perf_counter()
     encoded, photo, fit = proposed.encoded, proposed.encoded.photo, proposed.encoded.fit
     ranked = sorted(proposed.proposals.objects, key=lambda proposal: -proposal.score)
     refined = [refine_map(name, proposal.soft, photo, fit) for proposal in ranked]
     notes = photo.notes + (REFUSED,) * any(each.refused for each in refined)
-    pairs = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if has_edge(each.soft > 0.5)]
-    instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(pairs, 1))
+    edged = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if has_edge(each.soft > 0.5)]
+    objects = [part for one in edged for part in parts_of(*one)] if parts else edged
+    objects.sort(key=lambda one: -one[0].score)
+    instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(objects, 1))
     reason = None if instances else proposed.proposals.reason or "no_object"
-    soft = np.stack([s for _, s in pairs]) if pairs else np.zeros((0, *photo.size), np.float32)
+    soft = np.stack([s for _, s in objects]) if objects else np.zeros((0, *photo.size), np.float32)
     segmentation = Segmentation(
         photo.id,
         instances,
@@ -237,6 +243,17 @@ def refine(name: str, proposed: Proposed) -> Finished:
         proposed.presence,
     )
     return Finished(segmentation, photo, soft)
+
+
+def parts_of(proposal: Proposal, soft: NDArray[np.float32]) -> list[tuple[Proposal, NDArray[np.float32]]]:
+    """The connected parts of a mask as objects of their own, with their soft masks ``(H, W)``.
+
+    A part's score is the object's times the root of its area against that of the largest part.
+    """
+    masks = connected_parts(soft > 0.5)
+    shares = [float(np.sqrt(mask.sum() / masks[0].sum())) for mask in masks]
+    scored = [replace(proposal, score=proposal.score * share) for share in shares]
+    return [(each, own_part(soft, mask)) for each, mask in zip(scored, masks, strict=True)]
 
 
 @overload

@@ -17,6 +17,7 @@ from dinoseg.options import CutoutOptions
 from dinoseg.outputs import detections, render
 from dinoseg.outputs.coco import coco_dataset
 from dinoseg.refine import refine
+from dinoseg.refine.pieces import own_part
 from dinoseg.rle import decode_rle, decode_segmentation, encode_rle, rle_area, rle_box
 from dinoseg.types import Fit, Image, Instance, Photo, Source
 
@@ -163,8 +164,8 @@ class Segmentation:
         if all(instance.soft is None for instance in self):
             return self.masks.astype(np.float32)
         photo = self.photo()
-        maps = [instance.soft for instance in self if instance.soft is not None]
-        return np.stack([refine(self.refine, each, photo, self.fit).soft for each in maps])
+        maps = [(each.soft, decode_rle(each.rle)) for each in self if each.soft is not None]
+        return np.stack([own_part(refine(self.refine, soft, photo, self.fit).soft, mask) for soft, mask in maps])
 
     def overlay(self) -> PIL.Image.Image:
         """The photograph with its masks drawn in colour and outlined."""

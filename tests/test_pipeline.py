@@ -478,3 +478,38 @@ def test_objects_are_selected_and_counted_anew(options, labels):
     assert [each.label for each in result.segmentation] == list(range(1, len(labels) + 1))
     np.testing.assert_array_equal(result.soft, soft[[label - 1 for label in labels]])
     assert (result.segmentation.reason == "filtered") is (not labels)
+
+
+@dataclass(frozen=True)
+class Discs(BaseMethod):
+    """Three discs in one mask: large, smaller, and one that is too small to count."""
+
+    needs_network: ClassVar[bool] = False
+
+    def __call__(self, features, photos, fits):
+        return [Proposals((Proposal(self.soft(fit.grid), 0.8, "discs"),)) for fit in fits]
+
+    def soft(self, grid):
+        soft = np.zeros(grid, np.float32)
+        for centre, radius in (((7, 7), 6), ((8, 24), 3), ((20, 28), 1)):
+            cv2.circle(soft, centre[::-1], radius, 1, -1)
+        return soft
+
+
+def test_connected_parts_are_objects_where_that_is_asked(tmp_path):
+    write_images(tmp_path, 1, height=320, width=320)
+    photo = next(iter(tmp_path.iterdir()))
+    whole = dinoseg.segment(photo, method=Discs(), refine="none")
+    parts = dinoseg.segment(photo, method=Discs(), refine="none", parts=True)
+    assert len(whole) == 1
+    assert [part.label for part in parts] == [1, 2]
+    areas = [part.area for part in parts]
+    assert areas[0] > areas[1] > 0.08 * areas[0]
+    assert parts.scores == pytest.approx([0.8, 0.8 * (areas[1] / areas[0]) ** 0.5])
+    assert not (parts.masks[0] & parts.masks[1]).any()
+    assert (parts.mask & ~whole.mask).sum() == 0
+    assert sum(areas) < whole.mask.sum()  # the smallest is no object
+    soft = parts.soft()
+    assert ((soft > 0.5) == parts.masks).all()
+    assert (np.maximum(*soft) <= whole.soft()[0]).all()
+    assert ((parts[1:].soft() > 0.5) == parts.masks[1:]).all()  # without its neighbour too

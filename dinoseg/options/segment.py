@@ -47,6 +47,8 @@ class SegmentOptions(ModelOptions):
     """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`); in Python also a dict."""
     refine: str = "guided"
     """How masks are fitted to the image's edges: guided (filter), bilateral (solver), crf (dense CRF) or none."""
+    parts: bool = False
+    """Each connected part of a mask is an object; parts below 8 % of the largest are none."""
     min_presence: float = 0.0
     """No mask where the probability of an object, 0..1, is below this (default: never; 0.3 is careful)."""
 

@@ -1,4 +1,4 @@
-"""What a refinement leaves over: crumbs beside an object and pinholes in it."""
+"""The connected pieces of a mask: crumbs and pinholes that a refinement leaves over, and parts as objects."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ PINHOLE = 0.003
 """Area of the largest piece below which a hole is filled; holes are smaller than pieces, since true ones are common.
 
 Both keep IoU and boundary F on the even halves of DUTS and VOC 2012, or raise them (``benchmarks/refinement.py``)."""
+
+SMALLEST_PART = 0.08
+"""Area of the largest part below which another part is no object of its own."""
 
 
 def without_crumbs(soft: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -53,3 +56,21 @@ def mirror(soft: NDArray[np.float32], labels: NDArray[np.int32], chosen: NDArray
     if chosen.any():
         where = np.concatenate([[False], chosen])[labels]  # (H, W)
         soft[where] = 1 - soft[where]
+
+
+def connected_parts(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The objects of a mask ``(H, W)`` with something in it, largest first: what hangs together, corners included."""
+    labels, areas = components(mask, 8)
+    order = np.argsort(-areas, kind="stable")
+    return [labels == place + 1 for place in order if areas[place] >= SMALLEST_PART * areas[order[0]]]
+
+
+def own_part(soft: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A soft mask ``(H, W)`` of several parts as that of one of them: 0 where the rest of it is nearer."""
+    rest = (soft > 0.5) & ~mask
+    if not rest.any():
+        return soft
+    to_mask, to_rest = (
+        cv2.distanceTransform((~each).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3) for each in (mask, rest)
+    )
+    return np.where(to_mask <= to_rest, soft, np.float32(0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dinoseg.refine import REFINEMENTS, refine
-from dinoseg.refine.pieces import without_crumbs
+from dinoseg.refine.pieces import without_crumbs, connected_parts, own_part
 from tests.refine.scenes import coarse
 
 
@@ -75,3 +75,24 @@ def test_what_was_refined_has_no_crumbs_and_what_was_not_is_left(name):
     bright[:16, -16:] = 255
     mask = refine(name, soft, replace(photo, pixels=bright), fitted).soft > 0.5
     assert mask[:16, -16:].any() == (name == "none")
+
+
+def test_parts_hang_together_by_corners_and_small_ones_are_none():
+    mask = np.zeros((40, 40), bool)
+    mask[2:12, 2:12] = mask[12:22, 12:22] = True  # 200, by a corner
+    mask[30:36, 2:8] = True  # 36
+    mask[30:33, 30:35] = True  # 15 < 8 % of 200
+    parts = connected_parts(mask)
+    assert [int(part.sum()) for part in parts] == [200, 36]
+    assert (parts[0] & parts[1]).sum() == 0
+
+
+def test_a_part_owns_the_soft_pixels_that_are_nearest_to_it():
+    soft = np.full((10, 30), 0.2, np.float32)
+    soft[:, :8] = soft[:, 22:] = 0.9
+    left = np.zeros((10, 30), bool)
+    left[:, :8] = True
+    own = own_part(soft, left)
+    assert (own[:, :14] == soft[:, :14]).all()
+    assert not own[:, 16:].any()
+    assert own_part(soft, soft > 0.5) is soft
