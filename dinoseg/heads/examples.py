@@ -1,6 +1,9 @@
 """What a head learns from: the features of photographs, with the masks that a method without training makes.
 
 photographs -> backbone -> ``attention-cut`` -> refinement at full size -> filter -> cells of the patch grid
+
+Each photograph is looked at twice: whole, and cropped so that the frame cuts its object off. The mask of the crop is
+that of the whole photograph, so the head learns that an object on the border is an object.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -16,14 +20,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinoseg.backbone.features import Array
 from dinoseg.backbone.memory import within_memory
-from dinoseg.errors import MaskError, OutOfMemory
+from dinoseg.encoding import Encoded
+from dinoseg.errors import DinosegError, MaskError
+from dinoseg.heads.crops import cut_off
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
+from dinoseg.methods.attention_cut import AttentionCut
 from dinoseg.methods.grid import border_of
-from dinoseg.pipeline import Proposed, Segmenter
+from dinoseg.pipeline import Proposed, Segmenter, propose
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Fit, Source
 
@@ -35,6 +41,11 @@ CONTACT = 0.5
 """Share of the border that it may cover."""
 AGREEMENT = 0.3
 """Score that it must have."""
+SAME = 0.85
+"""IoU with the mask of ``OTHER`` that it must have: where the two differ, one of them is wrong."""
+OTHER = AttentionCut(attended=1.5)
+CUT_OFF = 0.5
+"""Weight of a crop beside a whole photograph."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,45 +60,72 @@ class Example:
     """Whether the mask was given."""
     turned: bool = False
     """Whether EXIF turned it with its photograph."""
+    weight: float = 1.0
+    """How much it counts."""
 
 
 def examples(
-    segmenter: Segmenter, sources: Iterable[Source | Failure], masks: Mapping[str, Path], *, stored: bool = False
-) -> Iterator[Example | Failure | None]:
-    """An example of each photograph, None where its mask is not worth learning from; ``masks`` are by id.
+    segmenter: Segmenter,
+    sources: Iterable[Source | Failure],
+    masks: Mapping[str, Path],
+    *,
+    seed: int = 0,
+    stored: bool = False,
+) -> Iterator[list[Example] | Failure]:
+    """The examples of each photograph: none where its mask is not worth learning from; ``masks`` are by id.
 
-    ``segmenter`` makes the masks of photographs that have none, by a method that looks at one facet. ``stored``: masks
-    are in the frame of the photographs as stored, where sizes do not tell. A photograph or mask that cannot be used is
-    a ``Failure`` in its place.
+    ``segmenter`` makes the masks of photographs that have none, by ``attention-cut``. ``seed``: of the crops.
+    ``stored``: masks are in the frame of the photographs as stored, where sizes do not tell. A photograph or mask that
+    cannot be used is a ``Failure`` in its place.
     """
     proposed = segmenter.encoder.stream(sources, segmenter.propose)
-    yield from read_ahead(proposed, partial(example, segmenter, masks, stored), workers=WORKERS, ahead=WORKERS)
+    learn = partial(examples_of, segmenter, masks, seed, stored)
+    yield from read_ahead(proposed, learn, workers=WORKERS, ahead=WORKERS)
 
 
-def example(
-    segmenter: Segmenter, masks: Mapping[str, Path], stored: bool, proposed: Proposed | Failure
-) -> Example | Failure | None:
+def examples_of(
+    segmenter: Segmenter, masks: Mapping[str, Path], seed: int, stored: bool, proposed: Proposed | Failure
+) -> list[Example] | Failure:
     """See ``examples``."""
     finished = segmenter.finish(proposed)
     if isinstance(finished, Failure) or isinstance(proposed, Failure):
-        return finished if isinstance(finished, Failure) else None
-    segmentation, given = finished.segmentation, masks.get(finished.segmentation.id)
+        return finished if isinstance(finished, Failure) else []
+    segmentation, encoded = finished.segmentation, proposed.encoded
+    given = masks.get(segmentation.id)
     if segmentation.reason == "constant_image" or not (given or trusted(segmentation)):
-        return None
-    features = proposed.encoded.features
-    assert features is not None
-    (facet,) = features.facets.values()
+        return []
     try:
         with within_memory(f"{segmentation.id}: its mask does not fit into memory."):
             mask, turned = read_mask(given, segmentation, stored) if given else (segmentation.mask, False)
-            return Example(on_cpu(facet), in_cells(mask, segmentation.fit), bool(given), turned)
-    except (MaskError, OutOfMemory) as error:
+            whole = Example(features_of(encoded), in_cells(mask, segmentation.fit), bool(given), turned)
+            if not given and overlap(whole.target, encoded) < SAME:
+                return []
+            box = cut_off(mask, np.random.default_rng([seed, crc32(segmentation.id.encode())]))
+            if box is None:
+                return [whole]
+            crop = segmenter.encoder(np.ascontiguousarray(encoded.photo.pixels[box]))
+            target = in_cells(mask[box], crop.fit)
+            return [whole, Example(features_of(crop), target, bool(given), turned, CUT_OFF)]
+    except DinosegError as error:
         return Failure(segmentation.id, error, segmentation.source)
 
 
-def on_cpu(facet: Array) -> Tensor:
-    """The features of one photograph ``(1, gh, gw, d)`` as they are kept, ``(N, d)``."""
+def features_of(encoded: Encoded) -> Tensor:
+    """The features of one photograph as they are kept, ``(N, d)``."""
+    assert encoded.features is not None
+    (facet,) = encoded.features.facets.values()
     return torch.asarray(facet)[0].flatten(0, 1).half().cpu()
+
+
+def overlap(target: Tensor, encoded: Encoded) -> float:
+    """IoU of a mask in cells with that of ``OTHER``."""
+    (proposals,) = propose(OTHER, [encoded])
+    if not proposals.objects:
+        return 0.0
+    rows, columns = encoded.fit.grid
+    soft = cv2.resize(proposals.objects[0].soft, (columns * CELLS, rows * CELLS), interpolation=cv2.INTER_LINEAR)
+    mask, other = target > 0.5, by_patch(soft, encoded.fit) > 0.5
+    return float((mask & other).sum() / (mask | other).sum())
 
 
 def trusted(found: Segmentation) -> bool:
@@ -122,6 +160,11 @@ def in_cells(mask: NDArray[np.bool_], fit: Fit) -> Tensor:
     frame = [(0, gap * fit.patch - length) for gap, length in zip(fit.grid, fit.scaled, strict=True)]
     padded = np.pad(scaled, frame, mode="edge")
     rows, columns = fit.grid
-    cells = cv2.resize(padded, (columns * CELLS, rows * CELLS), interpolation=cv2.INTER_AREA)
+    return by_patch(cv2.resize(padded, (columns * CELLS, rows * CELLS), interpolation=cv2.INTER_AREA), fit).half()
+
+
+def by_patch(cells: NDArray[np.float32], fit: Fit) -> Tensor:
+    """A map of cells ``(gh CELLS, gw CELLS)`` patch by patch, ``(N, CELLS * CELLS)``."""
+    rows, columns = fit.grid
     patches = torch.from_numpy(cells).reshape(rows, CELLS, columns, CELLS).transpose(1, 2)  # (gh, gw, CELLS, CELLS)
-    return patches.reshape(rows * columns, CELLS * CELLS).half()
+    return patches.reshape(rows * columns, CELLS * CELLS)

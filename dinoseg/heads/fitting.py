@@ -92,10 +92,11 @@ def standardise(network: HeadNetwork, examples: Sequence[Example]) -> None:
 
 
 def weights_of(examples: Sequence[Example]) -> list[float]:
-    """How much each photograph counts, 1 in the mean: those with given masks together as much as all others, within
+    """How much each example counts, 1 in the mean: those with given masks together as much as all others, within
     bounds."""
-    labelled = sum(example.labelled for example in examples)
-    others = len(examples) - labelled
-    weight = min(max(others / labelled, 1.0), MOST) if labelled else 1.0
-    total = others + labelled * weight
-    return [(weight if example.labelled else 1.0) * len(examples) / total for example in examples]
+    labelled = sum(example.weight for example in examples if example.labelled)
+    others = sum(example.weight for example in examples if not example.labelled)
+    more = min(max(others / labelled, 1.0), MOST) if labelled else 1.0
+    weights = [example.weight * (more if example.labelled else 1.0) for example in examples]
+    mean = sum(weights) / len(weights)
+    return [weight / mean for weight in weights]

@@ -64,32 +64,33 @@ def run_head_training(images: str | Path | Sequence[str | Path], options: TrainH
     sources = choose(sources, masks, options)
     check_file(options.output, replace=options.overwrite)
     backbone = load_network(options)
-    segmenter = Segmenter.of(SegmentOptions(**values(options, ModelOptions)), backbone)
-    stream = examples(segmenter, sources, masks, stored=options.stored_frame)
+    segmenter = Segmenter.of(SegmentOptions(**values(options, ModelOptions), method="attention-cut"), backbone)
+    stream = examples(segmenter, sources, masks, seed=options.seed, stored=options.stored_frame)
     looked = []
     with progress_bar("look", unit="image", total=len(sources)) as bar:
         for each in stream:
             looked.append(each)
             bar.update()
-    used = [each for each in looked if isinstance(each, Example)]
+    useful = [each for each in looked if isinstance(each, list) and each]
+    used = [example for each in useful for example in each]
     failed = tuple(each for each in looked if isinstance(each, Failure))
-    if len(used) < FEWEST:
+    if len(useful) < FEWEST:
         raise TrainingError(
-            f"{len(used)} of {len(sources)} photographs have a mask worth learning from ({len(failed)} could not be "
+            f"{len(useful)} of {len(sources)} photographs have a mask worth learning from ({len(failed)} could not be "
             f"read): a head needs at least {FEWEST}, better hundreds. Name more photographs."
         )
     epochs = options.epochs or passes(len(used))
     with on_device(backbone.device, "out of memory while the head learns: use --device cpu."):
         head, loss = fit_head(used, epochs, options.seed, torch.device(backbone.device))
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    save_head(head, options.output, backbone.spec, **facts(options, used, epochs))
+    save_head(head, options.output, backbone.spec, **facts(options, useful, epochs))
     return HeadReport(
         file=str(options.output),
         model=options.model,
         photographs=len(sources),
-        used=len(used),
-        labelled=sum(each.labelled for each in used),
-        turned=sum(each.turned for each in used),
+        used=len(useful),
+        labelled=sum(each[0].labelled for each in useful),
+        turned=sum(each[0].turned for each in useful),
         loss=loss,
         minutes=round((time.perf_counter() - started) / 60, 1),
         failed=failed,
@@ -125,12 +126,13 @@ def choose(
     return [sources[index] for index in sorted(first[: max(options.photographs, sum(given))])]
 
 
-def facts(options: TrainHeadOptions, used: Sequence[Example], epochs: int) -> dict[str, str]:
+def facts(options: TrainHeadOptions, useful: Sequence[list[Example]], epochs: int) -> dict[str, str]:
     """What a head's file says about how it was made."""
     return {
         "dinoseg": __version__,
-        "photographs": str(len(used)),
-        "labelled": str(sum(each.labelled for each in used)),
+        "photographs": str(len(useful)),
+        "crops": str(sum(len(each) - 1 for each in useful)),
+        "labelled": str(sum(each[0].labelled for each in useful)),
         "epochs": str(epochs),
         "seed": str(options.seed),
         "size": str(options.size or "32 patches"),

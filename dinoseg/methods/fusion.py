@@ -14,16 +14,17 @@ ROUNDING = 1e-9
 """Clearance below this is what rounding leaves of 0."""
 
 
-def fuse_heads(attention: NDArray[np.float64], blur: float = 1.0) -> NDArray[np.float64]:
+def fuse_heads(attention: NDArray[np.float64], blur: float = 1.0, *, evenly: bool = False) -> NDArray[np.float64]:
     """CLS attention ``(heads, gh, gw)`` -> one map ``(gh, gw)``, at least 0.
 
     The square root keeps single patches of high norm (Darcet et al. 2024) from outshining an object, ``blur`` (sigma
-    in patches) joins what lies together; each head then has mean 1 and counts by how little of it lies on the border.
+    in patches) joins what lies together; each head then has mean 1 and counts by how little of it lies on the border, or
+    as much as any other.
     """
     maps = smooth(np.sqrt(attention), blur)
     maps /= maps.mean(axis=(1, 2), keepdims=True) + np.finfo(np.float64).tiny
     weights = border_clearance(maps)
-    if weights.max() < ROUNDING:  # a grid that is all border says nothing of any head
+    if evenly or weights.max() < ROUNDING:  # a grid that is all border says nothing of any head
         weights = np.ones(len(maps))
     return np.average(maps, axis=0, weights=weights)
 

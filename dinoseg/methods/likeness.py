@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import array_api_compat
@@ -21,12 +22,19 @@ ZERO = 1e-12
 
 
 def object_maps(
-    features: Array, attention: Array, grid: tuple[int, int], *, power: float, reach: float
+    features: Array,
+    attention: Array,
+    grid: tuple[int, int],
+    *,
+    power: float,
+    reach: float,
+    attended: float = math.inf,
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Attention less what is like the border, shared among the patches that look alike.
 
     From features ``(B, N, d)`` and maps ``(B, m, N)`` of the same library and device to maps ``(B, m, N)``, and whether
     all patches of an image are alike, or none, ``(B,)``: its maps mean nothing then. As many images at once as fit.
+    ``attended``: attention on the border from which that is no background (of the first map; see ``attention-cut``).
     """
     xp = array_namespace(features)
     step = graphs_at_once(array_api_compat.device(features), features.shape[1])
@@ -34,7 +42,8 @@ def object_maps(
     for first in range(0, features.shape[0], step):
         alike = Likeness.of(features[first : first + step], power)
         maps = attention[first : first + step]
-        shared.append(alike.share(maps * (1 - alike.background(grid, reach))[:, None]))
+        border = None if attended == math.inf else alike.unattended(maps[:, :1], grid, attended)
+        shared.append(alike.share(maps * (1 - alike.background(grid, reach, border))[:, None]))
         degenerate += alike.degenerate
     return xp.concat(shared), np.array(degenerate, bool)
 
@@ -94,15 +103,27 @@ class Likeness:
         """Each of the maps ``(B, m, N)`` with every patch at the mean of those that look like it."""
         return maps @ self.weights / self.area[:, None]
 
-    def background(self, grid: tuple[int, int], reach: float) -> Array:
+    def unattended(self, maps: Array, grid: tuple[int, int], attended: float) -> Array:
+        """How much each patch of the border counts as background, ``(B, border)`` in 0..1: little where attention
+        ``(B, 1, N)`` goes there or to its like."""
+        shared = self.share(maps)[:, 0]  # (B, N)
+        mean = self.xp.mean(shared, axis=-1, keepdims=True)
+        on_border = self.xp.take(shared / self.xp.clip(mean, min=ZERO), self.border(grid), axis=-1)
+        return self.xp.clip(attended - on_border, min=0, max=1)
+
+    def border(self, grid: tuple[int, int]) -> Array:
+        """Places of the border's patches among all."""
+        return self.xp.asarray(border_of(grid).ravel().nonzero()[0], device=array_api_compat.device(self.weights))
+
+    def background(self, grid: tuple[int, int], reach: float, counts: Array | None = None) -> Array:
         """How likely each patch of the grid is background, ``(B, N)`` in 0..1, because its like lie on the border.
 
         From boundary connectivity (Zhu et al. 2014, equations 3 to 6): likeness to the border over the root of
         likeness to all, here in units of what it is where all patches are alike. ``reach``: the connectivity at which
-        the probability is 1 - exp(-1/2).
+        the probability is 1 - exp(-1/2). ``counts``: of each patch of the border, ``(B, border)`` (default: 1).
         """
-        xp, border = self.xp, border_of(grid).ravel()
-        where = xp.asarray(border.nonzero()[0], device=array_api_compat.device(self.weights))
-        length = xp.sum(xp.take(self.weights, where, axis=-1), axis=-1)  # (B, N)
-        connectivity = length / xp.sqrt(self.area) / (len(where) / len(border) ** 0.5)
+        xp, where = self.xp, self.border(grid)
+        to_border = xp.take(self.weights, where, axis=-1)  # (B, N, border)
+        length = xp.sum(to_border if counts is None else to_border * counts[:, None], axis=-1)  # (B, N)
+        connectivity = length / xp.sqrt(self.area) / (where.shape[0] / self.area.shape[-1] ** 0.5)
         return 1 - xp.exp(-0.5 * (connectivity / reach) ** 2)

@@ -14,13 +14,15 @@ from dinoseg.backbone.features import Features
 from dinoseg.encoding import Encoded
 from dinoseg.errors import MaskError
 from dinoseg.heads import examples
-from dinoseg.heads.examples import CELLS, example, in_cells, read_mask, trusted
+from dinoseg.heads.examples import CELLS, examples_of, in_cells, read_mask, trusted
+from dinoseg.heads.crops import AREA, CONTACT, OBJECT, cut_off
+from dinoseg.images.decode import as_source
 from dinoseg.images.turns import TURNS
 from dinoseg.pipeline import Finished, Proposed, Segmenter
 from dinoseg.rle import encode_rle
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Fit, Instance, Photo, Proposals, Source
-from tests.helpers import exhaust_opencv, exif_of
+from tests.helpers import disk_photo, exhaust_opencv, exif_of
 
 SIZE = (48, 64)
 
@@ -130,6 +132,51 @@ def test_memory_that_opencv_lacks_costs_that_photograph_only(monkeypatch: pytest
     monkeypatch.setattr(Segmenter, "finish", lambda *_: Finished(found, photo, np.zeros((1, *SIZE), np.float32)))
     monkeypatch.setattr(examples, "in_cells", exhaust_opencv)
     proposed = Proposed(Encoded(photo, found.source, found.fit, features, {}), Proposals(()))
-    failure = example(Segmenter(method="prior"), {}, False, proposed)
+    failure = examples_of(Segmenter(method="prior"), {}, 0, False, proposed)
     assert isinstance(failure, Failure)
     assert failure.reason == "oom"
+
+
+def test_a_crop_cuts_the_object_off() -> None:
+    mask = np.zeros((240, 320), bool)
+    mask[80:180, 110:220] = True
+    for seed in range(20):
+        rows, columns = cut_off(mask, np.random.default_rng(seed))
+        inside = mask[rows, columns]
+        edges = [inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]]
+        assert CONTACT[0] <= np.concatenate(edges).mean() <= CONTACT[1]
+        assert OBJECT[0] <= inside.mean() <= OBJECT[1]
+        assert AREA[0] - 0.01 <= inside.size / mask.size <= AREA[1] + 0.01
+    assert cut_off(mask, np.random.default_rng(3)) == cut_off(mask, np.random.default_rng(3))
+
+
+def test_no_crop_where_the_object_is_cut_off_already_or_fills_nothing() -> None:
+    mask = np.zeros((240, 320), bool)
+    mask[100:, 100:250] = True  # 13 % of the border
+    assert cut_off(mask, np.random.default_rng(0)) is not None
+    mask[100:, 60:280] = True  # 20 %
+    assert cut_off(mask, np.random.default_rng(0)) is None
+    mask[:] = False
+    mask[100:104, 100:104] = True
+    assert cut_off(mask, np.random.default_rng(0)) is None
+
+
+def test_a_photograph_is_learned_from_whole_and_cut_off() -> None:
+    """On the built-in, whose two ways to find an object agree about a disc."""
+    segmenter = Segmenter(method="attention-cut", device="cpu")
+    photo, _ = disk_photo(240, 320)
+    (made,) = examples.examples(segmenter, [as_source(photo)], {}, seed=1)
+    assert isinstance(made, list)
+    whole, crop = made
+    assert (whole.weight, crop.weight) == (1.0, examples.CUT_OFF)
+    assert not whole.labelled
+    assert crop.features.shape[1] == whole.features.shape[1] == 384
+    assert crop.target.float().mean() > whole.target.float().mean()
+    (again,) = examples.examples(segmenter, [as_source(photo)], {}, seed=1)
+    assert torch.equal(again[1].target, crop.target)
+
+
+def test_masks_on_which_two_ways_differ_are_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = Segmenter(method="attention-cut", device="cpu")
+    monkeypatch.setattr(examples, "overlap", lambda *_: 0.84)
+    assert list(examples.examples(segmenter, [as_source(disk_photo()[0])], {})) == [[]]
