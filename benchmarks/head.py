@@ -123,8 +123,8 @@ def learned(segmenter: Segmenter, used: Sequence[Example], path: Path) -> Method
 
 def looked(sources: Sequence[Source | Failure], masks: dict[str, Path]) -> list[Example]:
     """Examples of all photographs that give one."""
-    found = examples(Segmenter(device="cpu"), sources, masks)
-    return [each for each in tqdm(found, "look", len(sources)) if isinstance(each, Example)]
+    found = examples(Segmenter(method=BASE, device="cpu"), sources, masks)
+    return [e for each in tqdm(found, "look", len(sources)) if isinstance(each, list) for e in each]
 
 
 def unlabelled(photos: Path, count: int, work: Path) -> list[Example]:
@@ -133,9 +133,12 @@ def unlabelled(photos: Path, count: int, work: Path) -> list[Example]:
     if not file.exists():
         sources = list(find([photos]))
         drawn = np.random.default_rng(0).permutation(len(sources))[:count]
-        kept = [(each.features, each.target) for each in looked([sources[i] for i in drawn], {})]
+        kept = [(each.features, each.target, each.weight) for each in looked([sources[i] for i in drawn], {})]
         torch.save(kept, file)
-    return [Example(features, target, labelled=False) for features, target in torch.load(file, weights_only=True)]
+    return [
+        Example(features, target, labelled=False, weight=weight)
+        for features, target, weight in torch.load(file, weights_only=True)
+    ]
 
 
 def by_count(segmenter: Segmenter, own: Sequence[Example], work: Path) -> dict[str, Method]:
@@ -187,7 +190,7 @@ def main(words: Sequence[str]) -> None:
     cv2.setNumThreads(1)
     work = arguments.cache
     work.mkdir(parents=True, exist_ok=True)
-    segmenter = Segmenter(device="cpu")
+    segmenter = Segmenter(method=BASE, device="cpu")
     base = {BASE: segmenter.method}
     seen = pictures(segmenter, arguments.data)
     own = unlabelled(arguments.photos, arguments.photographs, work)

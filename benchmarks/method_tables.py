@@ -17,7 +17,7 @@ from dinoseg.evaluation.report import Row, Score, versions
 from dinoseg.options import SegmentOptions
 
 COLUMNS = ("DUTS IoU", "DUTS max F", "VOC IoU", "VOC CorLoc", "DAVIS J", "COCO IoU", "COCO AP50", "COCO AP")
-DEFAULT = SegmentOptions.method
+DEFAULT = "attention-cut"
 HEAD = """# Methods
 
 Odd and even half of each set (of the sorted list; of the sequences in DAVIS). Whatever was chosen by ground truth was

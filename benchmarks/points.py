@@ -139,7 +139,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--split", choices=("odd", "even"), default="odd")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="FILE.md and FILE.json")
     arguments = parser.parse_args(words)
-    segmenter = dinoseg.Segmenter(device="cpu")
+    segmenter = dinoseg.Segmenter(method="attention-cut", device="cpu")
     encoder = Encoder(segmenter.options, segmenter.backbone)
     samples = open_dataset(arguments.data).select(arguments.split, None)
     photographs = [np.array(values) for sample in samples if (values := measure(segmenter, encoder, sample))]

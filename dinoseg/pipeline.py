@@ -79,7 +79,7 @@ class Segmenter:
 
     def _open(self, options: SegmentOptions, backbone: Network | None) -> None:
         self.options = options
-        self.method = make_method(options.method, options.param)
+        self.method = make_method(options.chosen_method, options.param)
         REFINEMENTS.check(options.refine)
         self.backbone: Network | None = None
         facets: tuple[str, ...] = ()

@@ -64,7 +64,8 @@ NUMBERS = {
     # What float32 says of a graph:
     "eigenvalues that coincide": (lanczos.GAP, 1e-6),
     "patches that count as equal": (cut.TIE, 1e-6),
-    "the default": ((SegmentOptions().method, SegmentOptions().refine), ("attention-cut", "guided")),
+    "the default": ((SegmentOptions().method_name, SegmentOptions().refine), ("head", "guided")),
+    "the default of other networks": (SegmentOptions(model="dino-vits8").method_name, "attention-cut"),
 }
 
 

@@ -96,7 +96,7 @@ def before_match(images: Sequence[Path], options: MatchOptions, output: PictureO
         only_one([image])
     for place in (output.output, output.output.with_suffix(".json")):
         check_file(place, replace=output.overwrite, example="new.png")
-    if not make_method(options.method, options.param).needs_network:
+    if not make_method(options.chosen_method, options.param).needs_network:
         raise OptionError(f"match compares what a network says: --method {options.method_name} has none.")
     check_finding(options, ())
 
@@ -189,12 +189,14 @@ def check_named(images: Sequence[str], list_file: Path | None) -> None:
 
 def check_finding(options: SegmentOptions, formats: Sequence[str]) -> None:
     """How objects are found: the method with its parameters, the refinement, the network, what is asked of them."""
-    method = make_method(options.method, options.param)
+    method = make_method(options.chosen_method, options.param)
     REFINEMENTS.check(options.refine)
     if method.needs_network:
         check_weights(options.model, offline=options.offline)
         return
-    refuse_formats(formats, f"the method {options.method} has no network; name another --method, or other --formats")
+    refuse_formats(
+        formats, f"the method {options.method_name} has no network; name another --method, or other --formats"
+    )
     for name in ("model", "heads", "mean", "std", "positions"):  # which network, and how it is read
         if getattr(options, name) != getattr(SegmentOptions, name):
-            inform(f"--method {options.method} has no network: --{name} changes nothing.")
+            inform(f"--method {options.method_name} has no network: --{name} changes nothing.")

@@ -30,7 +30,7 @@ def methods(
         tell_all(found[0])
     else:
         tell_table((description.name, description.summary) for description in found)
-        inform("`dinoseg methods NAME` shows the parameters of one; the first is the default.")
+        inform("The built-in model's default is head, that of others attention-cut. `dinoseg methods NAME` tells more.")
 
 
 def tell_all(method: Description) -> None:

@@ -15,8 +15,8 @@ from dinoseg.registry import Registry
 METHODS = Registry(
     "--method",
     {
-        "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
         "head": "dinoseg.methods.head:SegmentationHead",
+        "attention-cut": "dinoseg.methods.attention_cut:AttentionCut",
         "attention": "dinoseg.methods.attention:AttentionMap",
         "tokencut": "dinoseg.methods.tokencut:TokenCut",
         "maskcut": "dinoseg.methods.maskcut:MaskCut",

@@ -30,8 +30,8 @@ class AttentionCut(SimilarityMethod):
     Patches are alike by their cosine to a power. Background is what has its like on the border: boundary connectivity,
     which Zhu et al. (2014) have for colours, here for patch features. Otsu's threshold cuts the map.
 
-    A subject that the frame cuts off lies on the border too: ``attended=1.5`` counts a patch of the border as background
-    only as far as little attention goes there (of 1.5 times the mean and more not at all), and all heads alike.
+    A subject that the frame cuts off lies on the border too: ``attended=1.5`` counts a patch of the border as
+    background only as far as little attention goes there (from 1.5 times the mean on not at all), and all heads alike.
 
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention.
     """
@@ -44,8 +44,8 @@ class AttentionCut(SimilarityMethod):
     """Connectivity to the border from which a patch is likely background, in units of that of an even image."""
 
     attended: float = math.inf
-    """Attention of a patch on the border, shared among its like and in units of the mean, at which it no longer counts
-    as background; it counts in full below this less 1 (1.5 for subjects that are cut off, `inf`: every patch counts)."""
+    """Attention of a patch on the border, shared among its like and in units of the mean, from which it is no longer
+    background; up to this less 1 it counts in full (1.5 for subjects that are cut off; `inf`: every patch counts)."""
 
     def __post_init__(self) -> None:
         require(0 < self.power <= 100, "--param power", self.power, "above 0 and up to 100")

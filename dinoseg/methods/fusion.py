@@ -18,8 +18,8 @@ def fuse_heads(attention: NDArray[np.float64], blur: float = 1.0, *, evenly: boo
     """CLS attention ``(heads, gh, gw)`` -> one map ``(gh, gw)``, at least 0.
 
     The square root keeps single patches of high norm (Darcet et al. 2024) from outshining an object, ``blur`` (sigma
-    in patches) joins what lies together; each head then has mean 1 and counts by how little of it lies on the border, or
-    as much as any other.
+    in patches) joins what lies together; each head then has mean 1 and counts by how little of it lies on the border,
+    or as much as any other.
     """
     maps = smooth(np.sqrt(attention), blur)
     maps /= maps.mean(axis=(1, 2), keepdims=True) + np.finfo(np.float64).tiny

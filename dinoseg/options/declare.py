@@ -44,6 +44,9 @@ FREE = {"decides": False}
 WHERE_SET = {"decides": "where set"}
 """Metadata of a field that decides results where it is not its default: runs from before it was added go on."""
 
+RECORDED = "recorded"
+"""Key of a field's metadata: the attribute that tells what the value comes to, where it leaves that open."""
+
 
 def countable(kind: type, value: object) -> bool:
     """Whether a value is a number of that kind, ``int`` or ``float``: finite, and whole ones within 64 bits."""
@@ -96,7 +99,11 @@ def values(options: Options, kind: type[Options] | None = None) -> dict[str, Any
 def identity(options: Options, kind: type[Options] | None = None) -> dict[str, Any]:
     """``values`` of the options that decide a result: all but those that are ``FREE``, or ``WHERE_SET`` and not set."""
     unset = {x.name for x in fields(options) if x.metadata == WHERE_SET and getattr(options, x.name) == x.default}
-    return {name: value for name, value in values(options, kind).items() if name not in free(type(options)) | unset}
+    told = values(options, kind)
+    for field in fields(options):
+        if RECORDED in field.metadata and field.name in told:
+            told[field.name] = getattr(options, field.metadata[RECORDED])
+    return {name: value for name, value in told.items() if name not in free(type(options)) | unset}
 
 
 def free(options: type[Options]) -> frozenset[str]:

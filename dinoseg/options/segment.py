@@ -1,14 +1,14 @@
 """How objects are found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter, Token
 
 from dinoseg.errors import OptionError
 from dinoseg.method import Method
-from dinoseg.options.declare import require
+from dinoseg.options.declare import RECORDED, WHERE_SET, Flag, require
 from dinoseg.options.model import ModelOptions
 
 Parameters: TypeAlias = tuple[str, ...] | Mapping[str, Any]
@@ -32,6 +32,8 @@ def word(_: object, tokens: Sequence[Token]) -> str:
     return tokens[0].value
 
 
+AUTO = "auto"
+"""The method that suits the model: see ``SegmentOptions.chosen_method``."""
 Name = Parameter(converter=word)
 Items = Parameter(converter=words, n_tokens=1, accepts_keys=False, negative="", consume_multiple=False)
 
@@ -41,13 +43,14 @@ Items = Parameter(converter=words, n_tokens=1, accepts_keys=False, negative="", 
 class SegmentOptions(ModelOptions):
     """How objects are found."""
 
-    method: Annotated[str | Method, Name] = "attention-cut"
-    """A name of `dinoseg methods`; in Python also a method object."""
+    method: Annotated[str | Method, Name] = field(default=AUTO, metadata={RECORDED: "method_name"})
+    """A name of `dinoseg methods`; auto takes head for the built-in model, attention-cut for others; in Python also a
+    method object."""
     param: Annotated[Parameters, Items] = ()
     """A parameter of the method, `name=value`; may be repeated (see `dinoseg methods NAME`); in Python also a dict."""
     refine: str = "guided"
     """How masks are fitted to the image's edges: guided (filter), bilateral (solver), crf (dense CRF) or none."""
-    parts: bool = False
+    parts: Annotated[bool, Flag] = field(default=False, metadata=WHERE_SET)
     """Each connected part of a mask is an object; parts below 8 % of the largest are none."""
     min_presence: float = 0.0
     """No mask where the probability of an object, 0..1, is below this (default: never; 0.3 is careful)."""
@@ -60,6 +63,15 @@ class SegmentOptions(ModelOptions):
         require(0 <= self.min_presence <= 1, "--min-presence", self.min_presence, "0..1")
 
     @property
+    def chosen_method(self) -> str | Method:
+        """The method, where it was left to the model too: ``head`` for the built-in, which has one that is ahead of
+        ``attention-cut`` on all sets but DUTS (docs/results.md), else ``attention-cut``."""
+        if self.method != AUTO:
+            return self.method
+        return "head" if self.model == ModelOptions.model else "attention-cut"
+
+    @property
     def method_name(self) -> str:
         """The name of the method; of an object that of its class."""
-        return self.method if isinstance(self.method, str) else type(self.method).__qualname__
+        method = self.chosen_method
+        return method if isinstance(method, str) else type(method).__qualname__

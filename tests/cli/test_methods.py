@@ -13,7 +13,7 @@ def test_every_method_is_listed_the_default_first(capsys: pytest.CaptureFixture[
     assert run(["methods"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(METHODS)
-    assert lines[0].split()[0] == SegmentOptions.method
+    assert lines[0].split()[0] == SegmentOptions().method_name
 
 
 @pytest.mark.parametrize("name", METHODS)

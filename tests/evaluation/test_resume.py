@@ -22,6 +22,7 @@ from dinoseg.evaluation import report as report_module
 from dinoseg.evaluation.predictions import method as module
 from dinoseg.evaluation.report import UNFINISHED, Report
 from dinoseg.evaluation.resume import from_json_value, to_json_value
+from dinoseg.options import SegmentOptions
 from dinoseg.pipeline import Finished
 from dinoseg.types import Failure, Source
 from tests.evaluation.results import finished, heads, segmentation
@@ -40,6 +41,8 @@ class FakeSegmenter:
     @classmethod
     def of(cls, options: Any) -> FakeSegmenter:
         return cls()
+
+    options = SegmentOptions()
 
     def run(self, sources: Iterable[Source]) -> Iterator[Finished | Failure]:
         for source in sources:

@@ -42,6 +42,7 @@ class FakeSegmenter:
         return cls(**values(options))
 
     def __init__(self, **options: Any) -> None:
+        self.options = SegmentOptions(**options)
         spec = SimpleNamespace(sha256="ab", patch=10, mean=(0.5,) * 3, std=(0.5,) * 3)
         self.backbone = (
             SimpleNamespace(spec=spec, device="cpu", runtime="torch") if options["method"] != "prior" else None

@@ -14,8 +14,8 @@ from dinoseg.backbone.features import Features
 from dinoseg.encoding import Encoded
 from dinoseg.errors import MaskError
 from dinoseg.heads import examples
-from dinoseg.heads.examples import CELLS, examples_of, in_cells, read_mask, trusted
 from dinoseg.heads.crops import AREA, CONTACT, OBJECT, cut_off
+from dinoseg.heads.examples import CELLS, examples_of, in_cells, read_mask, trusted
 from dinoseg.images.decode import as_source
 from dinoseg.images.turns import TURNS
 from dinoseg.pipeline import Finished, Proposed, Segmenter

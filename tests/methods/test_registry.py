@@ -18,7 +18,7 @@ def test_make_method():
     ("name", "params", "told"),
     [
         ("tokenkut", (), "Did you mean tokencut?"),
-        ("", (), "There are: attention-cut"),
+        ("", (), "There are: head"),
         ("tokencut", ("taus=1",), "Did you mean tau?"),
         ("tokencut", ("tau=1",), "--param tau 1.0 is out of range"),
         ("tokencut", ("tau=nan",), "'nan' is not float"),

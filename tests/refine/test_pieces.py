@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dinoseg.refine import REFINEMENTS, refine
-from dinoseg.refine.pieces import without_crumbs, connected_parts, own_part
+from dinoseg.refine.pieces import connected_parts, own_part, without_crumbs
 from tests.refine.scenes import coarse
 
 

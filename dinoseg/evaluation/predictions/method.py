@@ -48,10 +48,13 @@ class MethodPredictor:
     def subject(self) -> Subject:
         """What is scored."""
         backbone, options = self.segmenter.backbone, self.options
+        name = self.segmenter.options.method_name
         size = options.size or BUDGET * (backbone.spec.patch if backbone else PATCH_WITHOUT_NETWORK)
-        method = f"- method: {options.method_name}, refinement {options.refine}, long side {size} px"
+        method = (
+            f"- method: {name}{', connected parts' * options.parts}, refinement {options.refine}, long side {size} px"
+        )
         if backbone is None:
-            subject = Subject(None, None, "cpu", size, values(options), (method, "- network: none"))
+            subject = Subject(None, None, "cpu", size, values(options) | {"method": name}, (method, "- network: none"))
             return under(subject, self.condition)
         model, head = model_name(options, self.random_weights), self.segmenter.method.identity().get("head")
         subject = Subject(
@@ -59,7 +62,8 @@ class MethodPredictor:
             backbone.spec.sha256,
             str(backbone.device),
             size,
-            values(options) | {"mean": backbone.spec.mean, "std": backbone.spec.std, "runtime": backbone.runtime},
+            values(options)
+            | {"method": name, "mean": backbone.spec.mean, "std": backbone.spec.std, "runtime": backbone.runtime},
             (method, *network_lines(model, backbone)),
             None if head is None else str(head),
         )
@@ -70,8 +74,8 @@ def open_segmenter(options: SegmentOptions, random_weights: bool) -> Segmenter:
     """The segmenter with the network that was asked for, or with an untrained one of its shape."""
     if not random_weights:
         return Segmenter.of(options)
-    if not make_method(options.method, options.param).needs_network:
-        raise OptionError(f"--random-weights: the method {options.method} has no network.")
+    if not make_method(options.chosen_method, options.param).needs_network:
+        raise OptionError(f"--random-weights: the method {options.method_name} has no network.")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
         write_random_weights(options, path)
