@@ -2,14 +2,15 @@
 
     python benchmarks/head.py PHOTOS... --data FOLDER --cache WORK [--photographs N] -o benchmarks/results/head
 
-FOLDER holds duts/, VOC2012/, DAVIS/ and coco/, or some of them. The head that ships, and heads that are trained here on
-some of PHOTOS (drawn at random; no picture of FOLDER may be among them), beside `attention-cut` on the same features
-with the same refinement. `DUTS cropped`: a random crop of each picture, in which the frame cuts the object off. `VOC
-off border`, `VOC on border`: pictures whose objects cover less or more than 10 % of the border. With masks: some
-pictures of the even half of DUTS join the photographs, scored on the odd half. IoU is label-free, over images (every
-fifth frame, then sequences in DAVIS); differences to `attention-cut` are paired, with 95 % bootstrap intervals. What was
-chosen by ground truth was chosen on the even halves: the odd one is the one to quote. Milliseconds are of the processor,
-one thread, for method and head alone. WORK keeps what the network says of PHOTOS. Writes FILE.md and FILE.json.
+FOLDER holds duts/, VOC2012/, DAVIS/ and coco/, or some of them. The head that ships, and heads that are trained here
+on some of PHOTOS (drawn at random; no picture of FOLDER may be among them), beside `attention-cut` on the same
+features with the same refinement. `DUTS cropped`: a random crop of each picture, in which the frame cuts the object
+off. `VOC off border`, `VOC on border`: pictures whose objects cover less or more than 10 % of the border. With masks:
+some pictures of the even half of DUTS join the photographs, scored on the odd half. IoU is label-free, over images
+(every fifth frame, then sequences in DAVIS); differences to `attention-cut` are paired, with 95 % bootstrap intervals.
+What was chosen by ground truth was chosen on the even halves: the odd one is the one to quote. Milliseconds are of the
+processor, one thread, for method and head alone. WORK keeps what the network says of PHOTOS. Writes FILE.md and
+FILE.json.
 """
 
 from __future__ import annotations

@@ -2,10 +2,13 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from dinoseg.backbone import graph_cache
 
 # The same examples in every run, and none fails for being slow on a busy machine.
 settings.register_profile("dinoseg", deadline=None, derandomize=True, database=None)
@@ -19,6 +22,15 @@ def shared() -> Path:
     if not folder:
         pytest.skip("DINOSEG_SHARED is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where compiled networks are kept, in place of the user's cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph_cache, "user_cache_path", lambda _: folder)
+        yield folder
 
 
 @pytest.fixture(autouse=True)

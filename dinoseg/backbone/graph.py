@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoseg.backbone.features import Features, concat
+from dinoseg.backbone.graph_cache import compiled
 from dinoseg.backbone.positions import position_inputs
 from dinoseg.backbone.processor import precision
 from dinoseg.backbone.spec import RGB, BackboneSpec
@@ -160,7 +161,7 @@ def compile_graph(path: Path, streams: int) -> tuple[Any, str]:
     failures = []
     for kind in dict.fromkeys((precision() or "f32", "f32")):
         try:
-            return core.compile_model(path, "CPU", {**settings, "INFERENCE_PRECISION_HINT": kind}), kind
+            return compiled(core, path, {**settings, "INFERENCE_PRECISION_HINT": kind}), kind
         except RuntimeError as error:
             failures.append(error)
     told = first_line(failures[-1])

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import cv2
@@ -163,7 +164,7 @@ def in_cells(mask: NDArray[np.bool_], fit: Fit) -> Tensor:
     return by_patch(cv2.resize(padded, (columns * CELLS, rows * CELLS), interpolation=cv2.INTER_AREA), fit).half()
 
 
-def by_patch(cells: NDArray[np.float32], fit: Fit) -> Tensor:
+def by_patch(cells: NDArray[Any], fit: Fit) -> Tensor:
     """A map of cells ``(gh CELLS, gw CELLS)`` patch by patch, ``(N, CELLS * CELLS)``."""
     rows, columns = fit.grid
     patches = torch.from_numpy(cells).reshape(rows, CELLS, columns, CELLS).transpose(1, 2)  # (gh, gw, CELLS, CELLS)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from dinoseg.rle import decode_rle, decode_segmentation, rle_box
 
@@ -95,6 +94,8 @@ def one_polygon(parts: Sequence[Part]) -> NDArray[np.int32]:
 
 def joined(ring: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.int32]:
     """Two rings as one: from the corners that are nearest to each other over to the other, around it, and back."""
+    from scipy.spatial import cKDTree  # every format is loaded when a run starts
+
     distances, nearest = cKDTree(ring).query(other)  # each (m,)
     j = int(distances.argmin())
     i = int(nearest[j])
