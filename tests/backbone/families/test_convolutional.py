@@ -19,7 +19,7 @@ from dinoseg.errors import CompressionError, OptionError, WeightsMismatch
 from dinoseg.methods import METHODS, make_method, methods_without_attention
 from tests.helpers import disk_photo, write_images
 
-READING = ["attention-cut", "head", "attention", "dino-seg", "found"]
+READING = ["head", "attention-cut", "attention", "dino-seg", "found"]
 """Methods that read CLS attention."""
 
 
