@@ -24,6 +24,7 @@ GROUND = (
 ROAD = ("images", "backbone", "encoding", "methods", "refine", "outputs", "pipeline", "folder")
 """What a photograph passes: drawn in colour."""
 SAID = {
+    "app": "a page in the browser",
     "attention": "maps of any query, layer",
     "attention_folder": "figures of a folder",
     "backbone": "weights to networks",

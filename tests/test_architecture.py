@@ -52,7 +52,8 @@ MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROA
     "training": {"runs", "images", "backbone", "learning", "draw", "evaluation", "training"},
     "compression": {"runs", "images", "backbone", "learning", "methods", "compression"},
     "exporting": {"images", "backbone", "encoding", "exporting"},
-    "cli": {*ROAD, "training", "compression", "exporting", "cli"},
+    "app": {*ROAD[: ROAD.index("folder")], "app"},
+    "cli": {*ROAD, "training", "compression", "exporting", "app", "cli"},
     "__main__": {"cli"},
     "__init__": {"version"},
 }

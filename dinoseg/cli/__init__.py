@@ -30,13 +30,14 @@ VERBS = (
     "export",
     "evaluate",
     "compare",
+    "app",
     "methods",
     "models",
     "samples",
     "doctor",
 )
 
-app = App(
+program = App(
     name="dinoseg",
     help="""Unsupervised segmentation with DINO attention: photographs in, masks out, no labels.
 
@@ -49,24 +50,24 @@ First steps: `dinoseg samples photos`, then `dinoseg segment photos -o out`.""",
 )
 for position, verb in enumerate(VERBS):
     name = verb.replace("-", "_")
-    app.command(getattr(import_module(f"dinoseg.cli.{name}"), name))
-    app[verb].sort_key = position
+    program.command(getattr(import_module(f"dinoseg.cli.{name}"), name))
+    program[verb].sort_key = position
 
 
-app.meta.suppress_keyboard_interrupt = False
+program.meta.suppress_keyboard_interrupt = False
 
 
-@app.meta.default
+@program.meta.default
 def launch(*tokens: Tokens, quiet: Quiet = False) -> int | None:
     """What every verb understands, and then the verb."""
     hush(quiet)
-    code: int | None = app(tokens, exit_on_error=False, print_error=False)
+    code: int | None = program(tokens, exit_on_error=False, print_error=False)
     return code
 
 
 def refuse_unknown(arguments: Sequence[str]) -> None:
     """Raise for a word where a command has to stand: with --help cyclopts would show that of what is before it."""
-    chain, apps, rest = app.parse_commands([word for word in arguments if word not in QUIET])
+    chain, apps, rest = program.parse_commands([word for word in arguments if word not in QUIET])
     words = [word for word in rest if not word.startswith("-")]
     if words and any(not name.startswith("-") for name in apps[-1]):
         raise UnknownCommandError(unused_tokens=words, app=apps[-1], command_chain=chain, verbose=False)
@@ -84,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     arguments = ["./-" if word == "-" else word for word in arguments]  # the parser takes a - alone for an option
     try:
         refuse_unknown(arguments)
-        code: int | None = app.meta(arguments, exit_on_error=False, print_error=False)
+        code: int | None = program.meta(arguments, exit_on_error=False, print_error=False)
         print(end="", flush=True)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         return exit_code(error)

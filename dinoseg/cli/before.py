@@ -6,11 +6,12 @@ These are the library's own checks, of its rooms that do without torch; it asks 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from dinoseg.backbone.names import check_weights
 from dinoseg.cli.console import inform
-from dinoseg.errors import OptionError, UsageError
+from dinoseg.errors import MissingExtra, OptionError, UsageError
 from dinoseg.evaluation import PROTOCOLS
 from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, refuse_missing
@@ -29,6 +30,7 @@ from dinoseg.options import (
     InputOptions,
     LikeOptions,
     MatchOptions,
+    ModelOptions,
     OutputOptions,
     PictureOptions,
     SegmentOptions,
@@ -168,6 +170,13 @@ def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None
     parse_condition(options.corrupt)
     if not options.predictions:
         check_finding(options, ())
+
+
+def before_app(model: ModelOptions) -> None:
+    """What ``app`` refuses. Raises ``UsageError``."""
+    if find_spec("gradio") is None:
+        raise MissingExtra("dinoseg app needs gradio; run: pip install 'dinoseg[app]'")
+    check_weights(model.model, offline=model.offline)
 
 
 def count_images(images: Sequence[str], inputs: InputOptions, folder: Path) -> int:

@@ -7,6 +7,7 @@ in the file of the heir.
 
 from __future__ import annotations
 
+from dinoseg.options.app import AppOptions
 from dinoseg.options.attend import FIGURE_DPI, AttendOptions, FigureOptions, LikeOptions
 from dinoseg.options.compress import CompressOptions
 from dinoseg.options.declare import (
@@ -40,6 +41,7 @@ __all__ = (
     "MAX_PIXELS",
     "SCRATCH",
     "SUFFIXES",
+    "AppOptions",
     "AttendOptions",
     "CompressOptions",
     "CutoutOptions",

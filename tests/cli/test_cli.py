@@ -162,6 +162,8 @@ track photos -o o --method nosuch
 group nowhere -o o
 group photos -o one.png
 group photos -o o --method prior
+app --model nosuch
+app --port 0
 train nowhere -o o
 train photos -o one.png
 train photos -o o --init nosuch
