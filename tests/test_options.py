@@ -17,6 +17,7 @@ import dinoseg
 from dinoseg import options as module
 from dinoseg.errors import OptionError, UsageError
 from dinoseg.options import (
+    AppOptions,
     AttendOptions,
     CompressOptions,
     CutoutOptions,
@@ -50,6 +51,7 @@ CLASSES = (
     ModelOptions,
     InputOptions,
     SegmentOptions,
+    AppOptions,
     AttendOptions,
     LikeOptions,
     MatchOptions,
@@ -88,6 +90,7 @@ CLASSES = (
         (EvaluateOptions, {"every": -2}, "--every -2"),
         (EvaluateOptions, {"smooth": -1}, "--smooth -1"),
         (EvaluateOptions, {"overwrite": True}, "name its folder with --output"),  # nothing to overwrite
+        (AppOptions, {"port": 0}, "--port 0"),
         (AttendOptions, {"heads": -1}, "--heads -1"),
         (AttendOptions, {"layer": 0}, "--layer 0"),
         (AttendOptions, {"rollout": True, "layer": 3}, "leave out --layer"),  # contradiction

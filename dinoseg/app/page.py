@@ -135,7 +135,12 @@ class Page:
         )
         told = gr.Markdown(elem_id=f"{name}-told")
         files = gr.Button("Files", size="sm", elem_id=f"{name}-files")
-        links = gr.File(label="Mask, cut-out, label map, overlay, COCO json", file_count="multiple", visible=False)
+        links = gr.File(
+            label="Mask, cut-out, label map, overlay, COCO json",
+            file_count="multiple",
+            visible=False,
+            elem_id=f"{name}-links",
+        )
         method.change(dict, None, given)
         asked = [look, method, given, *others]
         gr.on([x.change for x in asked], self.told(self.segment), asked, [image, told], show_progress="minimal")

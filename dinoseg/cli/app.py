@@ -19,7 +19,7 @@ def app(
 ) -> None:
     """Masks, attention and features of a photograph at a click: a page at 127.0.0.1, until Ctrl-C.
 
-    Nothing leaves this machine and nothing is kept. It needs `pip install 'dinoseg[app]'`.
+    Nothing leaves this machine and nothing is kept. It needs `pip install 'gradio>=6.31'`.
     """
     options, model = options or AppOptions(), model or ModelOptions()
     from dinoseg.cli.before import before_app

@@ -175,7 +175,7 @@ def before_evaluate(protocol: str, data: Data, options: EvaluateOptions) -> None
 def before_app(model: ModelOptions) -> None:
     """What ``app`` refuses. Raises ``UsageError``."""
     if find_spec("gradio") is None:
-        raise MissingExtra("dinoseg app needs gradio; run: pip install 'dinoseg[app]'")
+        raise MissingExtra("dinoseg app needs gradio; run: pip install 'gradio>=6.31'")
     check_weights(model.model, offline=model.offline)
 
 
