@@ -2,7 +2,7 @@
 
     python benchmarks/robustness.py DUTS --split odd --every 10 -o benchmarks/results/robustness
 
-Every photograph is taken as it is and after each corruption of ``dinoseg/evaluation/corruptions.py``, so all scores are
+Every photograph is taken as it is and after each corruption of ``dinoseg/images/corruptions.py``, so all scores are
 of the same pictures. Writes FILE.md, FILE.json and FILE.png.
 """
 
@@ -24,12 +24,12 @@ from tqdm import tqdm
 
 from dinoseg.evaluation import make_protocol
 from dinoseg.evaluation.compare import Difference, difference
-from dinoseg.evaluation.corruptions import CORRUPTIONS, Condition
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Report, Row, Score, versions
 from dinoseg.evaluation.run import run
+from dinoseg.images.corruptions import CORRUPTIONS, Condition
 from dinoseg.options import EvaluateOptions
 
 PROTOCOLS = ("foreground", "saliency", "corloc")

@@ -13,9 +13,9 @@ from dinoseg.backbone.names import check_weights
 from dinoseg.cli.console import inform
 from dinoseg.errors import MissingExtra, OptionError, UsageError
 from dinoseg.evaluation import PROTOCOLS
-from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, refuse_missing
 from dinoseg.evaluation.report import check_place
+from dinoseg.images.corruptions import parse_condition
 from dinoseg.images.find import expand, find, only_one
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import open_video

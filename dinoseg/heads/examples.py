@@ -2,13 +2,15 @@
 
 photographs -> backbone -> ``attention-cut`` -> refinement at full size -> filter -> cells of the patch grid
 
-Each photograph is looked at twice: whole, and cropped so that the frame cuts its object off. The mask of the crop is
-that of the whole photograph, so the head learns that an object on the border is an object.
+Each photograph is looked at three times: whole, cropped so that the frame cuts its object off, and spoiled by noise,
+loss of contrast or compression. The mask is always that of the whole, good photograph, so the head learns what no mask
+of the crop or the spoiled one says: that an object on the border is an object, and what one looks like in a poor
+picture. Wholes and crops are of several sizes, as those of users are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,10 +24,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dinoseg.backbone.memory import within_memory
-from dinoseg.encoding import Encoded
+from dinoseg.encoding import Encoded, Encoder
 from dinoseg.errors import DinosegError, MaskError
 from dinoseg.heads.crops import cut_off
+from dinoseg.images.corruptions import Condition, corrupted
 from dinoseg.images.feed import WORKERS, read_ahead
+from dinoseg.images.fit import BUDGET
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.methods.attention_cut import AttentionCut
@@ -45,8 +49,15 @@ AGREEMENT = 0.3
 SAME = 0.85
 """IoU with the mask of ``OTHER`` that it must have: where the two differ, one of them is wrong."""
 OTHER = AttentionCut(attended=1.5)
-CUT_OFF = 0.5
-"""Weight of a crop beside a whole photograph."""
+CUT_OFF, SPOILED = 0.5, 0.3
+"""Weights of a crop and of a spoiled photograph beside a whole one."""
+SIZES = (1, 1, 3 / 4, 5 / 8)
+"""Shares of the long side that is asked for, one of which is drawn for each photograph."""
+CORRUPTIONS = ("gaussian-noise", "contrast", "jpeg")
+"""Of ``images.corruptions``: the others are left for judging."""
+SEVERITIES = (2, 3, 4, 5)
+SMALLEST_SIZE = 16
+"""px: the least that may be asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +86,35 @@ def examples(
 ) -> Iterator[list[Example] | Failure]:
     """The examples of each photograph: none where its mask is not worth learning from; ``masks`` are by id.
 
-    ``segmenter`` makes the masks of photographs that have none, by ``attention-cut``. ``seed``: of the crops.
+    ``segmenter`` makes the masks of photographs that have none, by ``attention-cut``. ``seed``: of crops, sizes and
+    corruptions.
     ``stored``: masks are in the frame of the photographs as stored, where sizes do not tell. A photograph or mask that
     cannot be used is a ``Failure`` in its place.
     """
     proposed = segmenter.encoder.stream(sources, segmenter.propose)
-    learn = partial(examples_of, segmenter, masks, seed, stored)
+    learn = partial(examples_of, segmenter, encoders_of(segmenter), masks, seed, stored)
     yield from read_ahead(proposed, learn, workers=WORKERS, ahead=WORKERS)
 
 
+def encoders_of(segmenter: Segmenter) -> list[Encoder]:
+    """Its network at each of ``SIZES``."""
+    assert segmenter.backbone
+    whole = segmenter.options.size or BUDGET * segmenter.backbone.spec.patch
+    return [
+        segmenter.encoder
+        if share == 1
+        else segmenter.with_options(size=max(SMALLEST_SIZE, round(share * whole))).encoder
+        for share in SIZES
+    ]
+
+
 def examples_of(
-    segmenter: Segmenter, masks: Mapping[str, Path], seed: int, stored: bool, proposed: Proposed | Failure
+    segmenter: Segmenter,
+    encoders: Sequence[Encoder],
+    masks: Mapping[str, Path],
+    seed: int,
+    stored: bool,
+    proposed: Proposed | Failure,
 ) -> list[Example] | Failure:
     """See ``examples``."""
     finished = segmenter.finish(proposed)
@@ -98,15 +127,20 @@ def examples_of(
     try:
         with within_memory(f"{segmentation.id}: its mask does not fit into memory."):
             mask, turned = read_mask(given, segmentation, stored) if given else (segmentation.mask, False)
-            whole = Example(features_of(encoded), in_cells(mask, segmentation.fit), bool(given), turned)
-            if not given and overlap(whole.target, encoded) < SAME:
+            if not given and overlap(in_cells(mask, segmentation.fit), encoded) < SAME:
                 return []
-            box = cut_off(mask, np.random.default_rng([seed, crc32(segmentation.id.encode())]))
-            if box is None:
-                return [whole]
-            crop = segmenter.encoder(np.ascontiguousarray(encoded.photo.pixels[box]))
-            target = in_cells(mask[box], crop.fit)
-            return [whole, Example(features_of(crop), target, bool(given), turned, CUT_OFF)]
+            draw = np.random.default_rng([seed, crc32(segmentation.id.encode())])
+            encoder, pixels = encoders[int(draw.integers(len(encoders)))], encoded.photo.pixels
+            views = [(encoded if encoder is segmenter.encoder else encoder(pixels), mask, 1.0)]
+            if box := cut_off(mask, draw):
+                views.append((encoder(np.ascontiguousarray(pixels[box])), mask[box], CUT_OFF))
+            spoiled = corrupted(
+                pixels, Condition(str(draw.choice(CORRUPTIONS)), int(draw.choice(SEVERITIES))), segmentation.id
+            )
+            views.append((segmenter.encoder(spoiled), mask, SPOILED))
+            return [
+                Example(features_of(seen), in_cells(own, seen.fit), bool(given), turned, w) for seen, own, w in views
+            ]
     except DinosegError as error:
         return Failure(segmentation.id, error, segmentation.source)
 

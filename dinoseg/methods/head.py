@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from dinoseg.backbone.features import Features
     from dinoseg.backbone.spec import BackboneSpec
 
+SUREST = 0.02
+"""Share of the cells: those that are most likely object. The others are judged by them ..."""
+RAISED = 4.0
+"""... but no probability is raised more than this ..."""
+MOST = 0.5
+"""... and none where more than this share of the picture would be object: nothing stands out then."""
+
 
 @dataclass(frozen=True)
 class SegmentationHead(NetworkMethod):
@@ -29,7 +36,8 @@ class SegmentationHead(NetworkMethod):
 
     It learned from the masks that `attention-cut` makes of them, on a backbone that stayed as it is: the idea of FOUND
     (Simeoni et al. 2023). What one mask gets wrong, the next one does not, so it learns what they have in common. Its
-    masks are of cells finer than a patch.
+    masks are of cells finer than a patch. Where it is sure of nothing (noise, fog, night) probabilities are taken in
+    units of those of the surest cells.
 
     Score: correlation of the mask with the soft mask, times that with the fused CLS attention, on the patch grid.
     """
@@ -57,7 +65,15 @@ class SegmentationHead(NetworkMethod):
         assert features.attention is not None
         (facet,) = (features.facets[name] for name in self.facets(features.family))
         maps = to_numpy(load_head(self.weights).maps(single(facet)), np.float32)  # (B, gh cells, gw cells)
-        return [drawn(*one) for one in zip(maps, map(to_numpy, features.attention), strict=True)]
+        return [drawn(raised(soft), to_numpy(seen)) for soft, seen in zip(maps, features.attention, strict=True)]
+
+
+def raised(soft: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of cells, in units of the mean of the surest, up to 1."""
+    count = max(1, round(SUREST * soft.size))
+    surest = np.partition(soft, -count, axis=None)[-count:].mean()
+    more = np.minimum(soft / max(surest, 1 / RAISED), 1, dtype=np.float32)
+    return more if (more > 0.5).mean() <= MOST else soft
 
 
 def drawn(soft: NDArray[np.float32], attention: NDArray[np.float64]) -> Proposals:

@@ -23,7 +23,7 @@ class TrainHeadOptions(ModelOptions):
     stored_frame: Annotated[bool, Flag] = False
     """Labels are in the frame before EXIF turns the photographs, where sizes do not tell (180 degrees, squares)."""
     photographs: Whole = 500
-    """Learn from so many at most, drawn at random; they are held in memory (0.6 MB each for the built-in model)."""
+    """Learn from so many at most, drawn at random; they are held in memory (1.5 MB each for the built-in model)."""
     epochs: Whole | None = None
     """Passes over the photographs (default: 5, more where they are few)."""
     seed: Whole = 0

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinoseg.evaluation.corruptions import CORRUPTIONS
 from dinoseg.evaluation.report import Row
+from dinoseg.images.corruptions import CORRUPTIONS
 from tests.evaluation.sets import write_pairs
 
 bench = pytest.importorskip("robustness", reason="the benchmarks are in the repository only")

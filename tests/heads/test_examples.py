@@ -132,7 +132,7 @@ def test_memory_that_opencv_lacks_costs_that_photograph_only(monkeypatch: pytest
     monkeypatch.setattr(Segmenter, "finish", lambda *_: Finished(found, photo, np.zeros((1, *SIZE), np.float32)))
     monkeypatch.setattr(examples, "in_cells", exhaust_opencv)
     proposed = Proposed(Encoded(photo, found.source, found.fit, features, {}), Proposals(()))
-    failure = examples_of(Segmenter(method="prior"), {}, 0, False, proposed)
+    failure = examples_of(Segmenter(method="prior"), [], {}, 0, False, proposed)
     assert isinstance(failure, Failure)
     assert failure.reason == "oom"
 
@@ -161,19 +161,31 @@ def test_no_crop_where_the_object_is_cut_off_already_or_fills_nothing() -> None:
     assert cut_off(mask, np.random.default_rng(0)) is None
 
 
-def test_a_photograph_is_learned_from_whole_and_cut_off() -> None:
+def test_a_photograph_is_learned_from_whole_cut_off_and_spoiled() -> None:
     """On the built-in, whose two ways to find an object agree about a disc."""
     segmenter = Segmenter(method="attention-cut", device="cpu")
-    photo, _ = disk_photo(240, 320)
+    photo, mask = disk_photo(240, 320)
     (made,) = examples.examples(segmenter, [as_source(photo)], {}, seed=1)
     assert isinstance(made, list)
-    whole, crop = made
-    assert (whole.weight, crop.weight) == (1.0, examples.CUT_OFF)
-    assert not whole.labelled
-    assert crop.features.shape[1] == whole.features.shape[1] == 384
+    whole, crop, spoiled = made
+    assert [each.weight for each in made] == [1.0, examples.CUT_OFF, examples.SPOILED]
+    assert not any(each.labelled for each in made)
+    assert {each.features.shape[1] for each in made} == {384}
     assert crop.target.float().mean() > whole.target.float().mean()
+    clean = segmenter.encoder(photo)
+    assert spoiled.features.shape == (768, 384)  # at the size that is asked for
+    assert not torch.allclose(spoiled.features, examples.features_of(clean))
+    assert spoiled.target.float().mean() == pytest.approx(mask.mean(), rel=0.1)  # the mask of the good one
     (again,) = examples.examples(segmenter, [as_source(photo)], {}, seed=1)
     assert torch.equal(again[1].target, crop.target)
+    assert torch.equal(again[2].features, spoiled.features)
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(None, [320, 320, 240, 200]), (64, [64, 64, 48, 40]), (16, [16] * 4)])
+def test_sizes_that_a_head_looks_at(size: int | None, sizes: list[int]) -> None:
+    encoders = examples.encoders_of(Segmenter(method="attention-cut", device="cpu", size=size))
+    assert [encoder.options.size or 320 for encoder in encoders] == sizes
+    assert len({id(encoder.backbone) for encoder in encoders}) == 1
 
 
 def test_masks_on_which_two_ways_differ_are_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from dinoseg.errors import WeightsMismatch, WeightsNotFound
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.folder import run_of
 from dinoseg.methods import make_method
+from dinoseg.methods.head import raised
 from dinoseg.methods.head_network import HeadNetwork, save_head
 from dinoseg.methods.head_weights import Head, load_head
 from dinoseg.options import SegmentOptions
@@ -76,6 +77,18 @@ def test_a_batch_is_its_images_one_by_one(head: str) -> None:
 def test_nothing_above_one_half_is_no_object(head: str) -> None:
     nowhere = features(np.full((6, 4, 4), 0.05), np.zeros((4, 4, WIDTH)))
     assert found(method(head), nowhere).reason == "no_object"
+
+
+@pytest.mark.parametrize(
+    ("surest", "other", "expected"),
+    [(1.0, 0.4, (1, 0.4)), (0.5, 0.2, (1, 0.4)), (0.1, 0.05, (0.4, 0.2)), (0.5, 0.4, (0.5, 0.4)), (0.0, 0.0, (0, 0))],
+)
+def test_where_nothing_is_sure_the_surest_count(surest: float, other: float, expected: tuple[float, float]) -> None:
+    soft = np.full((20, 20), other, np.float32)
+    soft.flat[:8] = surest  # 2 %
+    found = raised(soft)
+    assert (found.flat[0], found.flat[-1]) == pytest.approx(expected)
+    assert found.dtype == np.float32
 
 
 def test_a_file_gives_the_head_that_was_saved(tmp_path: Path) -> None:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from dinoseg.images.corruptions import recompressed
+
 Distortion = Callable[[Image.Image], Image.Image]
-
-
-def recompressed(quality: int) -> Distortion:
-    """Saved as a JPEG of that quality."""
-
-    def distort(image: Image.Image) -> Image.Image:
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=quality)
-        return Image.open(file).convert("RGB")
-
-    return distort
 
 
 def cropped(share: float) -> Distortion:
@@ -61,11 +52,11 @@ def framed(image: Image.Image) -> Image.Image:
 
 def strong(image: Image.Image) -> Image.Image:
     """Half of its area, mirrored, grey and as a JPEG of quality 20, all at once."""
-    return recompressed(20)(ImageOps.grayscale(ImageOps.mirror(cropped(0.5)(image))).convert("RGB"))
+    return recompressed(ImageOps.grayscale(ImageOps.mirror(cropped(0.5)(image))).convert("RGB"), 20)
 
 
 DISTORTIONS: dict[str, Distortion] = {
-    "JPEG of quality 10": recompressed(10),
+    "JPEG of quality 10": partial(recompressed, quality=10),
     "half of the area": cropped(0.5),
     "blur": blurred,
     "thumbnail": shrunk,

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import DinosegError
-from dinoseg.evaluation.corruptions import Condition, corrupted
 from dinoseg.evaluation.report import Subject
+from dinoseg.images.corruptions import Condition, corrupted
 from dinoseg.images.decode import decode
 from dinoseg.types import Failure, Source
 

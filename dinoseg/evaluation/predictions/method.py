@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 from dinoseg.backbone.spec import Network
 from dinoseg.encoding import PATCH_WITHOUT_NETWORK
 from dinoseg.errors import OptionError
-from dinoseg.evaluation.corruptions import Condition
 from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.predictions.base import with_soft_masks
 from dinoseg.evaluation.predictions.corrupted import corrupted_source, under
 from dinoseg.evaluation.report import Subject
 from dinoseg.evaluation.untrained import model_name, write_random_weights
+from dinoseg.images.corruptions import Condition
 from dinoseg.images.decode import as_source
 from dinoseg.images.fit import BUDGET
 from dinoseg.methods import make_method

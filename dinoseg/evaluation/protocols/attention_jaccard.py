@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from dinoseg.attention import fuse
 from dinoseg.errors import ImageError
 from dinoseg.evaluation.aggregate import ORACLE
-from dinoseg.evaluation.corruptions import Condition, parse_condition
 from dinoseg.evaluation.datasets.base import Sample, Truth, by_value
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
 from dinoseg.evaluation.predictions.attention import head_masks, mass_in_frame
 from dinoseg.evaluation.predictions.method import MethodPredictor
 from dinoseg.evaluation.protocols.masks import MeanProtocol
+from dinoseg.images.corruptions import Condition, parse_condition
 from dinoseg.images.decode import decode
 from dinoseg.options import EvaluateOptions, SegmentOptions
 from dinoseg.segmentation import Segmentation

@@ -12,7 +12,6 @@ from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import DatasetError, OptionError, OutOfMemory
 from dinoseg.evaluation import Progress
 from dinoseg.evaluation.aggregate import means
-from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets import Data, open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
 from dinoseg.evaluation.predictions.base import Predictor
@@ -23,6 +22,7 @@ from dinoseg.evaluation.predictions.upright import Frames
 from dinoseg.evaluation.protocols.base import DataSummary, Evaluation, Outcome, Protocol
 from dinoseg.evaluation.report import Row, Score
 from dinoseg.evaluation.resume import RowJournal
+from dinoseg.images.corruptions import parse_condition
 from dinoseg.images.frames import frame_of
 from dinoseg.options import EvaluateOptions, SegmentOptions, values
 from dinoseg.segmentation import Segmentation

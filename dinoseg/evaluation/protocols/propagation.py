@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from dinoseg.errors import DatasetError, ImageError, OptionError
 from dinoseg.evaluation.aggregate import by_sequence, score
-from dinoseg.evaluation.corruptions import parse_condition
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import Mask, boundary_f, jaccard
@@ -26,6 +25,7 @@ from dinoseg.evaluation.predictions.upright import Frames
 from dinoseg.evaluation.protocols.masks import MaskProtocol
 from dinoseg.evaluation.report import Row, Score, Subject
 from dinoseg.evaluation.untrained import model_name
+from dinoseg.images.corruptions import parse_condition
 from dinoseg.images.feed import read_ahead
 from dinoseg.images.labels import VOID
 from dinoseg.images.video import AHEAD, frame_of

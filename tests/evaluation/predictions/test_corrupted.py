@@ -12,9 +12,9 @@ import pytest
 from dinoseg.cli import run
 from dinoseg.errors import OptionError, OutputConflict
 from dinoseg.evaluation import evaluate
-from dinoseg.evaluation.corruptions import Condition, corrupted
 from dinoseg.evaluation.predictions.corrupted import corrupted_source
 from dinoseg.evaluation.report import UNFINISHED
+from dinoseg.images.corruptions import Condition, corrupted
 from dinoseg.images.decode import as_source, decode
 from dinoseg.pipeline import Segmenter
 from dinoseg.types import Failure, Source

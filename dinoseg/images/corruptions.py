@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dinoseg.errors import OptionError
-from dinoseg.evaluation.features.distortions import recompressed
 from dinoseg.images.fit import resize
 from dinoseg.registry import unknown
 
@@ -93,7 +93,14 @@ def gaussian_blur(pixels: Pixels, sigma: float, _: np.random.Generator) -> Pixel
 
 def jpeg(pixels: Pixels, quality: float, _: np.random.Generator) -> Pixels:
     """Saved as a JPEG of that quality (0..100) and read again."""
-    return np.array(recompressed(int(quality))(Image.fromarray(pixels)))
+    return np.array(recompressed(Image.fromarray(pixels), int(quality)))
+
+
+def recompressed(image: Image.Image, quality: int) -> Image.Image:
+    """Saved as a JPEG of that quality (0..100) and read again."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
 
 
 def brightness(pixels: Pixels, more: float, _: np.random.Generator) -> Pixels:

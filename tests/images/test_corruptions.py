@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dinoseg.cli import run
 from dinoseg.errors import OptionError
-from dinoseg.evaluation.corruptions import CORRUPTIONS, Condition, corrupted, parse_condition
+from dinoseg.images.corruptions import CORRUPTIONS, Condition, corrupted, parse_condition
 from tests.helpers import disk_photo
 
 PHOTO = disk_photo()[0]
