@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from dinoseg.backbone.memory import within_memory
 from dinoseg.errors import ImageError, OptionError
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.find import Listing, find
+from dinoseg.images.shard import Shard
 from dinoseg.images.watch import watch
 from dinoseg.methods.described import Described
 from dinoseg.options import OutputOptions, SegmentOptions, SelectOptions, identity
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import OutputFolder, check_output
+from dinoseg.outputs.shards import ending, shard_output
 from dinoseg.pipeline import Finished, Segmenter, selected
 from dinoseg.runs.done import fingerprint
 from dinoseg.runs.summary import Summary
@@ -35,6 +38,7 @@ def segment_folder(
     *,
     select: SelectOptions | None = None,
     from_file: Path | None = None,
+    shard: Shard | None = None,
     watched: bool = False,
     progress: Callable[[Finished | Failure | Source], object] = lambda _: None,
     then: Callable[[OutputFolder], None] = lambda _: None,
@@ -42,7 +46,8 @@ def segment_folder(
     """Segment files, folders and globs into ``output.output``; a second run does only what is missing.
 
     ``select`` says which objects are written.
-    ``from_file`` lists photographs in the place of ``inputs``, one path a line.
+    ``from_file`` lists photographs in the place of ``inputs``, one path a line. ``shard``: only those of it, into a
+    folder of its own below ``output.output``, from which ``merge_shards`` takes them.
     ``progress`` is told each result, and the source of each photograph that was done before. ``then`` gets the folder
     when all results are in it, before the files per folder are made. ``watched``: the inputs are looked at again and
     again, until the run is interrupted; the files per folder are made whenever new photographs are done.
@@ -52,6 +57,8 @@ def segment_folder(
     check_output(output)
     refuse_results(inputs, output.output)
     listing = find(inputs, from_file=from_file, exclude=output.output)
+    if shard:
+        listing, output = shard.of(listing), shard_output(output, shard)
     segmenter = Segmenter.of(options)
     select = select or SelectOptions()
     facts = run_of(segmenter)  # whether objects are described as well decides nothing about them
@@ -64,7 +71,7 @@ def segment_folder(
         )
     if "descriptors" in output.wanted or (output.output / "descriptors").is_dir():  # those of an earlier run: kept up
         segmenter = described(segmenter)
-    with OutputFolder(output, facts) as folder:
+    with OutputFolder(output, facts) as folder, ending(folder.root) if shard else nullcontext():
         run = FolderRun(folder, listing, progress)
         for run.listing in watch(inputs, exclude=output.output) if watched else [listing]:
             results = (selected(result, select) for result in segmenter.run(run.missing()))

@@ -24,6 +24,7 @@ VERBS = (
     "features",
     "track",
     "group",
+    "merge",
     "train",
     "compress",
     "train-head",

@@ -18,6 +18,7 @@ from dinoseg.evaluation.report import check_place
 from dinoseg.images.corruptions import parse_condition
 from dinoseg.images.find import expand, find, only_one
 from dinoseg.images.labels import object_numbers
+from dinoseg.images.shard import Shard
 from dinoseg.images.video import open_video
 from dinoseg.methods import make_method
 from dinoseg.options import (
@@ -34,6 +35,7 @@ from dinoseg.options import (
     OutputOptions,
     PictureOptions,
     SegmentOptions,
+    ShardOptions,
     TrackOptions,
     TrainHeadOptions,
     TrainOptions,
@@ -179,9 +181,21 @@ def before_app(model: ModelOptions) -> None:
     check_weights(model.model, offline=model.offline)
 
 
-def count_images(images: Sequence[str], inputs: InputOptions, folder: Path) -> int:
+def before_shard(part: ShardOptions | None, output: OutputOptions, *, watch: bool) -> Shard | None:
+    """The shard that is asked for. Raises ``OptionError`` where there can be none."""
+    if part is None or part.shard is None:
+        return None
+    if watch or is_picture(output.output):
+        raise OptionError(
+            "--shard is for a folder of results that several runs fill: leave out --watch, name a folder."
+        )
+    return Shard.parse(part.shard)
+
+
+def count_images(images: Sequence[str], inputs: InputOptions, folder: Path, shard: Shard | None = None) -> int:
     """How many there are, failures included, as they are listed for results in ``folder``."""
-    return sum(1 for _ in find(images, from_file=inputs.from_file, exclude=folder))
+    listing = find(images, from_file=inputs.from_file, exclude=folder)
+    return sum(1 for _ in (shard.of(listing) if shard else listing))
 
 
 def count_frames(video: Path) -> int | None:

@@ -24,7 +24,7 @@ from dinoseg.cli.console import (
 )
 from dinoseg.cli.exits import DONE, of_counts
 from dinoseg.errors import OptionError
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, SelectOptions
+from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, SelectOptions, ShardOptions
 from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def segment(
     *images: Annotated[str, IMAGES],
     output: Annotated[OutputOptions, OUTPUT],
     inputs: Annotated[InputOptions | None, INPUT] = None,
+    part: Annotated[ShardOptions | None, INPUT] = None,
     watch: Annotated[bool, INPUT, Parameter(negative="", help=WATCH)] = False,
     options: Annotated[SegmentOptions | None, MODEL] = None,
     select: Annotated[SelectOptions | None, OBJECTS] = None,
@@ -50,31 +51,38 @@ def segment(
     One photograph makes one picture: `segment a.jpg -o a.png` writes its cut-out, `segment - -o -` is a filter.
     """
     inputs, options, select = inputs or InputOptions(), options or SegmentOptions(), select or SelectOptions()
-    from dinoseg.cli.before import before_segment, count_images, the_photograph
+    from dinoseg.cli.before import before_segment, before_shard, count_images, the_photograph
     from dinoseg.outputs.picture import is_picture
 
+    shard = before_shard(part, output, watch=watch)
     before_segment(images, inputs, options, output)
     if watch:
         watch_folders(images, inputs, options, output, select)
     if is_picture(output.output):
         return one_picture(the_photograph(images, inputs, output.output), options, output, select)
     from dinoseg.folder import segment_folder
+    from dinoseg.outputs.shards import shard_output
     from dinoseg.pipeline import Finished
 
     notes: Counter[str] = Counter()
-    with progress_bar(count=lambda: count_images(images, inputs, output.output)) as bar:
+    with progress_bar(count=lambda: count_images(images, inputs, output.output, shard)) as bar:
 
         def progress(result: Finished | Failure | Source) -> None:
             bar.update()
             if isinstance(result, Finished):
                 notes.update(note.partition(":")[0] for note in result.segmentation.notes)
 
-        summary = segment_folder(images, options, output, select=select, from_file=inputs.from_file, progress=progress)
+        summary = segment_folder(
+            images, options, output, select=select, from_file=inputs.from_file, shard=shard, progress=progress
+        )
+    output = shard_output(output, shard) if shard else output
     if summary.done or summary.skipped or summary.failed:
         say_how_it_went(summary, notes, output.output / "manifest.jsonl")
     else:
         say_nothing_found(images or [inputs.from_file], summary.ignored)
     tell_results(summary, notes, output)
+    if shard and not summary.failed:  # a part may be empty
+        return DONE
     return of_counts(summary.done + summary.skipped, summary.failed)
 
 

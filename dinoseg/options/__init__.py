@@ -26,7 +26,7 @@ from dinoseg.options.desk import SUFFIXES, CutoutOptions, SelectOptions
 from dinoseg.options.evaluate import EvaluateOptions
 from dinoseg.options.export import ExportOptions
 from dinoseg.options.features import FeatureFileOptions, FeatureOptions
-from dinoseg.options.files import InputOptions, OutputOptions
+from dinoseg.options.files import InputOptions, OutputOptions, ShardOptions
 from dinoseg.options.group import GroupOptions
 from dinoseg.options.match import MatchOptions, PictureOptions
 from dinoseg.options.model import MAX_PIXELS, ModelOptions
@@ -64,6 +64,7 @@ __all__ = (
     "PropagateOptions",
     "SegmentOptions",
     "SelectOptions",
+    "ShardOptions",
     "TrackOptions",
     "TrainHeadOptions",
     "TrainOptions",

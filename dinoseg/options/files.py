@@ -28,6 +28,16 @@ class InputOptions(Options):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class ShardOptions(Options):
+    """Which part of the photographs."""
+
+    shard: str | None = None
+    """I/N: only the I-th of N parts, into OUTPUT/shards/I-of-N, for runs beside each other; `dinoseg merge` joins
+    them."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions(CutoutOptions):
     """Where results go."""
 

@@ -13,6 +13,8 @@ from dinoseg.outputs import FORMATS
 RUN = "run.json"
 HEADS, SIMILARITY = "heads", "similarity"
 """Folders of what ``attend`` writes; ``segment`` leaves them alone."""
+SHARDS = "shards"
+"""Folder of the shards that are merged into the one it lies in."""
 
 
 def read_run(root: Path) -> dict[str, Any] | None:
@@ -24,7 +26,7 @@ def read_run(root: Path) -> dict[str, Any] | None:
 def refuse_foreign(root: Path) -> None:
     """Raise ``OutputConflict`` for a folder with files but without our ``run.json``; hidden ones and figures may be."""
     names = [path.name for path in root.iterdir() if not path.name.startswith(".")]
-    if read_run(root) is None and set(names) - {HEADS, SIMILARITY}:
+    if read_run(root) is None and set(names) - {HEADS, SIMILARITY, SHARDS}:
         raise OutputConflict(
             f"{root} holds files that are not dinoseg's; name another folder, or --overwrite to write among them."
         )

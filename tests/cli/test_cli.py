@@ -162,6 +162,9 @@ track photos -o o --method nosuch
 group nowhere -o o
 group photos -o one.png
 group photos -o o --method prior
+segment photos -o o --shard 8/7
+segment photos -o one.png --shard 1/7
+merge nowhere
 app --model nosuch
 app --port 0
 train nowhere -o o
