@@ -22,23 +22,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import timm
 import torch
+from harness import command_line, in_turn, paired_ratios, peak_memory, vit_small
 from torch import Tensor
 
 from dinoseg.backbone.base import Backbone
-from dinoseg.backbone.families import family_of
-from dinoseg.backbone.spec import BackboneSpec
 
 WAYS = ("ours", "fused", "official")
-
-
-def network(patch: int) -> Backbone:
-    torch.manual_seed(0)
-    spec = BackboneSpec("vit-small", "dino", patch, 384, 12, 6, 1536, 0, "offset", layer_scale=False)
-    return family_of(spec.family).new(spec).eval().requires_grad_(False)
 
 
 def official(backbone: Backbone, image: Tensor) -> Tensor:
@@ -68,47 +62,27 @@ def ways(backbone: Backbone) -> dict[str, Callable[[Tensor], Tensor]]:
 
 @torch.inference_mode()
 def measure_times(patch: int, size: int, rounds: int) -> dict[str, list[float]]:
-    backbone, image = network(patch), torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
+    backbone, image = vit_small(patch), torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
     functions = ways(backbone)
     difference = (functions["ours"](image).flatten(2) - functions["official"](image)).abs().max().item()
     if difference > 1e-6:
         raise SystemExit(f"ours and the official way differ by {difference}: nothing is timed")
-    times: dict[str, list[float]] = {way: [] for way in WAYS}
-    for round_ in range(rounds + 1):
-        for way in WAYS:
-            start = time.perf_counter()
-            functions[way](image)
-            if round_:  # the first round warms up
-                times[way].append(time.perf_counter() - start)
-    return times
+    calls = {way: partial(function, image) for way, function in functions.items()}
+    in_turn(calls, 1)  # warms up
+    return in_turn(calls, rounds, time.perf_counter)
 
 
 @torch.inference_mode()
 def measure_memory(way: str, patch: int, size: int) -> float:
     """Peak MiB above the loaded network, in this process."""
-    backbone, image = network(patch), torch.randn(1, 3, size, size)
+    backbone, image = vit_small(patch), torch.randn(1, 3, size, size)
     function = ways(backbone)[way]
     function(image[:, :, : 4 * patch, : 4 * patch])  # libraries set themselves up
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here (Linux)
-    before = status("VmRSS")
-    function(image)
-    return (status("VmHWM") - before) / 1024
-
-
-def status(name: str) -> int:
-    """A line of this process's status, in KiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-
-
-def ratio(one: list[float], other: list[float]) -> tuple[float, float, float]:
-    """Median, lowest and highest of the paired ratios."""
-    pairs = [a / b for a, b in zip(one, other, strict=True)]
-    return statistics.median(pairs), min(pairs), max(pairs)
+    return peak_memory(lambda: function(image))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("--patch", type=int, default=16, choices=(8, 16))
     parser.add_argument("--size", type=int, default=480)
     parser.add_argument("--rounds", type=int, default=15)
@@ -135,7 +109,7 @@ def main() -> None:
     print(f"ViT-S/{arguments.patch}, {arguments.size} px, {arguments.rounds} rounds, {arguments.threads} thread(s)")
     print("| way | median s | time against fused (range) | peak MiB above the network |\n|---|---|---|---|")
     for way in WAYS:
-        middle, low, high = ratio(times[way], times["fused"])
+        middle, low, high = paired_ratios(times[way], times["fused"])
         print(
             f"| {way} | {statistics.median(times[way]):.3f} | {middle:.3f} ({low:.3f}-{high:.3f}) | {memory[way]:.0f} |"
         )

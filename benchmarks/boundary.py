@@ -9,18 +9,18 @@ same masks in one process with one thread.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import os
 import platform
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from harness import command_line, one_thread, quoted, timed, write
 from numpy.typing import NDArray
 
 from dinoseg.evaluation.metrics.masks import boundary_f, jaccard
@@ -86,9 +86,7 @@ def check(golden: Any, pairs: list[tuple[Mask, Mask]]) -> float:
 
 def milliseconds(function: Callable[[Mask, Mask], float], pair: tuple[Mask, Mask]) -> float:
     """Of this thread's own work: what else the machine does is not in it."""
-    start = time.thread_time()
-    function(*pair)
-    return 1000 * (time.thread_time() - start)
+    return 1000 * timed(lambda: function(*pair), time.thread_time)[1]
 
 
 def measure(pairs: list[tuple[Mask, Mask]], rounds: int) -> dict[str, dict[str, NDArray[np.float64]]]:
@@ -132,17 +130,16 @@ def page(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     for row in rows:
         cells = [f"{row[column][1]} [{row[column][0]}, {row[column][2]}]" for column in columns]
         lines.append(f"| {row['number']} | {' | '.join(cells)} |")
-    lines.append(f"\n{facts['processor']}, OpenCV {facts['opencv']}, numpy {facts['numpy']}")
-    return "\n".join(lines) + "\n"
+    lines.append(f"\n{facts['processor']}")
+    return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(words: Sequence[str]) -> None:
+    parser = command_line(__doc__)
     parser.add_argument("--golden", type=Path, required=True, help="evaluation.npz with the toolkit's values")
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="FILE.md and FILE.json")
-    arguments = parser.parse_args()
-    cv2.setNumThreads(1)
+    arguments = parser.parse_args(words)
+    one_thread()
     golden = np.load(arguments.golden)
     sides = [np.unpackbits(golden[f"frame/{x}_packed"], axis=-1)[..., :854].astype(bool) for x in ("pred", "gt")]
     pairs = list(zip(*sides, strict=True))
@@ -152,16 +149,12 @@ def main() -> None:
         "pairs": len(pairs[REALISTIC]),
         "rounds": arguments.rounds,
         "processor": f"{platform.machine()}, {os.cpu_count()} cores",
-        "opencv": cv2.__version__,
-        "numpy": np.__version__,
     }
     measure(pairs[REALISTIC], 1)  # warm up
     rows = summary(measure(pairs[REALISTIC], arguments.rounds))
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".md").write_text(page(rows, facts))
-    arguments.output.with_suffix(".json").write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n")
-    print(page(rows, facts), end="")
+    asked = quoted("boundary.py", words)
+    print(write(arguments.output, page(rows, facts), {**facts, "rows": rows}, asked), end="")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -10,7 +10,6 @@ healing beside them in FILE.curve.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import methods
 import torch
+from harness import command_line
 
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.weights import load_file
@@ -47,12 +47,11 @@ def stages(teacher: str, student: Path, options: CompressOptions) -> list[Path]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("teacher")
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, help="folder of the networks (default: a temporary one)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args()
     folder = arguments.work or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)

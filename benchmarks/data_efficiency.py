@@ -12,23 +12,18 @@ Writes FILE.md, FILE.json and FILE.png.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from command import quoted
+from harness import command_line, number, photographs, quoted, table, write
 from matplotlib.figure import Figure
 
 import dinoseg
 from dinoseg.compression import run_compression
-from dinoseg.evaluation.report import versions
-from dinoseg.images.find import find
 from dinoseg.options import CompressOptions
-from dinoseg.types import Source
 
 COUNTS = (100, 500, 2000)
 METHODS = ("attention", "attention-cut")
@@ -40,8 +35,7 @@ Point = tuple[int, float, tuple[float, float]]
 
 def sets_of(photos: Sequence[Path]) -> dict[int, list[Path]]:
     """The photographs of each run, by their number."""
-    sources = (each for each in find(photos) if isinstance(each, Source))
-    found = sorted(source.content for source in sources if isinstance(source.content, Path))
+    found = sorted(source.content for source in photographs(*photos) if isinstance(source.content, Path))
     order = np.random.default_rng(0).permutation(len(found))
     counts = sorted({min(count, len(found)) for count in (*COUNTS, len(found))})
     return {count: [found[index] for index in order[:count]] for count in counts}
@@ -88,26 +82,20 @@ def plotted(curves: dict[str, list[Point]]) -> Figure:
     return figure
 
 
-def lines_of(curves: dict[str, list[Point]]) -> list[str]:
+def tabled(curves: dict[str, list[Point]]) -> str:
     """The same as Markdown."""
-    head = ["| | photographs | mean IoU |", "| --- | --- | --- |"]
-    rows = [
-        f"| {name} | {count} | {value:.3f} [{low:.3f}, {high:.3f}] |"
-        for name, points in curves.items()
-        for count, value, (low, high) in points
-    ]
-    return [*head, *rows]
+    rows = [(name, count, number(*score)) for name, points in curves.items() for count, *score in points]
+    return table(("", "photographs", "mean IoU"), rows)
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("teacher")
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--duts", type=Path, required=True)
     parser.add_argument("--head", type=Path, required=True, metavar="FILE", help="of head.py")
     parser.add_argument("--heal-crops", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     arguments.work.mkdir(parents=True, exist_ok=True)
     curves: dict[str, list[Point]] = {f"compressed, {method}": [] for method in METHODS}
@@ -116,18 +104,14 @@ def main(words: Sequence[str]) -> None:
         for method in METHODS:
             curves[f"compressed, {method}"].append((count, *scored(model, arguments.duts, method)))
     curves["head on the built-in model"] = head_points(arguments.head)
-    facts: dict[str, Any] = {"command": quoted("data_efficiency.py", words), "versions": versions(), "curves": curves}
     about = (__doc__ or "").split("\n\n", 2)[2].strip()
     text = [
         "# Data efficiency\n",
         f"{about}\n",
-        *lines_of(curves),
+        tabled(curves),
         f"\n![curves]({arguments.output.with_suffix('.png').name})\n",
-        f"    {facts['command']}\n",
     ]
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".md").write_text("\n".join(text))
-    arguments.output.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
+    write(arguments.output, "\n".join(text), {"curves": curves}, quoted("data_efficiency.py", words))
     plotted(curves).savefig(arguments.output.with_suffix(".png"), dpi=100)
 
 

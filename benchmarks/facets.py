@@ -8,16 +8,15 @@ table. Writes FILE.md and FILE.json after every network.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from command import quoted
+from harness import command_line, quoted, write
 from tqdm import tqdm
 
 from dinoseg.backbone.features import FACETS, Features
@@ -26,7 +25,6 @@ from dinoseg.encoding import Encoder
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample
 from dinoseg.evaluation.metrics.masks import Mask, jaccard
-from dinoseg.evaluation.report import versions
 from dinoseg.images.fit import to_photo
 from dinoseg.method import Method
 from dinoseg.methods import make_method, method_class
@@ -152,33 +150,29 @@ def table(cells: Sequence[Cell], graphs: Sequence[Graph]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, found: Sequence[tuple[list[Cell], list[Graph]]], pictures: int, asked: str) -> None:
+def publish(path: Path, found: Sequence[tuple[list[Cell], list[Graph]]], pictures: int, asked: str) -> None:
     """The tables so far, as FILE.md and FILE.json."""
     tables = "\n\n".join(table(*pair) for pair in found)
     error = max(cell.error for cells, _ in found for cell in cells)
-    foot = ", ".join(f"{name} {version}" for name, version in versions().items())
-    path.parent.mkdir(parents=True, exist_ok=True)
     told = f"{pictures} pictures; standard error of a cell at most {error:.3f}."
-    path.with_suffix(".md").write_text(f"{RULE}\n{told}\n\n{tables}\n\n{GRAPH}\n\n    {asked}\n\n{foot}\n")
-    content = {"command": asked, "versions": versions(), "pictures": pictures}
+    content: dict[str, Any] = {"pictures": pictures}
     content |= {"cells": [asdict(cell) for cells, _ in found for cell in cells]}
     content |= {"graphs": [asdict(graph) for _, graphs in found for graph in graphs]}
-    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    write(path, f"{RULE}\n{told}\n\n{tables}\n\n{GRAPH}", content, asked)
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("data", type=Path, help="a folder with images/ and masks/")
     parser.add_argument("--models", nargs="+", default=["builtin"], metavar="MODEL", help="names or weight files")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th of the even pictures")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     samples = open_dataset(arguments.data).select("even", arguments.every)
     asked = quoted("facets.py", words)
     found: list[tuple[list[Cell], list[Graph]]] = []
     for model in arguments.models:
         found.append(measure(model, samples))
-        write(arguments.output, found, len(samples), asked)
+        publish(arguments.output, found, len(samples), asked)
     print(arguments.output.with_suffix(".md").read_text(), end="")
 
 

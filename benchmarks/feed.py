@@ -16,20 +16,17 @@ its CPU seconds that decoding and views take.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from harness import RESULTS, command_line, one_thread, photographs, spread, timed
 from PIL import Image
 from reference_feed import ReferencePhotos
 
-from dinoseg.images.find import find
 from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, frame, small_photo
 from dinoseg.training.learner import Batch
@@ -40,7 +37,6 @@ from dinoseg.types import Source
 
 RECIPES = ((128, 48), (224, 96))
 LOCAL_CROPS = 8
-RESULTS = Path(__file__).parent / "results"
 
 
 class Ways:
@@ -75,18 +71,6 @@ class Ways:
         _, seconds["reference"] = timed(lambda: self.reference(sources))
         _, seconds["decode"] = timed(lambda: [Image.open(source.content).convert("RGB") for source in sources])
         return {name: len(sources) / value for name, value in seconds.items()}
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    """What a function returns, and its CPU seconds."""
-    start = time.process_time()
-    result = function()
-    return result, time.process_time() - start
-
-
-def spread(values: Sequence[float]) -> list[float]:
-    """Median, lowest and highest."""
-    return [round(value, 3) for value in (statistics.median(values), min(values), max(values))]
 
 
 def feed(sources: Sequence[Source], sizes: tuple[int, int], rounds: int, batch: int) -> dict[str, list[float]]:
@@ -137,16 +121,16 @@ def table(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--out", default="feed")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    one_thread()
     random.seed(0)
     torch.manual_seed(0)
-    sources = [found for found in find([arguments.photos]) if isinstance(found, Source)]
+    sources = photographs(arguments.photos)
     named = {f"2 x {large} + {LOCAL_CROPS} x {small} px": (large, small) for large, small in RECIPES}
     found = {
         "what": f"Photographs per CPU second, median (range) of {arguments.rounds} rounds of {arguments.batch} of "

@@ -23,21 +23,18 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from command import quoted
+from harness import command_line, photographs, quoted, table, write
 from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.voc import VOC_CLASSES
 from dinoseg.evaluation.metrics.clusters import class_ious, iou_hungarian, table_of
-from dinoseg.evaluation.report import versions
 from dinoseg.evaluation.untrained import write_random_weights
 from dinoseg.grouping import GroupReport, group
 from dinoseg.grouping.clusters import cluster
 from dinoseg.grouping.store import Store
-from dinoseg.images.find import find
 from dinoseg.options import SegmentOptions
-from dinoseg.types import Source
 
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "one": ("attention-cut", ()),
@@ -91,8 +88,8 @@ def quality(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, A
     """A row for each network, method and K."""
     untrained = folder / "random.safetensors"
     write_random_weights(SegmentOptions(model=arguments.model), untrained)
-    listing = find([arguments.classes]) if arguments.classes else []
-    photos = [Path(str(source.content)) for source in listing if isinstance(source, Source)][:: arguments.every]
+    listing = photographs(arguments.classes) if arguments.classes else []
+    photos = [Path(str(source.content)) for source in listing][:: arguments.every]
     classes = len({photo.parent for photo in photos})
     for model, network in ((arguments.model, arguments.model), (str(untrained), "random weights")):
         for name in arguments.objects:
@@ -133,23 +130,21 @@ def cost_of(photographs: int, queue: Any) -> None:
 
 def cost(counts: Sequence[int]) -> list[dict[str, Any]]:
     found = []
-    for photographs in counts:
+    for count in counts:
         context = multiprocessing.get_context("spawn")
         queue = context.Queue()
-        process = context.Process(target=cost_of, args=(photographs, queue))
+        process = context.Process(target=cost_of, args=(count, queue))
         process.start()
         found += queue.get()
         process.join()
     return found
 
 
-def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+def tabled(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     def shown(value: Any) -> str:
         return f"{value:.3f}" if isinstance(value, float) and not value.is_integer() else str(value)
 
-    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-    lines += [f"| {' | '.join(shown(row.get(column, '')) for column in columns)} |" for row in rows]
-    return "\n".join(lines)
+    return table(columns, [[shown(row.get(column, "")) for column in columns] for row in rows])
 
 
 HEAD = f"""# Grouping a folder
@@ -160,21 +155,17 @@ ground truth gives K and matches clusters with classes). Below: what clustering 
 """
 
 
-def write(path: Path, found: list[dict[str, Any]], costs: list[dict[str, Any]], asked: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"command": asked, "versions": versions(), "quality": found, "cost": costs}
-    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+def publish(path: Path, found: list[dict[str, Any]], costs: list[dict[str, Any]], asked: str) -> None:
     columns = ("network", "objects", "photographs", "asked", "K", "regions", "purity", "NMI", "mIoU")
-    tables = [table(found, columns)] if found else []
+    tables = [tabled(found, columns)] if found else []
     tables += (
-        [table(costs, ("photographs", "rows", "asked", "K", "seconds", "before_MiB", "peak_MiB"))] if costs else []
+        [tabled(costs, ("photographs", "rows", "asked", "K", "seconds", "before_MiB", "peak_MiB"))] if costs else []
     )
-    foot = ", ".join(f"{name} {version}" for name, version in versions().items())
-    path.with_suffix(".md").write_text("\n\n".join([HEAD.rstrip(), *tables, f"    {asked}", foot]) + "\n")
+    write(path, "\n\n".join([HEAD.rstrip(), *tables]), {"quality": found, "cost": costs}, asked)
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--classes", type=Path, help="a folder with one folder of photographs per class")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th of these photographs")
     parser.add_argument("--voc", type=Path, help="VOC2012")
@@ -183,18 +174,17 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--objects", nargs="+", choices=list(METHODS), default=list(METHODS), help="per photograph")
     parser.add_argument("--cost", type=int, nargs="*", default=[10_000, 100_000], help="photographs, synthetic")
     parser.add_argument("--work", type=Path, help="folder of the runs (default: a temporary one)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     asked = quoted("grouping.py", words)
     found: list[dict[str, Any]] = []
     costs = cost(arguments.cost)
-    write(arguments.output, found, costs, asked)
+    publish(arguments.output, found, costs, asked)
     with TemporaryDirectory() as temporary:
         folder = arguments.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for row in quality(arguments, folder):
             found.append(row)
-            write(arguments.output, found, costs, asked)
+            publish(arguments.output, found, costs, asked)
             print(row, file=sys.stderr)
 
 

@@ -15,7 +15,6 @@ FILE.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -27,10 +26,9 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import cv2
 import numpy as np
 import torch
-from command import quoted
+from harness import SETS, command_line, one_thread, quoted
 from tqdm import tqdm
 
 from dinoseg.encoding import Encoded
@@ -52,7 +50,6 @@ from dinoseg.options import TrainHeadOptions
 from dinoseg.pipeline import Proposed, Segmenter, propose, refine
 from dinoseg.types import Failure, Source
 
-SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
 DAVIS_EVERY = 5
 HALVES = ("even", "odd")
 ON_BORDER = 0.1
@@ -212,15 +209,13 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("photos", type=Path, nargs="+", help="folders of unlabelled photographs")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True, metavar="WORK", help="a folder")
     parser.add_argument("--photographs", type=int, default=max(COUNTS), metavar="N", help="drawn at random")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    one_thread()
     work = arguments.cache
     work.mkdir(parents=True, exist_ok=True)
     segmenter = Segmenter(method=BASE, device="cpu")

@@ -8,8 +8,6 @@ IMAGENETTE holds train/CLASS and val/CLASS, or folders of classes. Features are 
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from command import quoted
+from harness import command_line, number, quoted, table, write
 from tqdm import tqdm
 
 from dinoseg.backbone.base import Backbone
@@ -27,7 +25,7 @@ from dinoseg.evaluation.protocols.features import open_backbone
 from dinoseg.evaluation.protocols.knn import NearestNeighbours
 from dinoseg.evaluation.protocols.linear import LinearProbe
 from dinoseg.evaluation.protocols.retrieval import Retrieval
-from dinoseg.evaluation.report import Score, versions
+from dinoseg.evaluation.report import Score
 from dinoseg.options import EvaluateOptions
 
 SHOTS = (1, 5, 10)
@@ -85,32 +83,26 @@ def rows_of(gallery: Gallery, name: str, *, floors: bool) -> dict[str, dict[str,
 
 
 def cell(score: Score | None) -> str:
-    """``0.912 [0.885, 0.940]``."""
-    if score is None:
-        return ""
-    return f"{score.value:.3f}" + (f" [{score.interval[0]:.3f}, {score.interval[1]:.3f}]" if score.interval else "")
+    """Empty where there is none."""
+    return number(score.value, score.interval) if score else ""
 
 
-def write(path: Path, about: str, rows: dict[str, dict[str, Score]], networks: dict[str, Any], asked: str) -> None:
+def publish(path: Path, about: str, rows: dict[str, dict[str, Score]], networks: dict[str, Any], asked: str) -> None:
     """The table so far, as FILE.md and FILE.json."""
-    lines = [f"| {about} | {' | '.join(COLUMNS)} |", f"| --- |{' --- |' * len(COLUMNS)}"]
-    lines += [f"| {name} | {' | '.join(cell(row.get(column)) for column in COLUMNS)} |" for name, row in rows.items()]
-    foot = ", ".join(f"{name} {version}" for name, version in versions().items())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".md").write_text("\n".join([HEAD, *lines, f"\n    {asked}\n", foot]) + "\n")
+    lines = table(
+        [about, *COLUMNS], [[name, *(cell(row.get(column)) for column in COLUMNS)] for name, row in rows.items()]
+    )
     scores = [{"row": name, "column": c, **asdict(score)} for name, row in rows.items() for c, score in row.items()]
-    content = {"command": asked, "versions": versions(), "data": about, "networks": networks, "scores": scores}
-    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    write(path, f"{HEAD}\n{lines}", {"data": about, "networks": networks, "scores": scores}, asked)
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("data", type=Path, help="labelled folder")
     parser.add_argument("--models", nargs="+", default=["builtin"], metavar="MODEL", help="names or weight files")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--features", type=Path, metavar="FOLDER", help="where features are kept")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     asked = quoted("knn.py", words)
     folder = open_labelled(arguments.data)
@@ -125,7 +117,7 @@ def main(words: Sequence[str]) -> None:
         backbone = open_backbone(options)
         networks[name] = None if options.random_weights else backbone.spec.sha256
         rows |= rows_of(gallery_of(folder, backbone, options, kept), name, floors=not rows)
-        write(arguments.output, about, rows, networks, asked)
+        publish(arguments.output, about, rows, networks, asked)
         print(f"{name}: {cell(rows[name]['k-NN'])}, linear {cell(rows[name]['linear'])}", file=sys.stderr)
     print(arguments.output.with_suffix(".md").read_text(), end="")
 

@@ -9,7 +9,6 @@ shape beside. Writes FILE.md and FILE.json; RUN/report.html shows more. DINO fro
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 import sys
@@ -17,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from command import quoted
+from harness import command_line, number, quoted, write
 
 import dinoseg
-from dinoseg.evaluation.report import Score, versions
+from dinoseg.evaluation.report import Score
 from dinoseg.options import TrainOptions
 from dinoseg.training.report import words
 
@@ -58,7 +57,7 @@ def attention(model: Path, duts: Path, *, random_weights: bool) -> Score:
 
 def curve(seen: Sequence[dict[str, Any]], options: TrainOptions, iou: Sequence[Score]) -> str:
     """The run as Markdown."""
-    cells = [f"{score.value:.3f} [{score.interval[0]:.3f}, {score.interval[1]:.3f}]" for score in iou if score.interval]
+    cells = [number(score.value, score.interval) for score in iou]
     typed = shlex.join(["dinoseg", "train", "PHOTOS", *words(options)]).replace(str(options.output), "RUN")
     return f"""
 | epoch | {" | ".join(str(look["epoch"]) for look in seen)} |
@@ -72,11 +71,10 @@ Thresholded attention, mean IoU on {iou[0].units} pictures: untrained {cells[0]}
 
 
 def main(argument_words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("photos", type=Path, help="folder of classes")
     parser.add_argument("--duts", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, metavar="RUN")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(argument_words)
     run = arguments.work
     dinoseg.train(arguments.photos, output=run, resume=(run / "run.json").exists(), **SETTINGS)
@@ -85,7 +83,6 @@ def main(argument_words: Sequence[str]) -> None:
         attention(run / "model.safetensors", arguments.duts, random_weights=untrained) for untrained in (True, False)
     ]
     command = quoted("learning.py", argument_words)
-    facts = {"command": command, "versions": versions(), "looks": seen, "iou": [score.value for score in iou]}
     first = seen[0]
     head = HEAD.format(
         pictures=first["pictures"],
@@ -94,10 +91,8 @@ def main(argument_words: Sequence[str]) -> None:
         chance=first["chance"],
         error=0.5 / first["pictures"] ** 0.5,
     )
-    text = head + curve(seen, TrainOptions(output=run, **SETTINGS), iou) + f"\n    {command}\n"
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".md").write_text(text)
-    arguments.output.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
+    page = head + curve(seen, TrainOptions(output=run, **SETTINGS), iou)
+    write(arguments.output, page, {"looks": seen, "iou": [score.value for score in iou]}, command)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from it.
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import sys
 import time
@@ -19,9 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import cv2
-import torch
-from command import quoted
+from harness import HALVES, SETS, command_line, data_sets, one_thread, quoted
 from method_tables import Key, Picture, Sets, write
 from tqdm import tqdm
 
@@ -30,7 +27,6 @@ from dinoseg.backbone.base import Backbone
 from dinoseg.encoding import Encoder
 from dinoseg.errors import DinosegError
 from dinoseg.evaluation.aggregate import mean_of
-from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Dataset, Sample, Truth
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.metrics.masks import jaccard
@@ -50,8 +46,6 @@ from dinoseg.pipeline import Proposed, Segmenter, propose, refine
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Proposals
 
-SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
-HALVES: tuple[Literal["odd", "even"], ...] = ("odd", "even")
 PARAMETERS = {name: (name, ()) for name in METHODS} | {"spectral, many regions": ("spectral", ("regions=many",))}
 """Row -> method and its parameters."""
 FEW = ("attention-cut", "attention", "kmeans", "tokencut")
@@ -193,20 +187,15 @@ def read_half(
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with duts/, VOC2012/, DAVIS/, coco/")
+    parser = command_line(__doc__, output=False, data=True)
     parser.add_argument("--models", nargs="+", default=["none", "builtin"], metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("--methods", nargs="+", default=PARAMETERS, choices=PARAMETERS, metavar="METHOD")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS, metavar="SET")
     parser.add_argument("--cache", type=Path, required=True, help="folder of what was measured")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE")
     arguments = parser.parse_args(words)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    folders = {name: arguments.data / SETS[name] for name in arguments.sets}
-    data = {name: open_dataset(folder) for name, folder in folders.items() if folder.exists()}
-    if not data:
-        parser.error(f"{arguments.data} holds none of {', '.join(SETS.values())}")
+    one_thread()
+    data = data_sets(arguments.data, arguments.sets)
     for model in arguments.models:
         fill(arguments.cache, model, arguments.methods, data)
     if arguments.output:

@@ -8,7 +8,6 @@ Writes page.md, and a page-NAME.png for each protocol and each benchmark beside 
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import PIL.Image
-from command import shortened
+from harness import command_line, shortened
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from page_parts import Bar, Part, read
@@ -91,7 +90,7 @@ def draw(axes: Axes, title: str, bars: Sequence[Bar]) -> None:
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("results", nargs="+", type=Path, help="JSON files, or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PAGE.md")
     arguments = parser.parse_args(words)

@@ -9,7 +9,6 @@ chosen on the even half, the odd half is reported. Intervals are of a bootstrap 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from command import quoted
+from harness import command_line, quoted
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
@@ -134,10 +133,9 @@ def page(rows: dict[str, dict[str, float]], facts: dict[str, object]) -> str:
 
 def main(words: list[str] | None = None) -> None:
     """See the top of this file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="VOC2012")
     parser.add_argument("--split", choices=("odd", "even"), default="odd")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="FILE.md and FILE.json")
     arguments = parser.parse_args(words)
     segmenter = dinoseg.Segmenter(method="attention-cut", device="cpu")
     encoder = Encoder(segmenter.options, segmenter.backbone)

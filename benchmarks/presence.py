@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from command import quoted
+from harness import SETS, command_line, quoted
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -44,7 +44,6 @@ from dinoseg.options import SegmentOptions
 from dinoseg.pipeline import Segmenter, propose
 from dinoseg.types import Failure
 
-SETS = {"DUTS": "duts", "VOC": "VOC2012", "DAVIS": "DAVIS", "COCO": "coco"}
 DAVIS_EVERY = 8
 SMALLEST = 96
 """px: crops are no smaller."""
@@ -369,7 +368,7 @@ def networks(arguments: argparse.Namespace) -> Iterator[tuple[Network, int | Non
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("--data", type=Path, required=True, help="folder with duts/, VOC2012/, DAVIS/, coco/")
     parser.add_argument("--models", nargs="+", default=["builtin"], metavar="MODEL", help="names or weight files")
     parser.add_argument("--random", type=int, metavar="N", help="an untrained network as well, on so many pictures")

@@ -19,21 +19,18 @@ The reports lie in FILE.work/, where a run that was stopped goes on. Both write 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from command import quoted
-from method_tables import with_interval
+from harness import command_line, in_turn, number, paired_ratios, peak_memory, quoted, table, write
 from methods import MODEL_HELP
 from protocol_tables import Network, open_network
 from reports import report_of, slug
@@ -41,7 +38,7 @@ from torch import Tensor
 
 from dinoseg.evaluation.aggregate import by_sequence
 from dinoseg.evaluation.compare import read_rows
-from dinoseg.evaluation.report import Score, versions
+from dinoseg.evaluation.report import Score
 from dinoseg.options import EvaluateOptions, PropagateOptions
 from dinoseg.propagate import propagate
 
@@ -84,13 +81,8 @@ def cost(rounds: int) -> dict[str, Any]:
     difference = (STEPS["ours"](tokens, context, labels) - dense(tokens, context, labels)).abs().max().item()
     if difference > 1e-5:
         raise SystemExit(f"ours and the dense step differ by {difference}: nothing is timed")
-    seconds: dict[str, list[float]] = {way: [] for way in STEPS}
-    for _ in range(rounds):
-        for way, step in STEPS.items():
-            start = time.process_time()
-            step(tokens, context, labels)
-            seconds[way].append(time.process_time() - start)
-    ratios = [slow / fast for slow, fast in zip(seconds["dense"], seconds["ours"], strict=True)]
+    seconds = in_turn({way: partial(step, tokens, context, labels) for way, step in STEPS.items()}, rounds)
+    ratio = paired_ratios(seconds["dense"], seconds["ours"])
     return {
         "patches": GRID,
         "dimensions": WIDTH,
@@ -98,7 +90,7 @@ def cost(rounds: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "difference": difference,
         "seconds": seconds,
-        "dense / ours": {"median": statistics.median(ratios), "smallest": min(ratios), "largest": max(ratios)},
+        "dense / ours": dict(zip(("median", "smallest", "largest"), ratio, strict=True)),
         "peak_mib": {way: peak(way) for way in STEPS},
     }
 
@@ -112,17 +104,8 @@ def peak(way: str) -> float:
 def own_peak(way: str) -> float:
     """The same, of this process (Linux)."""
     inputs = scene()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins at what is in use
-    before = peak_now()
     with torch.inference_mode():
-        STEPS[way](*inputs)
-    return peak_now() - before
-
-
-def peak_now() -> float:
-    """MiB that this process had at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        return peak_memory(lambda: STEPS[way](*inputs))
 
 
 COST = """# Label propagation: one step
@@ -193,15 +176,11 @@ def quality_page(found: dict[str, dict[str, Any]]) -> str:
     thinned = f", 1 in {first['every']}, which is harder than all of them" if first["every"] > 1 else ""
     lines = [QUALITY.format(frames=first["images"], videos=len(first["videos"]), thinned=thinned)]
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines += [f"| | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
-    for name, row in rows.items():
-        cells = (with_interval(row[column]) if column in row else "" for column in columns)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    cells = [[number(row[x].value, row[x].interval) if x in row else "" for x in columns] for row in rows.values()]
+    lines.append(table(["", *columns], [[name, *row] for name, row in zip(rows, cells, strict=True)]))
     videos = list(first["videos"])
-    lines += ["", f"| J&F by video | {' | '.join(videos)} |", "| --- " * (len(videos) + 1) + "|"]
-    for name, report in found.items():
-        cells = (f"{report['videos'][video]:.3f}" for video in videos)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    by_name = [[name, *(number(report["videos"][video]) for video in videos)] for name, report in found.items()]
+    lines += ["", table(["J&F by video", *videos], by_name)]
     lines += ["", *(f"- {name}: sha256 {x['sha256']}, long side {x['size']} px" for name, x in found.items()), ""]
     return "\n".join(lines)
 
@@ -217,7 +196,7 @@ def quality_content(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("what", choices=("cost", "quality", "peak"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", type=Path)
@@ -242,18 +221,7 @@ def main(words: Sequence[str]) -> None:
         networks = [open_network(name, work) for name in asked.models]
         found = quality(asked.data, networks, asked.size, asked.every, work)
         content, page = quality_content(found), quality_page(found)
-    write(asked.output, content, page, quoted("propagation.py", words))
-
-
-def write(path: Path, content: dict[str, Any], page: str, asked: str) -> None:
-    """FILE.md and FILE.json."""
-    foot = ", ".join(f"{name} {version}" for name, version in versions().items())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".md").write_text(f"{page}\n    {asked}\n\n{foot}\n")
-    path.with_suffix(".json").write_text(
-        json.dumps({"command": asked, "versions": versions()} | content, indent=1) + "\n"
-    )
-    print(path.with_suffix(".md").read_text(), end="")
+    print(write(asked.output, page, content, quoted("propagation.py", words)), end="")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ remove it after a change of the program.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +20,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from command import public, quoted
+from harness import command_line, public, quoted, write
 from published_values import DATA, MARKS, SHAPES, TABLES, Line, Table
 from reports import report_of, slug
 
@@ -30,7 +28,6 @@ from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.errors import DinosegError
 from dinoseg.evaluation.datasets import open_dataset
-from dinoseg.evaluation.report import versions
 from dinoseg.options import EvaluateOptions, ModelOptions
 
 COLUMNS = ("published by", "data", "network", "made with", "score", "published", "ours", "difference", "comparable")
@@ -170,7 +167,7 @@ def row(outcome: Outcome) -> str:
     return f"| {' | '.join((*first, published, ours, difference, fair))} |"
 
 
-def page(table: Table, outcomes: Sequence[Outcome], weights: dict[str, str], asked: str) -> str:
+def page(table: Table, outcomes: Sequence[Outcome], weights: dict[str, str]) -> str:
     """The table, what holds for all of it first."""
     lines = [f"# {table.title}\n", f"Percent; 95 % bootstrap intervals. Protocol `{table.protocol}`. {table.note}\n"]
     lacking = sum(outcome.ours is None for outcome in outcomes)
@@ -181,18 +178,17 @@ def page(table: Table, outcomes: Sequence[Outcome], weights: dict[str, str], ask
         )
     lines += [f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|", *map(row, outcomes)]
     lines += ["", *(f"- network: {name}, sha256 {digest}" for name, digest in weights.items())]
-    return "\n".join([*lines, f"\n    {asked}\n", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
+    return "\n".join(lines)
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("table", choices=list(TABLES))
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="folder of the data sets")
     parser.add_argument("--model", help="a name or a weight file in the place of the papers' networks")
     parser.add_argument(
         "--pictures", type=int, metavar="N", help="about so many of each data set, evenly (default: all)"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     table = TABLES[arguments.table]
     work = arguments.output.with_name(f"{arguments.output.name}.work")
@@ -201,12 +197,8 @@ def main(words: Sequence[str]) -> None:
     if all(outcome.ours is None for outcome in outcomes):
         raise SystemExit("\n".join(dict.fromkeys(f"{x.data}: {x.obstacles[0]}" for x in outcomes)))
     asked = quoted("published.py", words)
-    content = {"command": asked, "versions": versions(), "sha256": runner.weights, "table": table.title}
-    content |= {"values": list(map(asdict, outcomes))}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".md").write_text(page(table, outcomes, runner.weights, asked))
-    arguments.output.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    print(arguments.output.with_suffix(".md").read_text(), end="")
+    content = {"sha256": runner.weights, "table": table.title, "values": list(map(asdict, outcomes))}
+    print(write(arguments.output, page(table, outcomes, runner.weights), content, asked), end="")
 
 
 if __name__ == "__main__":

@@ -12,27 +12,24 @@ Writes FILE.md and FILE.json.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import statistics
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
+from harness import command_line, in_turn, number, one_thread, quoted, write
 from tqdm import tqdm
 
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample, Truth
 from dinoseg.evaluation.metrics.masks import boundary_f, jaccard
 from dinoseg.evaluation.metrics.resampling import bootstrap
-from dinoseg.evaluation.report import versions
 from dinoseg.images.decode import as_source, decode
 from dinoseg.images.fit import fit, resize
 from dinoseg.pipeline import Proposed, Segmenter, refine
@@ -128,13 +125,11 @@ def speeds(sample: Sample) -> list[dict[str, Any]]:
         truth = cv2.resize(
             sample.truth().foreground.astype(np.float32), fitted.grid[::-1], interpolation=cv2.INTER_AREA
         )
-        seconds: dict[str, list[float]] = {name: [] for name in REFINEMENTS}
-        for _ in range(ROUNDS):
-            for name, taken in seconds.items():
-                start = time.process_time()
-                refine_map(name, truth, photo, fitted)
-                taken.append((time.process_time() - start) / megapixels)
-        rows += [{"megapixels": megapixels, "refine": name, "seconds": taken} for name, taken in seconds.items()]
+        seconds = in_turn({name: partial(refine_map, name, truth, photo, fitted) for name in REFINEMENTS}, ROUNDS)
+        rows += [
+            {"megapixels": megapixels, "refine": name, "seconds": [each / megapixels for each in taken]}
+            for name, taken in seconds.items()
+        ]
     return rows
 
 
@@ -161,8 +156,7 @@ def crumb_table(rows: list[dict[str, Any]], half: str) -> str:
 
 
 def shown(score: dict[str, Any], name: str) -> tuple[str, str]:
-    low, high = score["interval"]
-    return f"{score['mean']:.3f}", "" if name == "none" else f"{score['gain']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return number(score["mean"]), "" if name == "none" else number(score["gain"], score["interval"], sign=True)
 
 
 def speed_table(rows: list[dict[str, Any]]) -> str:
@@ -174,40 +168,30 @@ def speed_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, content: dict[str, Any]) -> None:
+def page(content: dict[str, Any]) -> str:
     tables = [gain_table(rows, half, content["pictures"][half]) for half, rows in content["gains"].items()]
     tables += [crumb_table(rows, half) for half, rows in content["crumbs"].items()]
-    foot = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     parts = ["# Refinements", __doc__.split("\n\n", 2)[2].strip(), *tables, speed_table(content["speeds"])]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".md").write_text("\n\n".join([*parts, f"    {content['command']}", foot]) + "\n")
-    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    return "\n\n".join(parts)
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("data", type=Path, help="a folder with images/ and masks/")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th picture of each half")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    one_thread()
     dataset = open_dataset(arguments.data)
     segmenters = {method: Segmenter(method=method, device="cpu") for method in METHODS}
     halves = {half: dataset.select(half)[:: arguments.every] for half in ("odd", "even")}
     values = {half: [measured(segmenters, s) for s in tqdm(samples)] for half, samples in halves.items()}
-    write(
-        arguments.output,
-        {
-            "command": f"python benchmarks/refinement.py DUTS --every {arguments.every}",
-            "versions": versions(),
-            "pictures": {half: len(samples) for half, samples in halves.items()},
-            "gains": {half: gains([scores for scores, _ in found]) for half, found in values.items()},
-            "crumbs": {half: crumb_rows([removed for _, removed in found]) for half, found in values.items()},
-            "speeds": speeds(halves["odd"][0]),
-        },
-    )
-    print(arguments.output.with_suffix(".md").read_text(), end="")
+    content = {
+        "pictures": {half: len(samples) for half, samples in halves.items()},
+        "gains": {half: gains([scores for scores, _ in found]) for half, found in values.items()},
+        "crumbs": {half: crumb_rows([removed for _, removed in found]) for half, found in values.items()},
+        "speeds": speeds(halves["odd"][0]),
+    }
+    print(write(arguments.output, page(content), content, quoted("refinement.py", words)), end="")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ the page from the disk, without a window, and tells when it and its first pictur
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -20,8 +19,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from dinoseg.images.find import find
-from dinoseg.types import Source
+from harness import command_line, photographs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -52,7 +50,7 @@ addEventListener("load", async () => {
 
 def make_folder(photos: Path, folder: Path, count: int) -> None:
     """``count`` names for the photographs, 500 in a folder; one in fifty holds words."""
-    paths = [Path(str(source.content)) for source in find([photos]) if isinstance(source, Source)]
+    paths = [Path(str(source.content)) for source in photographs(photos)]
     for index in range(count):
         path = paths[index % len(paths)]
         target = folder / f"{index // 500:03d}" / f"{index:05d}{path.suffix}"
@@ -131,7 +129,7 @@ def measured(photos: Path, work: Path, count: int, method: str) -> dict[str, obj
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = command_line(__doc__, output=False)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--method", default="prior")

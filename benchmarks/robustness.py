@@ -8,8 +8,6 @@ of the same pictures. Writes FILE.md, FILE.json and FILE.png.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from command import public, quoted
+from harness import command_line, number, public, quoted, write
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -27,7 +25,7 @@ from dinoseg.evaluation.compare import Difference, difference
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.metrics.floors import FLOORS
 from dinoseg.evaluation.protocols.masks import MaskProtocol
-from dinoseg.evaluation.report import Report, Row, Score, versions
+from dinoseg.evaluation.report import Report, Row, Score
 from dinoseg.evaluation.run import run
 from dinoseg.images.corruptions import CORRUPTIONS, Condition
 from dinoseg.options import EvaluateOptions
@@ -127,9 +125,7 @@ def cell(found: Measured, condition: Condition) -> str:
 def with_interval(found: Measured, name: str) -> str:
     """``-0.031 [-0.052, -0.011]``."""
     change = found.mean_change(name)
-    return f"{change.value:+.3f}" + (
-        f" [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]" if change.interval else ""
-    )
+    return number(change.value, change.interval, sign=True)
 
 
 def in_words(name: str) -> str:
@@ -170,7 +166,7 @@ def draw(axes: Axes, found: Measured, conditions: Sequence[Condition], label: st
         axes.fill_between(severities, low, high, color=line.get_color(), alpha=0.15)
 
 
-def page(found: Mapping[str, Measured], about: str, asked: str) -> str:
+def page(found: Mapping[str, Measured], about: str) -> str:
     """The table with what is needed to trust and repeat it."""
     lines = [HEAD.format(about=about), table(found), ""]
     lines += [
@@ -184,10 +180,10 @@ def page(found: Mapping[str, Measured], about: str, asked: str) -> str:
     ]
     network = next(iter(found.values())).network
     lines.append(f"- network: {network['model']}, sha256 {network['sha256']}, long side {network['size']} px")
-    return "\n".join([*lines, "", f"    {asked}", "", ", ".join(f"{k} {v}" for k, v in versions().items()), ""])
+    return "\n".join(lines)
 
 
-def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, Any]:
+def content(found: Mapping[str, Measured], about: str) -> dict[str, Any]:
     """Everything as JSON."""
     scores = [
         {
@@ -202,25 +198,17 @@ def content(found: Mapping[str, Measured], about: str, asked: str) -> dict[str, 
     first = next(iter(found.values()))
     floor = {"row": "centred ellipse (floor)", "column": f"severity {CLEAN.severity}", **asdict(first.floor)}
     failed = {method: each.failed for method, each in found.items() if each.failed}
-    return (
-        {"command": asked, "versions": versions(), "data": about}
-        | first.network
-        | {
-            "failed": failed,
-            "scores": [floor, *scores],
-        }
-    )
+    return {"data": about} | first.network | {"failed": failed, "scores": [floor, *scores]}
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("data", type=Path, help="a data set, as for dinoseg evaluate")
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
     parser.add_argument("--methods", nargs="+", default=["attention", "attention-cut"], metavar="METHOD")
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--split", choices=("all", "even", "odd"), default="all")
     parser.add_argument("--every", type=int, default=1, metavar="N")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(words)
     dataset = open_dataset(arguments.data)
     pictures = len(dataset.select(arguments.split, arguments.every))
@@ -232,11 +220,9 @@ def main(words: Sequence[str]) -> None:
     small = ", a small sample" if pictures < ENOUGH else ""
     about = f"`{arguments.protocol}` on {pictures} pictures{small}, of {dataset.name} ({dataset.layout}), split "
     about += f"{arguments.split}{f', 1 in {arguments.every}' if arguments.every > 1 else ''}"
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".json").write_text(json.dumps(content(found, about, asked), indent=1) + "\n")
-    arguments.output.with_suffix(".md").write_text(page(found, about, asked))
+    text = write(arguments.output, page(found, about), content(found, about), asked)
     plot(found).savefig(arguments.output.with_suffix(".png"), dpi=90)
-    print(arguments.output.with_suffix(".md").read_text(), end="")
+    print(text, end="")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ that was stopped goes on there. Writes FILE.md and FILE.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 import sys
@@ -18,13 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from command import quoted
-from method_tables import with_interval
+from harness import command_line, number, quoted, table, write
 from reports import report_of, slug
 
 from dinoseg.evaluation.compare import Difference, compare
 from dinoseg.evaluation.metrics.floors import FLOORS
-from dinoseg.evaluation.report import Score, versions
+from dinoseg.evaluation.report import Score
 from dinoseg.options import EvaluateOptions, TrainOptions
 from dinoseg.training.report import words
 
@@ -114,16 +112,16 @@ class Judge:
 def cells(columns: Sequence[str], line: Line) -> Iterator[str]:
     """Score and gain, column by column."""
     for title in columns:
-        yield with_interval(line.scores[title]) if title in line.scores else ""
+        score = line.scores.get(title)
+        yield number(score.value, score.interval) if score else ""
         gain = line.gained.get(title)
-        yield f"{gain.value:+.3f} [{gain.interval[0]:+.3f}, {gain.interval[1]:+.3f}]" if gain and gain.interval else ""
+        yield number(gain.value, gain.interval, sign=True) if gain and gain.interval else ""
 
 
-def table(columns: Sequence[str], lines: Mapping[str, Line]) -> list[str]:
+def tabled(columns: Sequence[str], lines: Mapping[str, Line]) -> str:
     """As Markdown."""
     titles = [part for title in columns for part in (title, "gained")]
-    head = [f"| network | {' | '.join(titles)} |", f"| --- |{' --- |' * len(titles)}"]
-    return [*head, *(f"| {name} | {' | '.join(cells(columns, line))} |" for name, line in lines.items())]
+    return table(["network", *titles], [[name, *cells(columns, line)] for name, line in lines.items()])
 
 
 def about(run: Mapping[str, Any], every: int) -> str:
@@ -137,13 +135,12 @@ def about(run: Mapping[str, Any], every: int) -> str:
 
 
 def main(argument_words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("snapshots", type=Path, nargs="+")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run's run.json")
     parser.add_argument("--labelled", type=Path, required=True, help="labelled folder")
     parser.add_argument("--duts", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(argument_words)
     run = json.loads((arguments.run / "run.json").read_text())
     by_step = {int(path.stem.rpartition("step-")[2]): path for path in arguments.snapshots}
@@ -158,18 +155,14 @@ def main(argument_words: Sequence[str]) -> None:
     }
     lines = Judge(columns, arguments.cache).lines(snapshots)
     every = max(1, round(min(by_step) / per_epoch))
-    write(arguments.output, about(run, every), list(columns), lines, quoted("scratch.py", argument_words))
+    publish(arguments.output, about(run, every), list(columns), lines, quoted("scratch.py", argument_words))
 
 
-def write(path: Path, head: str, columns: Sequence[str], lines: Mapping[str, Line], asked: str) -> None:
+def publish(path: Path, head: str, columns: Sequence[str], lines: Mapping[str, Line], asked: str) -> None:
     """FILE.md and FILE.json."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    foot = ", ".join(f"{name} {version}" for name, version in versions().items())
-    path.with_suffix(".md").write_text("\n".join([head, *table(columns, lines), f"\n    {asked}\n", foot]) + "\n")
     scores = [{"row": name, "column": c} | asdict(x) for name, line in lines.items() for c, x in line.scores.items()]
     gained = [{"row": name, "column": c} | asdict(x) for name, line in lines.items() for c, x in line.gained.items()]
-    content = {"command": asked, "versions": versions(), "scores": scores, "gained": gained}
-    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    write(path, f"{head}\n{tabled(columns, lines)}", {"scores": scores, "gained": gained}, asked)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,9 @@ second and third eigenvalue coincide and the reference's vector is rounding: bot
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +30,14 @@ import numpy as np
 import scipy.linalg
 import torch
 import torch.nn.functional as F
+from harness import RESULTS, command_line, one_thread, photographs, spread, timed, vit_small
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from dinoseg.backbone.base import Backbone
-from dinoseg.backbone.families import family_of
-from dinoseg.backbone.spec import BackboneSpec
 from dinoseg.backbone.zoo import load_backbone
 from dinoseg.images.decode import decode
-from dinoseg.images.find import find
 from dinoseg.images.fit import fit
 from dinoseg.methods.cut import EPS, affinity, normalised_cuts, start_of
 from dinoseg.methods.lanczos import GAP, smallest_pairs
@@ -52,25 +47,6 @@ from dinoseg.types import Fit, Source
 GRIDS = ((30, 30), (30, 40), (60, 60), (60, 80))
 TAU = 0.2
 STEPS = ("gram", "build", "solve")
-RESULTS = Path(__file__).parent / "results"
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    """What a function returns, and its CPU seconds."""
-    start = time.process_time()
-    result = function()
-    return result, time.process_time() - start
-
-
-def spread(values: list[float]) -> list[float]:
-    """Median, lowest and highest."""
-    return [statistics.median(values), min(values), max(values)]
-
-
-def photographs(folder: Path, count: int) -> list[Source]:
-    """Evenly out of the sorted list."""
-    sources = [source for source in find([folder]) if isinstance(source, Source)]
-    return [sources[i * len(sources) // count] for i in range(min(count, len(sources)))]
 
 
 @torch.inference_mode()
@@ -117,13 +93,6 @@ def reference(features: Tensor) -> dict[str, float]:
     return {"gram": gram, "build": build_, "solve": solve, "whole": gram + build_ + solve}
 
 
-def vit_small() -> Backbone:
-    """A ViT-S/16 with random weights."""
-    torch.manual_seed(0)
-    spec = BackboneSpec("vit-small", "dino", 16, 384, 12, 6, 1536, 0, "offset", layer_scale=False)
-    return family_of(spec.family).new(spec).eval().requires_grad_(False)
-
-
 @torch.inference_mode()
 def forward(backbone: Backbone, grid: tuple[int, int]) -> float:
     """CPU seconds of one pass over as many patches."""
@@ -133,12 +102,12 @@ def forward(backbone: Backbone, grid: tuple[int, int]) -> float:
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:
     """Times at every grid; large ones in fewer rounds."""
-    backbone, network = load_backbone(SegmentOptions()), vit_small()
+    backbone, network = load_backbone(SegmentOptions()), vit_small(16)
     report: dict[str, Any] = {}
     for grid in GRIDS:
         count = grid[0] * grid[1]
         repeats = rounds if count < 2000 else max(1, rounds // (2 if count < 4000 else 4))
-        given = [stretched(backbone, source, grid) for source in photographs(folder, repeats)]
+        given = [stretched(backbone, source, grid) for source in photographs(folder, count=repeats)]
         ours(given[0])  # libraries set themselves up
         pairs = [(ours(features), reference(features)) for features in given]
         passes = [forward(network, grid) for _ in range(min(repeats, 2))]
@@ -196,7 +165,7 @@ def agreement(folder: Path, count: int) -> dict[str, Any]:
     """How many photographs are cut as by the reference."""
     backbone = load_backbone(SegmentOptions())
     found: dict[bool, list[tuple[float, str]]] = {False: [], True: []}
-    for source in photographs(folder, count):
+    for source in photographs(folder, count=count):
         photo = decode(source)
         features = tokens(backbone, *fit(photo, backbone.spec.patch, SegmentOptions().size))
         for weighted, results in found.items():
@@ -213,14 +182,14 @@ def agreement(folder: Path, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--agreement", action="store_true")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--out", help="name of the result files under benchmarks/results")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    one_thread()
     if arguments.agreement:
         report = agreement(arguments.photos, arguments.count)
         print(json.dumps(report, indent=1))

@@ -11,7 +11,6 @@ the network, PyTorch against OpenVINO, under what oneDNN may use. CHECKOUT is an
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -24,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from command import quoted
+from harness import command_line, quoted
 
 import dinoseg
 from dinoseg.evaluation.metrics.resampling import bootstrap
@@ -184,11 +183,10 @@ def page(facts: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("data", type=Path, nargs="+", help="data sets of the protocol `foreground`")
     parser.add_argument("--before", type=Path, help="a checkout of another version")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="PATH.md and PATH.json are written")
     arguments = parser.parse_args()
 
     photographs = arguments.data[0] / "images"

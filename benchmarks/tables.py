@@ -9,7 +9,6 @@ was measured is not measured again. It belongs to one state of the program. Writ
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from command import quoted, shortened
-from method_tables import numbers, with_interval
+from harness import command_line, number, quoted, shortened
+from harness import table as grid
+from method_tables import numbers
 from methods import MODEL_HELP
 from page_parts import TRUTH
 from protocol_tables import LABELS, TABLES, Network, Table, draw_all, open_network
@@ -133,12 +133,14 @@ def section(table: Table, lines: Mapping[str, Line]) -> str:
     reports = [line.report for line in lines.values() if line.report]
     title = f"## {table.protocol}: {reports[-1]['dataset']}"
     columns = [name for name in table.scores if any(name in line.scores for line in lines.values())]
-    out = [f"| | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
-    for name, line in lines.items():
-        cells = [with_interval(line.scores[column]) if column in line.scores else "" for column in columns]
-        out.append(f"| {name} | {' | '.join(cells)} |")
+    rows = [
+        [name, *(number(each.value, each.interval) if (each := line.scores.get(x)) else "" for x in columns)]
+        for name, line in lines.items()
+    ]
     commands = [f"    {line.command}" for line in lines.values() if line.command]
-    return "\n".join([title, "", f"{about(table, reports[-1])} {table.note}".strip(), "", *out, "", *commands])
+    return "\n".join(
+        [title, "", f"{about(table, reports[-1])} {table.note}".strip(), "", grid(["", *columns], rows), "", *commands]
+    )
 
 
 def about(table: Table, report: Mapping[str, Any]) -> str:
@@ -170,14 +172,13 @@ def write(
 
 
 def main(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with duts/, VOC2012/, DAVIS/, coco/")
     parser.add_argument("--classes", type=Path, help="a folder of photographs per class")
     parser.add_argument("--models", nargs="+", default=["random", "builtin"], metavar="MODEL", help=MODEL_HELP)
     names = [table.protocol for table in TABLES]
     parser.add_argument("--protocols", nargs="+", default=names, choices=names, metavar="PROTOCOL")
     parser.add_argument("--cache", type=Path, required=True, help="folder of reports and predictions")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     arguments = parser.parse_args(words)
     tables = [table for table in TABLES if table.protocol in arguments.protocols]
     runners = [Runner(table, arguments.data, arguments.classes, arguments.cache) for table in tables]

@@ -12,9 +12,10 @@ for what stands in ON_GPU. What is then measured: `python benchmarks/methods.py`
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
+
+from harness import command_line
 
 from dinoseg.compression import run_compression
 from dinoseg.heads import train_head
@@ -25,7 +26,7 @@ ON_GPU: dict[str, Any] = {"heal_crops": 100_000, "batch": 256, "lr": 2e-4}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     parser.add_argument("teacher")
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--sharp", type=Path, required=True, help="photographs for the head")

@@ -20,7 +20,6 @@ Memory is the most that PyTorch had allocated, photographs included. Writes FILE
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -35,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from command import quoted
+from harness import command_line, photographs, quoted
 from reference_feed import ReferencePhotos
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -43,7 +42,6 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from dinoseg.evaluation.report import versions
-from dinoseg.images.find import find
 from dinoseg.options import TrainOptions
 from dinoseg.training.cache import SHORT_SIDE, DeviceCache
 from dinoseg.training.feeds import hold
@@ -318,17 +316,16 @@ def compiled(learner: DINO) -> DINO:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=[*NETWORKS])
     parser.add_argument("--compile", nargs="+", choices=NETWORKS, default=[], help="networks that are compiled as well")
-    parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     device, batch, seconds = torch.device(arguments.device), arguments.batch, arguments.seconds
-    sources = [found for found in find([arguments.photos]) if isinstance(found, Source)]
+    sources = photographs(arguments.photos)
     ours, reference = Ours(sources, batch, device), Reference(sources, batch, device)
     table = Table(arguments.output, quoted("training_step.py", sys.argv[1:]), device)
     table.found["what"] = (

@@ -12,7 +12,6 @@ added (``--without NAME``) and under the new names of what was renamed (``--rena
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -24,6 +23,8 @@ import time
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
+
+from harness import command_line
 
 from dinoseg.files import parsed
 
@@ -82,7 +83,7 @@ RUNS: dict[str, str] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, output=False)
     verbs = parser.add_subparsers(dest="verb", required=True)
     making = verbs.add_parser("run")
     for name in ("photos", "eval", "labelled"):
