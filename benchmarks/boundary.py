@@ -148,7 +148,7 @@ def main(words: Sequence[str]) -> None:
         "checked": len(pairs),
         "pairs": len(pairs[REALISTIC]),
         "rounds": arguments.rounds,
-        "processor": f"{platform.machine()}, {os.cpu_count()} cores",
+        "processor": f"{platform.machine()}, {os.cpu_count()} cores, OpenCV {cv2.__version__}",
     }
     measure(pairs[REALISTIC], 1)  # warm up
     rows = summary(measure(pairs[REALISTIC], arguments.rounds))
