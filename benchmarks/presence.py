@@ -361,9 +361,14 @@ def networks(arguments: argparse.Namespace) -> Iterator[tuple[Network, int | Non
     """Those that were named and an untrained one in the shape of the first, and how many pictures each sees."""
     counts = arguments.pictures or [None] * len(arguments.models)
     for model, count in zip(arguments.models, counts, strict=True):
-        yield Network(Path(model).stem, open_segmenter(SegmentOptions(model=model), False), arguments.cache), count
+        yield (
+            Network(
+                Path(model).stem, open_segmenter(SegmentOptions(model=model, runtime="torch"), False), arguments.cache
+            ),
+            count,
+        )
     if arguments.random:
-        untrained = open_segmenter(SegmentOptions(model=arguments.models[0]), True)
+        untrained = open_segmenter(SegmentOptions(model=arguments.models[0], runtime="torch"), True)
         yield Network("random weights", untrained, arguments.cache), arguments.random
 
 
