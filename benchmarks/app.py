@@ -9,7 +9,6 @@ and FILE.json; --picture keeps what the page looks like.
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from command import quoted
+from harness import command_line, quoted
 from selenium import webdriver
 from selenium.webdriver import ActionChains, ChromeOptions, ChromeService
 
@@ -110,11 +109,10 @@ def save(screenshot: bytes, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("photograph", type=Path)
     parser.add_argument("--clicks", type=int, default=20)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args()
     found = measured(arguments.photograph, arguments.clicks, arguments.picture)
     lines = [
