@@ -14,6 +14,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dinoseg.app.guard import Guard
 from dinoseg.app.viewer import Look, Viewer, picture, write_files
 from dinoseg.errors import DinosegError, OptionError
 from dinoseg.methods import METHODS, describe
@@ -25,6 +26,8 @@ LARGEST = "64mb"
 """Of a file that is sent to the page."""
 KEPT = 3600
 """Seconds after which what a closed page left is removed."""
+SESSIONS = 8
+"""Tabs whose photographs are held in memory; the oldest gives way."""
 HOST = "127.0.0.1"
 NONE = "nothing"
 """Beside the first method."""
@@ -44,6 +47,7 @@ def serving(model: ModelOptions, options: AppOptions) -> Iterator[str]:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio
+    from starlette.middleware import Middleware
 
     viewer = Viewer(model)
     folder = Path(tempfile.mkdtemp(prefix="dinoseg-app-"))  # of this user alone
@@ -59,7 +63,11 @@ def serving(model: ModelOptions, options: AppOptions) -> Iterator[str]:
                 prevent_thread_lock=True,
                 quiet=True,
                 max_file_size=LARGEST,
+                state_session_capacity=SESSIONS,
+                app_kwargs={"middleware": [Middleware(Guard)]},
+                run_history=False,
                 enable_monitoring=False,
+                mcp_server=False,
                 ssr_mode=False,
                 footer_links=[],
                 theme=gradio.themes.Default(font=FONT, font_mono=("monospace",)),

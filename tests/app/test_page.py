@@ -69,6 +69,13 @@ def test_h114_only_this_machine_is_served(address: str) -> None:
             pass
 
 
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=["name", "page"])
+def test_h114_other_sites_are_refused(address: str, headers: dict[str, str]) -> None:
+    assert status(address) == 200
+    assert status(address, **headers) == 403
+    assert status(address, Origin=address.rstrip("/")) == 200
+
+
 def command(model: ModelOptions, folder: Path, *words: str) -> subprocess.Popen[str]:
     """`dinoseg app`, with ``folder`` for temporary files."""
     line = [sys.executable, "-m", "dinoseg", "app", "--model", model.model, "--size", "64", *words]
