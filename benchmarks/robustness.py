@@ -205,7 +205,7 @@ def main(words: Sequence[str]) -> None:
     parser = command_line(__doc__)
     parser.add_argument("data", type=Path, help="a data set, as for dinoseg evaluate")
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
-    parser.add_argument("--methods", nargs="+", default=["attention", "attention-cut"], metavar="METHOD")
+    parser.add_argument("--methods", nargs="+", default=["attention", "attention-cut", "head"], metavar="METHOD")
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--split", choices=("all", "even", "odd"), default="all")
     parser.add_argument("--every", type=int, default=1, metavar="N")

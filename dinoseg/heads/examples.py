@@ -49,7 +49,7 @@ AGREEMENT = 0.3
 SAME = 0.85
 """IoU with the mask of ``OTHER`` that it must have: where the two differ, one of them is wrong."""
 OTHER = AttentionCut(attended=1.5)
-CUT_OFF, SPOILED = 0.5, 0.2
+CUT_OFF, SPOILED = 0.5, 0.3
 """Weights of a crop and of a spoiled photograph beside a whole one."""
 SIZES = (1, 1, 3 / 4, 5 / 8)
 """Shares of the long side that is asked for, one of which is drawn for each photograph."""
