@@ -14,10 +14,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dinoseg.app.controls import controls_of
 from dinoseg.app.guard import Guard
 from dinoseg.app.viewer import Look, Viewer, picture, write_files
 from dinoseg.errors import DinosegError, OptionError
-from dinoseg.methods import METHODS, describe
+from dinoseg.methods import METHODS, describe, method_class
 from dinoseg.options import AppOptions, ModelOptions, SegmentOptions
 from dinoseg.refine import REFINEMENTS
 
@@ -45,6 +46,8 @@ def serving(model: ModelOptions, options: AppOptions) -> Iterator[str]:
 
     Raises ``OptionError`` for a port that is taken, ``WeightsError`` or ``DeviceError``.
     """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:  # what is set for other pages
+        del os.environ[name]
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio
     from starlette.middleware import Middleware
@@ -60,6 +63,7 @@ def serving(model: ModelOptions, options: AppOptions) -> Iterator[str]:
                 server_port=options.port,
                 inbrowser=options.open_browser,
                 share=False,
+                allowed_paths=[],
                 prevent_thread_lock=True,
                 quiet=True,
                 max_file_size=LARGEST,
@@ -114,7 +118,12 @@ class Page:
 
     def open(self, file: str | None) -> Look | None:
         """What was dropped, encoded."""
-        return None if file is None else self.viewer.open(Path(file))
+        if file is None:
+            return None
+        try:
+            return self.viewer.open(Path(file))
+        finally:
+            Path(file).unlink(missing_ok=True)  # nothing asks for it again
 
     # Objects.
 
@@ -157,28 +166,28 @@ class Page:
     def parameters(self, method: str, given: Any) -> None:
         """A control for each parameter of a method, as its dataclass declares them."""
         gr = self.gr
-        if method == NONE or not (known := describe(method).parameters):
+        controls = [] if method == NONE else controls_of(method_class(method))
+        if not controls:
             gr.Markdown("none")
-            return
-        for each in known:
-            default = "none" if each.default is None else str(each.default)
-            choices = ["True", "False"] if each.type == "bool" else each.type.split(" | ")
-            kind = {"label": each.name, "info": each.help, "value": default}
-            if default in choices:
-                control = gr.Dropdown(choices, **kind)
-                when = control.change
+        for each in controls:
+            kind = {"label": each.name, "info": each.parameter.help, "value": each.value}
+            if each.kind == "switch":
+                control = gr.Checkbox(**kind)
+            elif each.kind == "choice":
+                control = gr.Dropdown(list(each.choices), **kind)
             else:
-                control = gr.Textbox(**kind)
-                when = control.submit
-            when(lambda value, known, name=each.name: {**known, name: value}, [control, given], given)
+                control = gr.Number(precision=0 if each.kind == "whole" else None, **kind)
+            control.change(
+                lambda value, known, each=each: {**known, each.name: each.word(value)}, [control, given], given
+            )
 
-    def found(self, look: Look, method: str, given: dict[str, str], others: tuple[Any, ...]) -> Any:
+    def found(self, look: Look, method: str, given: dict[str, str | None], others: tuple[Any, ...]) -> Any:
         """The objects that a method finds."""
         refine, presence, parts = others
-        param = tuple(f"{name}={value}" for name, value in given.items() if name in names_of(method))
+        param = tuple(word for name, word in given.items() if word is not None and name in names_of(method))
         return self.viewer.segment(look, method=method, param=param, refine=refine, min_presence=presence, parts=parts)
 
-    def segment(self, look: Look | None, method: str, given: dict[str, str], view: str, *others: Any) -> Any:
+    def segment(self, look: Look | None, method: str, given: dict[str, str | None], view: str, *others: Any) -> Any:
         """Its picture, and what there is to say."""
         if look is None or method == NONE:
             return None, ""
@@ -189,7 +198,7 @@ class Page:
         chance = "" if found.presence is None else f" Presence {found.presence:.2f}."
         return picture(look, found, view), f"{len(found)} object{'s'[: len(found) > 1]}, score {scores}.{chance}"
 
-    def files(self, look: Look | None, method: str, given: dict[str, str], _view: str, *others: Any) -> Any:
+    def files(self, look: Look | None, method: str, given: dict[str, str | None], _view: str, *others: Any) -> Any:
         """What may be downloaded."""
         if look is None or method == NONE:
             raise OptionError("There is no photograph yet, or no method.")

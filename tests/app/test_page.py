@@ -69,6 +69,16 @@ def test_h114_only_this_machine_is_served(address: str) -> None:
             pass
 
 
+def test_h114_what_is_set_for_other_pages_does_not_hold(
+    model: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secret := tmp_path / "secret.txt").write_text("secret")
+    monkeypatch.setenv("GRADIO_ALLOWED_PATHS", str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", os.environ.get("GRADIO_TEMP_DIR", str(tmp_path)))  # put back afterwards
+    with serving(model, AppOptions()) as other:
+        assert status(f"{other}gradio_api/file={secret}") in (403, 404)
+
+
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=["name", "page"])
 def test_h114_other_sites_are_refused(address: str, headers: dict[str, str]) -> None:
     assert status(address) == 200
