@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from dinoseg.backbone.features import FACETS, Features, to_numpy
+from dinoseg.backbone.families import family_of
+from dinoseg.backbone.features import Features, to_numpy
 from dinoseg.backbone.memory import on_device, release, within_memory
 from dinoseg.backbone.runtime import load_network
 from dinoseg.backbone.spec import Network
@@ -70,8 +71,11 @@ class Encoded:
 class Encoder:
     """A network that encodes photographs. It holds no state of a run: threads may share it."""
 
-    def __init__(self, options: ModelOptions, backbone: Network | None, facets: Collection[str] = FACETS) -> None:
-        """``facets``: the patch features to keep. Without a ``backbone`` photographs are fitted to a grid only."""
+    def __init__(self, options: ModelOptions, backbone: Network | None, facets: Collection[str] | None = None) -> None:
+        """``facets``: the patch features to keep (default: all that the network has). Without a ``backbone`` photographs
+        are fitted to a grid only."""
+        if facets is None:
+            facets = family_of(backbone.spec.family).facets if backbone else ()
         self.options, self.backbone, self.facets = options, backbone, tuple(facets)
         self.device = backbone.device if backbone else "cpu"
         self.parallel = backbone.parallel if backbone else 1

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dinoseg.attention import with_attention
 from dinoseg.backbone.families import family_of
-from dinoseg.backbone.features import FACETS, Features, to_numpy
+from dinoseg.backbone.features import Features, to_numpy
 from dinoseg.backbone.names import EXPORTED
 from dinoseg.backbone.precision import inference
 from dinoseg.backbone.vit import attention_rows
@@ -90,7 +90,7 @@ class Viewer:
         self.backbone = with_attention(load_backbone(self.options))
         self.spec = self.backbone.spec
         self.facets: tuple[str, ...] = family_of(self.spec.family).facets
-        self.encoder = Encoder(self.options, self.backbone, FACETS)
+        self.encoder = Encoder(self.options, self.backbone)
 
     def open(self, path: Path) -> Look:
         """Encode the photograph of a file, which is not needed any more then. Raises ``ImageError``."""

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+import dinoseg
 from dinoseg import Segmenter, attend, evaluate, features, group, match, segment, similarity
 from dinoseg.backbone.export import save_backbone
 from dinoseg.backbone.families.convolutional import CONVOLUTIONAL, RESNETS, ConvolutionalNetwork, measured
@@ -204,6 +205,17 @@ def test_methods_of_patch_features_work(resnet18, method):
     assert found.presence is None
     assert all(0 <= score <= 1 for score in found.scores)
     assert found.masks.shape[1:] == (120, 160)
+
+
+@pytest.mark.parametrize("method", methods_without_attention())
+def test_a_photograph_is_encoded_once_and_asked_many_times(resnet18, method):
+    photo, _ = disk_photo(120, 160)
+    encoded = dinoseg.encode(photo, model=str(resnet18), size=160)
+    assert set(encoded.features.facets) == {"token"}
+    again = Segmenter(model=str(resnet18), method=method, size=160)(encoded)
+    assert [each.rle for each in again] == [
+        each.rle for each in segment(photo, model=str(resnet18), method=method, size=160)
+    ]
 
 
 @pytest.mark.parametrize("method", methods_without_attention())
