@@ -184,8 +184,11 @@ class Segmenter:
             return Failure(encoded.source.id, error, encoded.source)
 
 
-def selected(result: Finished | Failure, options: SelectOptions) -> Finished | Failure:
-    """The result with those objects only that the options ask for, counted anew; what is left may be none."""
+def selected(result: Finished | Failure, options: SelectOptions, *, lasting: bool = False) -> Finished | Failure:
+    """The result with those objects only that the options ask for; what is left may be none.
+
+    They are counted anew, unless their numbers are ``lasting``, as those of a video are.
+    """
     if isinstance(result, Failure) or options == SelectOptions():
         return result
     every = result.segmentation
@@ -195,7 +198,7 @@ def selected(result: Finished | Failure, options: SelectOptions) -> Finished | F
     if options.largest and places:
         places = [max(places, key=lambda i: every[i].area)]
     chosen = every[places]
-    counted = tuple(replace(each, label=number) for number, each in enumerate(chosen, 1))
+    counted = tuple(each if lasting else replace(each, label=number) for number, each in enumerate(chosen, 1))
     return Finished(replace(chosen, instances=counted), result.photo, result.soft[places])
 
 
@@ -227,7 +230,7 @@ def refine(name: str, proposed: Proposed, parts: bool = False) -> Finished:
     edged = [(p, each.soft) for p, each in zip(ranked, refined, strict=True) if has_edge(each.soft > 0.5)]
     objects = [part for one in edged for part in parts_of(*one)] if parts else edged
     objects.sort(key=lambda one: -one[0].score)
-    instances = tuple(instance(p, s > 0.5, label) for label, (p, s) in enumerate(objects, 1))
+    instances = tuple(instance(p, s > 0.5, p.number or label) for label, (p, s) in enumerate(objects, 1))
     reason = None if instances else proposed.proposals.reason or "no_object"
     soft = np.stack([s for _, s in objects]) if objects else np.zeros((0, *photo.size), np.float32)
     segmentation = Segmentation(

@@ -77,6 +77,8 @@ class Proposal:
     """One line on how it was chosen, for people."""
     descriptor: NDArray[np.float32] | None = None
     """What it looks like, ``(d,)`` of length 1, when that was asked for (see ``methods.described``)."""
+    number: int | None = None
+    """Of an object that keeps it through a video, 1 or more; None: it is counted in its picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +102,7 @@ class Instance:
     """Mask pixels."""
     score: float
     label: int
-    """1..n, in falling order of score."""
+    """1..n, in falling order of score; in a video the number that it keeps."""
     soft: NDArray[np.float32] | None
     """``(mh, mw)`` in 0..1: the method's map before refinement; None for an object that came as a mask."""
     why: str = ""

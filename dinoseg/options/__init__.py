@@ -31,6 +31,7 @@ from dinoseg.options.group import GroupOptions
 from dinoseg.options.match import MatchOptions, PictureOptions
 from dinoseg.options.model import MAX_PIXELS, ModelOptions
 from dinoseg.options.segment import Parameters, SegmentOptions, as_words
+from dinoseg.options.smooth import SmoothOptions, VideoOptions
 from dinoseg.options.track import FrameOptions, PropagateOptions, TrackOptions
 from dinoseg.options.train import SCRATCH, TrainOptions
 from dinoseg.options.train_head import TrainHeadOptions
@@ -65,9 +66,11 @@ __all__ = (
     "SegmentOptions",
     "SelectOptions",
     "ShardOptions",
+    "SmoothOptions",
     "TrackOptions",
     "TrainHeadOptions",
     "TrainOptions",
+    "VideoOptions",
     "Whole",
     "as_words",
     "countable",
