@@ -87,7 +87,12 @@ def segment_folder(
 class FolderRun:
     """What goes onto the road and what comes off it. ``write`` is for the writer's thread, the rest for one other."""
 
-    def __init__(self, folder: OutputFolder, listing: Listing, progress: Callable[[Source], object]) -> None:
+    def __init__(
+        self,
+        folder: OutputFolder,
+        listing: Listing | None = None,
+        progress: Callable[[Source], object] = lambda _: None,
+    ) -> None:
         self.folder, self.listing, self.progress = folder, listing, progress
         self.prints: dict[str, Mapping[str, Any] | None] = {}
         """Fingerprints of the files on the road, from before they are decoded."""
@@ -98,7 +103,7 @@ class FolderRun:
 
     def missing(self) -> Iterator[Source | Failure]:
         """What earlier runs have not done."""
-        for source in self.listing:
+        for source in self.listing or ():
             if isinstance(source, Failure):
                 yield source
             elif self.folder.done(source):
@@ -134,7 +139,7 @@ class FolderRun:
         self.done += 1
         self.empty += not result.segmentation.instances
         for stage, seconds in result.segmentation.timings.items():
-            self.stages[stage] += seconds
+            self.stages[stage] = self.stages.get(stage, 0.0) + seconds
 
     def summary(self, device: str, seconds: float) -> Summary:
         """The counts of the run so far, and what they cost."""
@@ -144,7 +149,7 @@ class FolderRun:
             skipped=self.skipped,
             failed=self.failed,
             failures=tuple(self.failures),
-            ignored=self.listing.ignored,
+            ignored=self.listing.ignored if self.listing else 0,
             device=device,
             seconds=seconds,
             stages=self.stages,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,14 @@ from dinoseg.backbone.memory import within_memory
 from dinoseg.backbone.runtime import load_network
 from dinoseg.errors import ImageError, MaskError, OutOfMemory
 from dinoseg.folder import unwritable
-from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.frames import Frame, frame_of
 from dinoseg.images.labels import object_numbers
 from dinoseg.images.video import Video, open_video
 from dinoseg.options import OutputOptions, TrackOptions, identity, with_options
 from dinoseg.outputs import refuse_formats
 from dinoseg.outputs.claim import refuse_results
-from dinoseg.outputs.folder import OutputFolder, check_output
-from dinoseg.pipeline import Segmenter
+from dinoseg.outputs.folder import check_output
+from dinoseg.pipeline import Finished, Segmenter
 from dinoseg.propagate import Propagator, Tracked
 from dinoseg.rle import encode_rle, rle_area, rle_box
 from dinoseg.runs.done import fingerprint
@@ -31,6 +29,7 @@ from dinoseg.runs.summary import Summary
 from dinoseg.segmentation import Segmentation
 from dinoseg.types import Failure, Instance, Photo
 from dinoseg.version import __version__
+from dinoseg.video_folder import write_video
 
 
 @with_options(TrackOptions)
@@ -123,84 +122,34 @@ def instance(tracked: Tracked, index: int, number: int) -> Instance | None:
 
 
 def track_folder(
-    path: Path, options: TrackOptions, output: OutputOptions, progress: Callable[[Tracked | Failure], None]
+    path: Path, options: TrackOptions, output: OutputOptions, progress: Callable[[Finished | Failure], object]
 ) -> Summary:
     """Follow the objects through a video and write each frame's results into ``output.output``.
 
     When a frame's results are missing, all are made again: each rests on those before it. Raises as ``track`` does,
     before anything is written; frames that fail are in the summary and the manifest.
     """
-    start = time.perf_counter()
     check_output(output)
     refuse_formats(output.wanted, "track compares patches only; name other --formats")
     refuse_results([path], output.output)
     video, tracker = open_video(path, options.value_range), Tracker(options)
-    prints = fingerprints(video)
-    results = tracker.run(video)
-    first = next(results)
-    done = 0
-    with OutputFolder(output, run_of(tracker, video)) as folder:
-        skipped, failed = earlier(video, folder)
-        if not skipped:
-            write = writer(folder, video, prints)
-            for result in read_ahead(chain([first], results), write, workers=1, ahead=WORKERS):
-                failed += [result] if isinstance(result, Failure) else []
-                done += isinstance(result, Tracked)
-                progress(result)
-        folder.finish()
+    results = (finished(result, video) for result in tracker.run(video))
+    device = str(tracker.propagator.backbone.device)
+    summary = write_video(video, results, run_of(tracker, video), output, progress, device)
     turned = f"the mask was turned upright with its picture: {tracker.turned}" if tracker.turned else None
-    return Summary(
-        done=done,
-        skipped=skipped,
-        failed=len(failed),
-        failures=tuple(failed),
-        device=str(tracker.propagator.backbone.device),
-        seconds=time.perf_counter() - start,
-        notes=(turned,) if turned else (),
-    )
+    return replace(summary, notes=(turned,) if turned else ())
 
 
-def writer(
-    folder: OutputFolder, video: Video, prints: Mapping[str, Mapping[str, Any] | None]
-) -> Callable[[Tracked | Failure], Tracked | Failure]:
-    """What writes one result and hands it on."""
-
-    def write(result: Tracked | Failure) -> Tracked | Failure:
-        if isinstance(result, Failure):
-            folder.fail(result)
-            return result
-        try:
-            with within_memory(unwritable(result.photo.id)):
-                found = segmentation(result, video)
-                sharp = found.masks.astype(np.float32)  # (n, H, W)
-                folder.write(found, result.photo, sharp, prints.get(str(found.source.content)))
-        except OutOfMemory as error:
-            return write(Failure(result.photo.id, error, video.source(result.photo.id)))
+def finished(result: Tracked | Failure, video: Video) -> Finished | Failure:
+    """A frame's labels as they are written, if they fit into memory."""
+    if isinstance(result, Failure):
         return result
-
-    return write
-
-
-def fingerprints(video: Video) -> dict[str, Mapping[str, Any] | None]:
-    """Of the files that frames come from, by path, before any is decoded."""
-    paths = [source.content for source in video.files or () if not isinstance(source, Failure)]
-    return {str(path): fingerprint(path) for path in (paths if video.files is not None else [video.path])}
-
-
-def earlier(video: Video, folder: OutputFolder) -> tuple[int, list[Failure]]:
-    """How many frames an earlier run of the same command has done, and those that cannot be read.
-
-    ``(0, [])`` unless these are all frames: how many a video has is known when it was read to its end.
-    """
-    done, failed = 0, []
-    for frame in video.frames():
-        if isinstance(frame, Failure):
-            failed.append(frame)
-        elif folder.done(video.source(frame.id)):
-            done += 1
-        else:
-            return 0, []
-    return done, failed
+    try:
+        with within_memory(unwritable(result.photo.id)):
+            found = segmentation(result, video)
+            return Finished(found, result.photo, found.masks.astype(np.float32))
+    except OutOfMemory as error:
+        return Failure(result.photo.id, error, video.source(result.photo.id))
 
 
 def run_of(tracker: Tracker, video: Video) -> dict[str, object]:

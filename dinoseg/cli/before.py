@@ -39,6 +39,7 @@ from dinoseg.options import (
     TrackOptions,
     TrainHeadOptions,
     TrainOptions,
+    VideoOptions,
 )
 from dinoseg.outputs import FEATURES, refuse_formats
 from dinoseg.outputs.claim import refuse_results
@@ -128,6 +129,19 @@ def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> N
         check_weights(options.model, offline=options.offline)
     else:
         check_finding(options, ())
+
+
+def before_video(video: Path, options: VideoOptions, output: OutputOptions) -> None:
+    """What ``segment`` refuses of a video. Raises ``UsageError``."""
+    check_output(output)
+    refuse_formats(output.wanted, "a video's masks are made of several frames; name other --formats")
+    open_video(video, options.value_range)
+    refuse_results([video], output.output)
+    if not make_method(options.chosen_method, options.param).needs_network:
+        raise OptionError(
+            f"--method {options.method_name} has no network, whose features smooth a video: choose another."
+        )
+    check_finding(options, output.wanted)
 
 
 def before_train(images: Sequence[str], options: TrainOptions) -> None:

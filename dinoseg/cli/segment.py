@@ -24,14 +24,25 @@ from dinoseg.cli.console import (
 )
 from dinoseg.cli.exits import DONE, of_counts
 from dinoseg.errors import OptionError
-from dinoseg.options import InputOptions, OutputOptions, SegmentOptions, SelectOptions, ShardOptions
+from dinoseg.options import (
+    InputOptions,
+    OutputOptions,
+    SegmentOptions,
+    SelectOptions,
+    ShardOptions,
+    SmoothOptions,
+    VideoOptions,
+    values,
+)
 from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
+    from dinoseg.pipeline import Finished
     from dinoseg.runs.summary import Summary
     from dinoseg.types import Failure, Source
 
 WATCH = "Do photographs as they come into the folders, until Ctrl-C."
+VIDEO = "The folder holds the frames of one video (a video file needs no word)."
 FACTS = ("done", "empty", "skipped", "ignored", "device", "seconds", "stages")
 """Of the road's summary, for ``--json``."""
 
@@ -44,16 +55,27 @@ def segment(
     watch: Annotated[bool, INPUT, Parameter(negative="", help=WATCH)] = False,
     options: Annotated[SegmentOptions | None, MODEL] = None,
     select: Annotated[SelectOptions | None, OBJECTS] = None,
+    video: Annotated[bool, INPUT, Parameter(negative="", help=VIDEO)] = False,
+    smooth: Annotated[SmoothOptions | None, OBJECTS] = None,
 ) -> int:
-    """Masks, overlays and COCO json of photographs, without labels.
+    """Masks, overlays and COCO json of photographs, or of a video, without labels.
 
     A second run of the same command does only what is missing.
     One photograph makes one picture: `segment a.jpg -o a.png` writes its cut-out, `segment - -o -` is a filter.
+    Masks of a video (`segment clip.mp4`) agree from frame to frame, and objects keep their numbers.
     """
     inputs, options, select = inputs or InputOptions(), options or SegmentOptions(), select or SelectOptions()
-    from dinoseg.cli.before import before_segment, before_shard, count_images, the_photograph
+    smooth = smooth or SmoothOptions()
+    from dinoseg.cli.before import before_segment, before_shard, before_video, count_images, the_photograph
+    from dinoseg.images.video import named_video
     from dinoseg.outputs.picture import is_picture
 
+    if clip := named_video(images, video, watch or inputs.from_file is not None):
+        asked = VideoOptions(**values(options), **values(smooth))
+        before_video(clip, asked, output)
+        return one_video(clip, asked, output, select)
+    if smooth != SmoothOptions():
+        raise OptionError("--reach and --no-motion are of videos: name a video file, or a folder of frames and --video.")
     shard = before_shard(part, output, watch=watch)
     before_segment(images, inputs, options, output)
     if watch:
@@ -83,6 +105,23 @@ def segment(
     tell_results(summary, notes, output)
     if shard and not summary.failed:  # a part may be empty
         return DONE
+    return of_counts(summary.done + summary.skipped, summary.failed)
+
+
+def one_video(video: Path, options: VideoOptions, output: OutputOptions, select: SelectOptions) -> int:
+    """The frames of a video, smoothed over time, as a folder of results."""
+    from dinoseg.cli.before import count_frames
+    from dinoseg.smoothing.folder import segment_video_folder
+
+    notes: Counter[str] = Counter()
+    with progress_bar(unit=" frames", count=lambda: count_frames(video)) as bar:
+
+        def progress(_: Finished | Failure) -> None:
+            bar.update()
+
+        summary = segment_video_folder(video, options, output, select=select, progress=progress)
+    say_how_it_went(summary, notes, output.output / "manifest.jsonl")
+    tell_results(summary, notes, output)
     return of_counts(summary.done + summary.skipped, summary.failed)
 
 

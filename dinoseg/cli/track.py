@@ -15,7 +15,7 @@ from dinoseg.options import FrameOptions, TrackOptions
 from dinoseg.runs.progress import progress_bar
 
 if TYPE_CHECKING:
-    from dinoseg.propagate import Tracked
+    from dinoseg.pipeline import Finished
     from dinoseg.types import Failure
 
 
@@ -38,7 +38,7 @@ def track(
 
     with progress_bar(unit=" frames", count=lambda: count_frames(video)) as bar:
 
-        def progress(result: Tracked | Failure) -> None:  # noqa: ARG001 (whatever came of it)
+        def progress(result: Finished | Failure) -> None:  # noqa: ARG001 (whatever came of it)
             bar.update()
 
         summary = track_folder(video, options, output, progress)

@@ -10,12 +10,9 @@ import numpy as np
 
 from dinoseg.errors import ImageError
 from dinoseg.images.find import find
-from dinoseg.images.video import open_video
+from dinoseg.images.video import is_video, open_video
 from dinoseg.runs.done import fingerprint
 from dinoseg.types import Failure, Image, Source
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
-"""Files that were named, or are in a list, and end so are read as videos; in folders there are photographs only."""
 
 
 class Photographs:
@@ -40,7 +37,7 @@ class Photographs:
         """In the order of names; a ``Failure`` in the place of what cannot be read."""
         self._listing = find(**self.named)
         for source in self._listing:
-            if isinstance(source, Source) and str(source.content).lower().endswith(VIDEO_SUFFIXES):
+            if isinstance(source, Source) and is_video(str(source.content)):
                 yield from self.frames(source)
             else:
                 yield source

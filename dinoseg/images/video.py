@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dinoseg.errors import DamagedFrame, DinosegError, InputNotFound, TruncatedImage, UnreadableVideo
+from dinoseg.errors import DamagedFrame, DinosegError, InputNotFound, OptionError, TruncatedImage, UnreadableVideo
 from dinoseg.files import EMPTY, absent, check_regular, home_path
 from dinoseg.images.containers import is_cut
 from dinoseg.images.decode import check_pixels, decode
@@ -22,6 +22,8 @@ from dinoseg.images.find import find
 from dinoseg.options import MAX_PIXELS
 from dinoseg.types import Failure, Photo, Source
 
+SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+"""Files that were named, or are in a list, and end so are read as videos; in folders there are photographs only."""
 FPS = 25.0
 """Frames per second where nothing says."""
 AHEAD = 2
@@ -58,6 +60,24 @@ class Video:
     def source(self, id_: str) -> Source:
         """The file that a frame comes from: its own, or the video."""
         return Source(id_, self.path if self.files is None else self.path / id_, value_range=self.value_range)
+
+
+def is_video(name: str | Path) -> bool:
+    """Whether a file that was named is read as a video, by its ending."""
+    return str(name).lower().endswith(SUFFIXES)
+
+
+def named_video(names: Sequence[str | Path], asked: bool, more: bool) -> Path | None:
+    """The one video file, or the folder of frames, that is to be taken as a video; None for photographs.
+
+    ``asked``: what was named is a video whatever it is; ``more``: there is a list of photographs beside. Raises
+    ``OptionError`` for more than one video, or a video among photographs: each is a run of its own.
+    """
+    if not (asked or any(map(is_video, names))):
+        return None
+    if len(names) != 1 or more:
+        raise OptionError("a video is a run of its own: name one video file, or one folder of frames with --video.")
+    return home_path(str(names[0]))
 
 
 def open_video(name: str | Path, value_range: tuple[float, float] | None = None) -> Video:

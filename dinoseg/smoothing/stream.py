@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dinoseg.backbone.families import family_of
-from dinoseg.encoding import Encoder
+from dinoseg.encoding import Encoded, Encoder
 from dinoseg.errors import OptionError
 from dinoseg.images.feed import WORKERS, read_ahead
 from dinoseg.images.video import Video, open_video
@@ -33,11 +33,9 @@ def segment_video(video: str | Path, options: VideoOptions) -> Iterator[Segmenta
 class VideoSegmenter:
     """A segmenter whose results are smoothed over time. Raises as ``Segmenter`` does."""
 
-    def __init__(
-        self, options: VideoOptions, *, described: Callable[[Segmenter], Segmenter] = lambda segmenter: segmenter
-    ) -> None:
+    def __init__(self, options: VideoOptions) -> None:
         self.options = options
-        self.segmenter = described(Segmenter.of(options))
+        self.segmenter = Segmenter.of(options)
         backbone = self.segmenter.backbone
         if backbone is None:
             raise OptionError(
@@ -54,16 +52,12 @@ class VideoSegmenter:
         """Its frames in order; a ``Failure`` in the place of one that cannot be read or has another size."""
         times: dict[str, float | None] = {}
 
-        def propose(encoded: Sequence) -> list[Proposed]:  # type: ignore[type-arg]
-            named = [
-                replace(
-                    each,
-                    photo=replace(each.photo, time=times.pop(each.source.id, None)),
-                    source=video.source(each.source.id),
-                )
-                for each in encoded
-            ]
-            return self.segmenter.propose(named)
+        def placed(each: Encoded) -> Encoded:
+            photo = replace(each.photo, time=times.pop(each.source.id, None))
+            return replace(each, photo=photo, source=video.source(each.source.id))
+
+        def propose(encoded: Sequence[Encoded]) -> list[Proposed]:
+            return self.segmenter.propose([placed(each) for each in encoded])
 
         proposed = self.encoder.stream(sources(video, times, self.options.max_pixels), propose)
         smoothed = Window(self.options, self.facet).run(proposed) if self.options.reach else proposed
