@@ -49,8 +49,10 @@ SAID = {
     "refine": "proposals to masks",
     "runs": "what may be killed",
     "segmentation": "the objects of an image",
+    "smoothing": "steady masks of videos",
     "tracking": "objects through videos",
     "training": "DINO, distillation",
+    "video_folder": "runs over videos",
 }
 """A few words for each room."""
 WIDTH, ROW, BOX, HIGH = 960, 96, 146, 46  # px

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dinoseg.methods.points import Points
     from dinoseg.pipeline import Segmenter, segment
     from dinoseg.segmentation import Segmentation
+    from dinoseg.smoothing import segment_video
     from dinoseg.tracking import track
     from dinoseg.training import train
     from dinoseg.types import Failure, Photo
@@ -51,6 +52,7 @@ _PUBLIC = {
     "load": "backbone.zoo",
     "match": "correspondence",
     "segment": "pipeline",
+    "segment_video": "smoothing",
     "similarity": "correspondence",
     "track": "tracking",
     "train": "training",
@@ -81,6 +83,7 @@ __all__ = [
     "load",
     "match",
     "segment",
+    "segment_video",
     "similarity",
     "track",
     "train",

@@ -34,8 +34,7 @@ ROAD = (
         "heads",
         "grouping",
     ),
-    "tracking",
-    "evaluation",
+    *("video_folder", "smoothing", "tracking", "evaluation"),
 )
 MAY_IMPORT = {room: {*ROAD[:position], room} for position, room in enumerate(ROAD)} | {
     "errors": set(),

@@ -39,9 +39,11 @@ from dinoseg.options import (
     SegmentOptions,
     SelectOptions,
     ShardOptions,
+    SmoothOptions,
     TrackOptions,
     TrainHeadOptions,
     TrainOptions,
+    VideoOptions,
     identity,
     values,
     with_options,
@@ -73,6 +75,8 @@ CLASSES = (
     FrameOptions,
     TrainHeadOptions,
     ExportOptions,
+    SmoothOptions,
+    VideoOptions,
 )
 
 

@@ -70,13 +70,15 @@ def segment(
     from dinoseg.images.video import named_video
     from dinoseg.outputs.picture import is_picture
 
-    if clip := named_video(images, video, watch or inputs.from_file is not None):
+    shard = before_shard(part, output, watch=watch)
+    if clip := named_video(images, video, watch or bool(shard) or inputs.from_file is not None):
         asked = VideoOptions(**values(options), **values(smooth))
         before_video(clip, asked, output)
         return one_video(clip, asked, output, select)
     if smooth != SmoothOptions():
-        raise OptionError("--reach and --no-motion are of videos: name a video file, or a folder of frames and --video.")
-    shard = before_shard(part, output, watch=watch)
+        raise OptionError(
+            "--reach and --keep-still are of videos: name a video file, or a folder of frames and --video."
+        )
     before_segment(images, inputs, options, output)
     if watch:
         watch_folders(images, inputs, options, output, select)

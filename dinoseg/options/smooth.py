@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dinoseg.errors import OptionError
-from dinoseg.options.declare import Options, Whole, require
+from dinoseg.options.declare import Flag, Options, Whole, require
 from dinoseg.options.segment import SegmentOptions
 
 
@@ -17,8 +17,8 @@ class SmoothOptions(Options):
 
     reach: Whole = 6
     """Of videos: frames before and after whose masks are looked at (0: every frame by itself)."""
-    motion: Annotated[bool, Parameter(negative="--no-motion")] = True
-    """Of videos: what stands still in an object that moves is doubted."""
+    keep_still: Annotated[bool, Flag] = False
+    """Of videos: do not doubt what stands still in an object that moves."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

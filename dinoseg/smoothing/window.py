@@ -118,7 +118,7 @@ class Window:
         for other in list(self.around)[-LINKED:]:
             frame.links[other.index] = backward if other is last else link(frame.tokens, other.tokens)
             other.links[frame.index] = link(other.tokens, frame.tokens)
-        if self.options.motion:
+        if not self.options.keep_still:
             frame.motion = on_grid(own_motion(frame.grey, last.grey), fit).ravel()
             if last.motion is None:
                 last.motion = on_grid(own_motion(last.grey, frame.grey), fit).ravel()
@@ -157,7 +157,7 @@ class Window:
         places = {each.index: place for place, each in enumerate(window)}
         links = [{places[i]: one for i, one in each.links.items() if i in places} for each in window]
         evidence = maps
-        if self.options.motion:
+        if not self.options.keep_still:
             speeds = np.stack([np.zeros(maps.shape[1], np.float32) if x.motion is None else x.motion for x in window])
             evidence = maps * moving(diffuse(speeds[..., None], links, OWN_MOTION, MOTION_ROUNDS), maps)
         agreed = diffuse(evidence, links, OWN, ROUNDS)[places[frame.index]]  # (N, C)
@@ -165,14 +165,17 @@ class Window:
         found = {
             number: redrawn(frame.objects.get(number), *(each[:, i].reshape(grid) for each in (before, agreed)))
             for i, number in enumerate(numbers)
-            if (agreed[:, i] > 0.5).any() or number in frame.objects
+            if (agreed[:, i] > 0.5).any() or (number in frame.objects and not (before[:, i] > 0.5).any())  # it is small
         }
         return with_objects(frame.proposed, {number: each for number, each in found.items() if (each.soft > 0.5).any()})
 
 
 def neighbourliness(tokens: NDArray[np.float32]) -> float:
     """How alike patches side by side are in a frame ``(gh, gw, d)``: the mean cosine; the least where there are none."""
-    cosines = [np.einsum("ijd,ijd->ij", tokens[1:], tokens[:-1]), np.einsum("ijd,ijd->ij", tokens[:, 1:], tokens[:, :-1])]
+    cosines = [
+        np.einsum("ijd,ijd->ij", tokens[1:], tokens[:-1]),
+        np.einsum("ijd,ijd->ij", tokens[:, 1:], tokens[:, :-1]),
+    ]
     joined = np.concatenate([each.ravel() for each in cosines])
     return float(joined.mean()) if joined.size else -1.0
 

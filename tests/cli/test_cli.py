@@ -144,6 +144,12 @@ segment photos -o o --model nosuch.pth
 segment photos -o o --method prior --formats masks attention
 segment photos -o photos
 segment --from-file nosuch -o o
+segment photos -o o --video --method prior
+segment photos -o o --video --formats attention
+segment photos nowhere -o o --video
+segment photos photos/clip.mp4 -o o
+segment photos -o o --reach 3
+segment photos -o one.png --video
 attend nowhere -o o
 attend photos -o one.png
 attend photos -o o --model nosuch

@@ -31,6 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 VERBS = {
     "segment": "segment photos -o out --size 64 --model MODEL",
+    "segment --video": "segment photos -o out --size 64 --video --model MODEL",
     "attend": "attend photos -o out --size 64 --model MODEL",
     "attend --like": "attend photos -o out --size 64 --like 3 3 --model MODEL",
     "match": "match photos/photo_000.jpg photos/photo_001.jpg -o out.png --size 64 --model MODEL",
