@@ -41,7 +41,7 @@ from dinoseg.options import (
     TrainOptions,
     VideoOptions,
 )
-from dinoseg.outputs import FEATURES, refuse_formats
+from dinoseg.outputs import FEATURES, OF_SEVERAL, refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.features import check_parquet
 from dinoseg.outputs.folder import check_output
@@ -134,12 +134,12 @@ def before_track(video: Path, options: TrackOptions, output: OutputOptions) -> N
 def before_video(video: Path, options: VideoOptions, output: OutputOptions) -> None:
     """What ``segment`` refuses of a video. Raises ``UsageError``."""
     check_output(output)
-    refuse_formats(output.wanted, "a video's masks are made of several frames; name other --formats")
+    refuse_formats(output.wanted, OF_SEVERAL)
     open_video(video, options.value_range)
     refuse_results([video], output.output)
     if not make_method(options.chosen_method, options.param).needs_network:
         raise OptionError(
-            f"--method {options.method_name} has no network, whose features smooth a video: choose another."
+            f"--method {options.method_name} has no network, whose features smooth a video: name another."
         )
     check_finding(options, output.wanted)
 

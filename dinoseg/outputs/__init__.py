@@ -49,6 +49,10 @@ OF_NETWORKS = ("attention", "descriptors")
 """Formats of what a network says."""
 
 
+OF_SEVERAL = "a video's masks are made of several frames; name other --formats"
+"""Why there are none of ``OF_NETWORKS`` for a video."""
+
+
 def refuse_formats(names: Iterable[str], why: str) -> None:
     """Raise ``OptionError`` for a format of what a network says, where none is asked: ``why``, and what to do."""
     for name in names:

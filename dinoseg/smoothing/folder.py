@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dinoseg.images.video import Video, open_video
 from dinoseg.options import OutputOptions, SelectOptions, SmoothOptions, VideoOptions, identity
-from dinoseg.outputs import refuse_formats
+from dinoseg.outputs import OF_SEVERAL, refuse_formats
 from dinoseg.outputs.claim import refuse_results
 from dinoseg.outputs.folder import check_output
 from dinoseg.pipeline import Finished, selected
@@ -16,8 +16,6 @@ from dinoseg.smoothing.stream import VideoSegmenter
 from dinoseg.types import Failure
 from dinoseg.version import __version__
 from dinoseg.video_folder import write_video
-
-REFUSED = "a video's masks are made of several frames; name other --formats"
 
 
 def segment_video_folder(
@@ -35,7 +33,7 @@ def segment_video_folder(
     summary and the manifest.
     """
     check_output(output)
-    refuse_formats(output.wanted, REFUSED)
+    refuse_formats(output.wanted, OF_SEVERAL)
     refuse_results([path], output.output)
     video, segmenter = open_video(path, options.value_range), VideoSegmenter(options)
     select = select or SelectOptions()

@@ -39,8 +39,7 @@ class VideoSegmenter:
         backbone = self.segmenter.backbone
         if backbone is None:
             raise OptionError(
-                f"masks of a video are smoothed by a network's features, --method {options.method_name} has no network: "
-                "choose another, or give frames as photographs."
+                f"--method {options.method_name} has no network, whose features smooth a video: name another."
             )
         self.backbone = backbone
         family = backbone.spec.family

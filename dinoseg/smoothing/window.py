@@ -29,7 +29,7 @@ OWN_MOTION, MOTION_ROUNDS = 0.3, 4
 MOVING = 0.8
 """Share of an object's motion below which a patch of it is doubted."""
 STILL = 0.00125
-"""Motion, in shares of the long side from frame to frame, at which an object begins to count as moving; all at twice."""
+"""Motion from frame to frame, in shares of the long side, at which an object begins to count as moving; all at twice."""
 UNSURE = 0.02
 """Shares are kept this far from 0 and 1 before their odds are compared."""
 
@@ -171,7 +171,7 @@ class Window:
 
 
 def neighbourliness(tokens: NDArray[np.float32]) -> float:
-    """How alike patches side by side are in a frame ``(gh, gw, d)``: the mean cosine; the least where there are none."""
+    """How alike patches side by side are in a frame ``(gh, gw, d)``: the mean cosine; -1 where there are none."""
     cosines = [
         np.einsum("ijd,ijd->ij", tokens[1:], tokens[:-1]),
         np.einsum("ijd,ijd->ij", tokens[:, 1:], tokens[:, :-1]),
