@@ -13,7 +13,8 @@ def stability(before: Mask, mask: Mask, flow: NDArray[np.float32]) -> float:
     """IoU of a mask with that of the frame before, moved along the optical flow.
 
     ``flow``: ``(H, W, 2)``, from each pixel of the present frame to its place ``x, y`` in the one before. The
-    measure is the temporal consistency of Liu et al. 2020 ("Efficient semantic video segmentation with per-frame inference"), of
+    measure is the temporal consistency of Liu et al. 2020 ("Efficient semantic video segmentation with per-frame
+    inference"), of
     one class. The masks of what really moves come near 1, not to it: flow errs, and things are hidden.
     """
     return jaccard(moved(before, flow), mask)
