@@ -29,7 +29,7 @@ OWN_MOTION, MOTION_ROUNDS = 0.3, 4
 MOVING = 0.8
 """Share of an object's motion below which a patch of it is doubted."""
 STILL = 0.00125
-"""Motion from frame to frame, in shares of the long side, at which an object begins to be a moving one; twice that is all."""
+"""Motion a frame, in shares of the long side, above which an object begins to be one that moves (all at twice)."""
 UNSURE = 0.02
 """Shares are kept this far from 0 and 1 before their odds are compared."""
 
