@@ -30,6 +30,8 @@ MOVING = 0.8
 """Share of an object's motion below which a patch of it is doubted."""
 STILL = 0.00125
 """Motion a frame, in shares of the long side, above which an object begins to be one that moves (all at twice)."""
+CUT = 1.25
+"""How much farther (1 - cosine) than their own neighbours the like of patches is, in the frame before, after a cut."""
 UNSURE = 0.02
 """Shares are kept this far from 0 and 1 before their odds are compared."""
 
@@ -113,7 +115,8 @@ class Window:
     def join(self, frame: Frame) -> bool:
         """Link it to the frames before; False, and nothing is linked, if it is of another scene."""
         last, fit = self.around[-1], frame.proposed.encoded.fit
-        if (backward := link(frame.tokens, last.tokens)).likeness < neighbourliness(frame.tokens):
+        backward = link(frame.tokens, last.tokens)
+        if 1 - backward.likeness > CUT * (1 - neighbourliness(frame.tokens)):
             return False
         for other in list(self.around)[-LINKED:]:
             frame.links[other.index] = backward if other is last else link(frame.tokens, other.tokens)
