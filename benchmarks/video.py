@@ -13,8 +13,6 @@ beside. All that was chosen by ground truth was chosen on the even half of the s
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -28,7 +26,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from command import quoted
+from harness import command_line, quoted, write
 
 from dinoseg.evaluation.datasets import open_dataset
 from dinoseg.evaluation.datasets.base import Sample
@@ -105,9 +103,9 @@ def quality(data: Path) -> dict[str, Any]:
     return result
 
 
-def quality_page(result: dict[str, Any], asked: str) -> str:
+def quality_page(result: dict[str, Any]) -> str:
     """The tables in Markdown."""
-    lines = ["# Masks of videos", "", f"`{asked}`", "", *(__doc__ or "").split("\n\n")[2].splitlines(), ""]
+    lines = ["# Masks of videos", "", *(__doc__ or "").split("\n\n")[2].splitlines(), ""]
     for half, ways in result.items():
         names = list(next(iter(ways.values())))
         lines += [f"## {half} half", "", f"| masks | J&F | J | F | T | T plain | {' | '.join(names)} |"]
@@ -142,29 +140,26 @@ def memory(video: Path) -> dict[str, Any]:
     return {"peak_mib": peaks}
 
 
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def memory_page(result: dict[str, Any]) -> str:
+    """The table in Markdown."""
+    rows = [f"| {frames} | {peak} |" for frames, peak in result["peak_mib"].items()]
+    return "\n".join(["# Memory of a video", "", "| frames | peak, MiB |", "|---|---|", *rows])
+
+
+def main(words: Sequence[str]) -> None:
+    parser = command_line(__doc__)
     parser.add_argument("what", choices=("quality", "memory"))
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--video", type=Path)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    parser.add_argument("--data", type=Path, metavar="DAVIS", help="of quality")
+    parser.add_argument("--video", type=Path, metavar="FRAMES", help="of memory: a folder of frames")
+    arguments = parser.parse_args(words)
     needed = arguments.data if arguments.what == "quality" else arguments.video
     if needed is None:
         parser.error("quality needs --data, memory --video")
-    asked = quoted("video.py", sys.argv[1:])
-    if arguments.what == "quality":
-        result = quality(needed)
-        page = quality_page(result, asked)
-    else:
-        result = memory(needed)
-        rows = [f"| {frames} | {peak} |" for frames, peak in result["peak_mib"].items()]
-        page = "\n".join(["# Memory of a video", "", f"`{asked}`", "", "| frames | peak, MiB |", "|---|---|", *rows])
-    arguments.output.with_suffix(".json").write_text(json.dumps({"command": asked, **result}, indent=1) + "\n")
-    arguments.output.with_suffix(".md").write_text(page + "\n")
-    print(page)
+    asked = quoted("video.py", words)
+    content = quality(needed) if arguments.what == "quality" else memory(needed)
+    page = quality_page(content) if arguments.what == "quality" else memory_page(content)
+    print(write(arguments.output, page, content, asked), end="")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

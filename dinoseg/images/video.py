@@ -70,13 +70,15 @@ def is_video(name: str | Path) -> bool:
 def named_video(names: Sequence[str | Path], asked: bool, more: bool) -> Path | None:
     """The one video file, or the folder of frames, that is to be taken as a video; None for photographs.
 
-    ``asked``: what was named is a video whatever it is; ``more``: something else of runs over photographs is asked for (a list, a shard). Raises
-    ``OptionError`` for more than one video, or a video among photographs: each is a run of its own.
+    ``asked``: what was named is a video whatever it is; ``more``: something else of runs over photographs is asked for
+    (a list, a shard). Raises ``OptionError`` for more than one video, or a video among photographs.
     """
     if not (asked or any(map(is_video, names))):
         return None
     if len(names) != 1 or more:
-        raise OptionError("a video is a run of its own: name one video file, or one folder of frames with --video, and nothing else.")
+        raise OptionError(
+            "a video is a run of its own: name one video file, or one folder of frames with --video, and nothing else."
+        )
     return home_path(str(names[0]))
 
 
