@@ -72,8 +72,8 @@ class Encoder:
     """A network that encodes photographs. It holds no state of a run: threads may share it."""
 
     def __init__(self, options: ModelOptions, backbone: Network | None, facets: Collection[str] | None = None) -> None:
-        """``facets``: the patch features to keep (default: all that the network has). Without a ``backbone`` photographs
-        are fitted to a grid only."""
+        """``facets``: the patch features to keep (default: all of the network). Without a ``backbone`` photographs are
+        fitted to a grid only."""
         if facets is None:
             facets = family_of(backbone.spec.family).facets if backbone else ()
         self.options, self.backbone, self.facets = options, backbone, tuple(facets)

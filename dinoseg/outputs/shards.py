@@ -22,7 +22,7 @@ from dinoseg.images.shard import Shard
 from dinoseg.options import OutputOptions
 from dinoseg.outputs import FORMATS, split_formats
 from dinoseg.outputs.claim import RUN, SHARDS, read_run, refuse_foreign
-from dinoseg.outputs.files import Spellings, existing, free_path, write_under
+from dinoseg.outputs.files import Spellings, existing, free_path, remove_files, write_under
 from dinoseg.outputs.folder import MANIFEST
 from dinoseg.outputs.manifest import Manifest
 from dinoseg.outputs.record import Record
@@ -158,6 +158,8 @@ def adopt_all(root: Path, target: Manifest, shards: Sequence[tuple[Path, Manifes
                 files[name] = place
         taken = replace(record, files=files)
         if taken != earlier:
+            if earlier is not None:  # what it was, and is no more: it failed since, or has fewer formats
+                remove_files(root, set(earlier.files.values()) - set(files.values()))
             target.append(taken)
 
 

@@ -153,3 +153,20 @@ def test_a_folder_without_photographs(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     assert segment(tmp_path / "photos", tmp_path / "out", "--shard", "1/1") == 0
     assert run(["merge", str(tmp_path / "out")]) == NOTHING_DONE
+
+
+def test_a_photograph_that_fails_after_a_merge_leaves_nothing_of_what_it_was(photos: Path, tmp_path: Path) -> None:
+    one, out = tmp_path / "one", tmp_path / "out"
+
+    def both() -> None:
+        segment(photos, one)
+        for number in (1, 2):
+            segment(photos, out, "--shard", f"{number}/2")
+        merge_shards(out)
+
+    both()
+    assert list((out / "masks").glob("photo_003*"))
+    (photos / "photo_003.jpg").write_bytes(b"no picture")
+    both()
+    assert not list((out / "masks").glob("photo_003*"))
+    assert content(out) == content(one)
