@@ -59,7 +59,7 @@ def test_the_options_reach_the_road(road: Road) -> None:
     assert options == SegmentOptions(
         method="tokencut", param=("tau=0.3", "facet=key"), model="dino-vits8", batch=4, offline=True, max_pixels=1000
     )
-    assert road.more == {"from_file": None, "select": SelectOptions()}
+    assert road.more == {"from_file": None, "shard": None, "select": SelectOptions()}
     assert output == OutputOptions(output=Path("out"), formats=("masks", "coco"), overwrite=True)
 
 
