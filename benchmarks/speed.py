@@ -31,15 +31,17 @@ from dinoseg.evaluation.report import versions
 from dinoseg.images.find import find
 
 HERE = Path(__file__).parents[1]
-TORCH = "torch, 320 px"
+CUT = ["--method", "attention-cut"]
+TORCH = "attention-cut in torch, 320 px"
 VARIANTS: dict[str, list[str]] = {
-    TORCH: ["--runtime", "torch"],
-    "default (openvino), 320 px": [],
+    TORCH: [*CUT, "--runtime", "torch"],
+    "attention-cut, 320 px": CUT,
+    "default (head), 320 px": [],
     "280 px": ["--size", "280"],
     "240 px": ["--size", "240"],
     "200 px": ["--size", "200"],
-    "head, 200 px": ["--method", "head", "--size", "200"],
 }
+"""All but the first in the default runtime. The first is what the default was before there was another runtime."""
 PROCESSORS = ("", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_CORE", "AVX2_VNNI", "AVX2")
 """Values of ONEDNN_MAX_CPU_ISA; the first is all that there is."""
 PASS = """
