@@ -65,23 +65,33 @@ print(networks[1].runtime, precision(), *(np.median(seconds[1:]) for seconds in 
 """
 
 
+LAUNCH = """
+import os, sys
+pid = os.posix_spawn(sys.executable, sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss, flush=True)
+sys.exit(status != 0)
+"""
+"""Starts the process that is measured: the memory of the one that starts it counts as its own."""
+
+
 def run(words: Sequence[str], checkout: Path = HERE, **environment: str) -> tuple[str, float, float]:
     """A Python process: what it prints, its seconds from call to exit, and its largest memory in MiB."""
-    command = ["/usr/bin/env", sys.executable, *words]
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        command,
+    process = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCH, sys.executable, *words],
         cwd=checkout,  # else `-m` takes what lies here
         env=os.environ | {"PYTHONPATH": str(checkout)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
     )
-    assert process.stdout is not None
-    text = process.stdout.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    seconds = time.perf_counter() - begun
+    if process.returncode:
         raise RuntimeError(f"{' '.join(words)} failed")
-    return text, time.perf_counter() - begun, usage.ru_maxrss / 1024
+    text, _, memory = process.stdout.rstrip().rpartition("\n")
+    return text, seconds, int(memory) / 1024
 
 
 def speeds(photographs: Path, before: Path | None, rounds: int) -> dict[str, list[float]]:
